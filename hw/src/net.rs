@@ -1,0 +1,1 @@
+//! Frames between buffers and the MAC.

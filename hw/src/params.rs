@@ -1,0 +1,124 @@
+//! Named parameter sets. Each sets every field.
+
+/// What may differ between two builds of the function. The width of a beat is a const generic beside it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Params {
+    pub name: &'static str,
+    /// Bits of a TLP or frame beat: 64, 128, 256 or 512.
+    pub width: usize,
+    /// Receive and transmit queue pairs: a power of two, 1 to 64.
+    pub pairs: usize,
+    /// Largest queue size, entries: a power of two, 8 to 32768.
+    pub queue_max: usize,
+    /// DMA reads in flight: a power of two, 8 to 256.
+    pub tags: usize,
+    /// Bytes of reply buffer for each: the largest read request. A power of two, 128 to 4096.
+    pub read_bytes: usize,
+    /// Largest write, bytes. A power of two, 128 to 4096.
+    pub payload_bytes: usize,
+    /// Receive descriptors kept ready per queue: a power of two, 4 to 256.
+    pub ready_heads: usize,
+    /// Largest frame, bytes, without FCS.
+    pub frame_bytes: usize,
+    /// Bytes of frame buffer each way: a power of two, at least two frames.
+    pub buffer_bytes: usize,
+    /// Clock cycles after which a DMA read without an answer has failed: a power of two.
+    pub timeout_cycles: usize,
+    /// The address with which the device starts.
+    pub mac: [u8; 6],
+}
+
+impl Params {
+    /// For small FPGAs: one pair, 64 bits.
+    pub const TINY: Params = Params {
+        name: "TINY",
+        width: 64,
+        pairs: 1,
+        queue_max: 256,
+        tags: 16,
+        read_bytes: 256,
+        payload_bytes: 256,
+        ready_heads: 16,
+        frame_bytes: 1518,
+        buffer_bytes: 4096,
+        timeout_cycles: 1 << 20,
+        mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
+    };
+    /// The bench's default.
+    pub const SIM: Params = Params {
+        name: "SIM",
+        width: 256,
+        pairs: 4,
+        tags: 32,
+        read_bytes: 512,
+        ready_heads: 16,
+        buffer_bytes: 16384,
+        ..Params::TINY
+    };
+    /// A PCIe card with a x4 or x8 link.
+    pub const BOARD: Params = Params { name: "BOARD", width: 128, pairs: 2, ..Params::SIM };
+    /// As wide as it goes.
+    pub const MAX: Params = Params {
+        name: "MAX",
+        width: 512,
+        pairs: 64,
+        queue_max: 1024,
+        tags: 128,
+        read_bytes: 512,
+        payload_bytes: 512,
+        ready_heads: 64,
+        frame_bytes: 9216,
+        buffer_bytes: 65536,
+        ..Params::TINY
+    };
+    /// All of them.
+    pub const ALL: [Params; 4] = [Params::TINY, Params::SIM, Params::BOARD, Params::MAX];
+
+    /// The set of this name, or what names there are.
+    pub fn named(name: &str) -> Result<Params, String> {
+        Params::ALL.into_iter().find(|p| p.name == name).ok_or_else(|| {
+            let names: Vec<_> = Params::ALL.iter().map(|p| p.name).collect();
+            format!("no parameter set {name}: there are {}", names.join(", "))
+        })
+    }
+
+    /// Queues of both directions.
+    pub const fn queues(&self) -> usize {
+        2 * self.pairs
+    }
+
+    /// MSI-X vectors: one per queue, one for configuration changes.
+    pub const fn vectors(&self) -> usize {
+        2 * self.pairs + 1
+    }
+
+    /// Every field in its range, or which is not.
+    pub fn check(&self) -> Result<(), String> {
+        let power = |field: &str, value: usize, low: usize, high: usize| {
+            if value.is_power_of_two() && (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{}: {field} {value}: must be a power of two from {low} to {high}", self.name))
+            }
+        };
+        power("width", self.width, 64, 512)?;
+        power("pairs", self.pairs, 1, 64)?;
+        power("queue_max", self.queue_max, 8, 32768)?;
+        power("tags", self.tags, 8, 256)?;
+        power("read_bytes", self.read_bytes, 128, 4096)?;
+        power("payload_bytes", self.payload_bytes, 128, 4096)?;
+        power("ready_heads", self.ready_heads, 4, 256)?;
+        power("buffer_bytes", self.buffer_bytes, 2048, 1 << 18)?;
+        power("timeout_cycles", self.timeout_cycles, 1 << 10, 1 << 28)?;
+        if !(1514..=9216).contains(&self.frame_bytes) || 2 * self.frame_bytes > self.buffer_bytes {
+            return Err(format!(
+                "{}: frame_bytes {}: must be from 1514 to 9216 and at most half of buffer_bytes {}",
+                self.name, self.frame_bytes, self.buffer_bytes
+            ));
+        }
+        if self.mac[0] & 1 != 0 {
+            return Err(format!("{}: mac {:02x?}: must be a unicast address", self.name, self.mac));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! From TLPs to accesses, DMA and interrupts.

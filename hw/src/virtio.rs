@@ -1,0 +1,1 @@
+//! The registers a virtio driver sees.
