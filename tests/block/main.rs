@@ -1,0 +1,3 @@
+//! One file per block of `hw`, named after it.
+
+mod harness;
