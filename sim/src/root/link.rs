@@ -1,0 +1,72 @@
+//! What the simulated link and the host behind it cost: latency, bandwidth, splitting and reordering.
+
+/// Parameters of the link between root complex and device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkModel {
+    /// From a read request's arrival at the root complex to its completion's at the device.
+    pub rtt_cycles: u64,
+    /// Payload, header and framing bytes towards the device in one cycle; 0 is without limit.
+    pub bytes_per_cycle: u64,
+    /// Read Completion Boundary: a completion may end only there.
+    pub rcb: usize,
+    /// Max_Payload_Size programmed by `enumerate`, and the largest completion.
+    pub mps: usize,
+    /// Max_Read_Request_Size programmed by `enumerate`.
+    pub mrrs: usize,
+    /// Completions of different tags may overtake each other, and latency varies up to twice `rtt_cycles`.
+    pub reorder: bool,
+    /// Completions are cut at random boundaries instead of the largest ones.
+    pub split: bool,
+    /// Reads which the root complex works on at a time (its non-posted credits); 0 is without limit.
+    pub reads_in_flight: usize,
+    /// Cycles which the device runs between two looks at its edge.
+    pub step_cycles: u64,
+    /// How long a request of ours may stay without completion.
+    pub completion_timeout: u64,
+    /// All random choices come from it.
+    pub seed: u64,
+}
+
+impl LinkModel {
+    /// No latency, no split: for guests, where host time counts.
+    pub fn fast() -> LinkModel {
+        LinkModel {
+            rtt_cycles: 0,
+            bytes_per_cycle: 0,
+            rcb: 64,
+            mps: 256,
+            mrrs: 512,
+            reorder: false,
+            split: false,
+            reads_in_flight: 0,
+            step_cycles: 16,
+            completion_timeout: 100_000,
+            seed: 0,
+        }
+    }
+
+    /// Everything a root complex is allowed to do to us, drawn from `seed`.
+    pub fn random(seed: u64) -> LinkModel {
+        LinkModel {
+            rtt_cycles: 40,
+            bytes_per_cycle: 32,
+            reorder: true,
+            split: true,
+            reads_in_flight: 32,
+            step_cycles: 4,
+            seed,
+            ..LinkModel::fast()
+        }
+    }
+
+    /// A Gen3 x16 host at 250 MHz: what throughput figures are taken with.
+    pub fn gen3_x16() -> LinkModel {
+        LinkModel { rtt_cycles: 150, bytes_per_cycle: 63, step_cycles: 1, ..LinkModel::fast() }
+    }
+}
+
+impl Default for LinkModel {
+    fn default() -> LinkModel {
+        LinkModel::fast()
+    }
+}

@@ -1,0 +1,18 @@
+//! The root complex: enumeration, configuration and memory requests, host memory, completions, interrupts.
+
+pub mod complex;
+pub mod faults;
+pub mod link;
+pub mod memory;
+pub mod msix;
+pub mod replies;
+pub mod tap;
+pub mod tlp;
+
+pub use complex::{RequestError, Root, WaitError};
+pub use faults::{Answer, Faults, Which};
+pub use link::LinkModel;
+pub use memory::{Fault, HostMemory, Windows};
+pub use msix::{Message, MsiSink};
+pub use tap::{Direction, Tap};
+pub use tlp::{Bdf, Status, Tlp, View};
