@@ -1,1 +1,126 @@
-fn main() {}
+//! The workspace's own tasks: from a bare clone to a guest's ping over the RTL, and all checks. `cargo xtask --help`.
+
+mod cache;
+mod cmd;
+mod image;
+mod place;
+mod say;
+mod sum;
+mod tools;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::cache::Network;
+use crate::image::Kernel;
+use crate::vm::scenario::{self, Guest, Msix};
+
+#[derive(Parser)]
+#[command(about = "Hematite's tasks", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Boots an unmodified Debian guest on the function and shows its driver at work
+    Demo {
+        /// The guest's kernel
+        #[arg(long, value_enum, default_value = "6.12")]
+        kernel: Kernel,
+        /// How interrupts leave the server
+        #[arg(long, value_enum, default_value = "eventfd")]
+        msix: Msix,
+        #[command(flatten)]
+        play: Play,
+    },
+    /// Plays a scenario of tests/guest by its name; without a name lists them
+    Guest {
+        name: Option<String>,
+        #[command(flatten)]
+        play: Play,
+    },
+    /// Finds or fetches all tools and guest images, so that everything after runs offline
+    Fetch {
+        /// Fails instead of using the network
+        #[arg(long)]
+        offline: bool,
+    },
+}
+
+#[derive(Args)]
+struct Play {
+    /// What answers: `rtl` (Verilator) or `model` (plain Rust)
+    #[arg(long, default_value = "rtl", value_parser = ["rtl", "model"])]
+    device: String,
+    /// Seeds everything random in the server
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Uses KVM if a timed boot with it works
+    #[arg(long)]
+    kvm: bool,
+    /// Writes a waveform (slow)
+    #[arg(long)]
+    trace: bool,
+    /// Fails instead of using the network
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Play {
+    fn options(&self) -> vm::Options {
+        vm::Options {
+            device: self.device.clone(),
+            seed: self.seed,
+            kvm: self.kvm,
+            trace: self.trace,
+            network: network(self.offline),
+        }
+    }
+}
+
+fn network(offline: bool) -> Network {
+    if offline { Network::Off } else { Network::Allowed }
+}
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<bool> {
+    match task {
+        Task::Demo { kernel, msix, play } => {
+            let mut demo = scenario::find("demo")?;
+            demo.guest = Guest::Linux(kernel);
+            demo.msix = msix;
+            vm::play(&demo, &play.options())
+        }
+        Task::Guest { name: Some(name), play } => vm::play(&scenario::find(&name)?, &play.options()),
+        Task::Guest { name: None, .. } => {
+            scenario::all()?.iter().for_each(|one| println!("{:<16} {}", one.name, one.about));
+            Ok(true)
+        }
+        Task::Fetch { offline } => {
+            let network = network(offline);
+            tools::hdl::ready(network)?;
+            let qemu = tools::qemu::find(network)?;
+            println!("QEMU {}", tools::qemu::version(&qemu)?);
+            for kernel in [Kernel::V6_12, Kernel::V6_1] {
+                println!("kernel {}", image::build(kernel, network)?.release);
+            }
+            tools::ipxe::find(network)?;
+            Ok(true)
+        }
+    }
+}

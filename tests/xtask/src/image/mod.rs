@@ -1,0 +1,79 @@
+//! The guest's image: a Debian kernel, its modules, busybox and a few programs, and sim/guest/init, as one initramfs.
+
+mod cpio;
+pub(crate) mod kernel;
+mod modules;
+mod overlay;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use self::kernel::Kernel;
+use crate::cache::Network;
+use crate::tools::closure;
+use crate::{place, sum};
+
+/// A guest ready to boot.
+pub(crate) struct Image {
+    pub(crate) kernel: PathBuf,
+    pub(crate) initrd: PathBuf,
+    /// What `uname -r` says.
+    pub(crate) release: String,
+}
+
+/// Fetches what is missing and writes the initramfs, which is quick, so it is always fresh.
+pub(crate) fn build(kernel: Kernel, network: Network) -> Result<Image> {
+    let sources = place::root().join("sim/guest");
+    let modules =
+        words(&sources.join("modules"))?.into_iter().map(|mut line| line.remove(0)).collect::<Vec<_>>();
+    let programs = words(&sources.join("programs"))?.into_iter().map(program).collect::<Result<Vec<_>>>()?;
+    let fetched = kernel::find(kernel, &modules, network)?;
+    let overlay = overlay::find(&programs, network)?;
+    let mut tree = cpio::Tree::default();
+    for dir in ["dev", "proc", "sys", "tmp", "root", "etc", "run", "var", "bin", "sbin", "usr/sbin"] {
+        tree.directory(dir);
+    }
+    // Needed before devtmpfs is mounted: the kernel opens it for the first process.
+    tree.character("dev/console", 5, 1);
+    tree.link("lib64", closure::LIBRARIES);
+    add_folder(&mut tree, &overlay.join("root"), "")?;
+    add_folder(&mut tree, &overlay.join("lib"), closure::LIBRARIES)?;
+    modules::add(&mut tree, &fetched)?;
+    tree.file("init", 0o755, fs::read(sources.join("init"))?);
+    tree.file("bin/step", 0o755, fs::read(sources.join("step"))?);
+    tree.file("etc/udhcpc", 0o755, fs::read(sources.join("udhcpc"))?);
+    let initrd = place::guest().join(format!("initrd-{}.cpio", kernel.name()));
+    // Two runs at once write the same bytes; the rename keeps a reader from seeing half of them.
+    let part = initrd.with_extension(format!("part{}", std::process::id()));
+    fs::write(&part, tree.archive())?;
+    fs::rename(&part, &initrd)?;
+    Ok(Image { kernel: fetched.image(), initrd, release: fetched.release()? })
+}
+
+fn add_folder(tree: &mut cpio::Tree, dir: &Path, to: &str) -> Result<()> {
+    for path in sum::files(dir)? {
+        let name = path.strip_prefix(dir)?.to_string_lossy().into_owned();
+        let name = if to.is_empty() { name } else { format!("{to}/{name}") };
+        let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
+        tree.file(&name, mode, fs::read(&path)?);
+    }
+    Ok(())
+}
+
+/// The words of each line of a list; `#` starts a remark.
+fn words(path: &Path) -> Result<Vec<Vec<String>>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", place::short(path)))?;
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let words = lines.map(|line| line.split_whitespace().map(String::from).collect::<Vec<_>>());
+    Ok(words.filter(|words| !words.is_empty()).collect())
+}
+
+fn program(words: Vec<String>) -> Result<overlay::Program> {
+    match <[String; 2]>::try_from(words) {
+        Ok([package, path]) => Ok(overlay::Program { package, path }),
+        Err(words) => bail!("sim/guest/programs: `{}` is not PACKAGE PATH", words.join(" ")),
+    }
+}

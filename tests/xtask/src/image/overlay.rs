@@ -1,0 +1,53 @@
+//! Programs of the guest beyond busybox (ethtool, lspci, ip, iperf3), from Debian, with their libraries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::cache::{self, Network};
+use crate::place;
+use crate::tools::{apt, closure};
+
+const SUITE: &str = "trixie";
+const RECIPE: &str = "busybox and programs of trixie, 1";
+/// Loaded by name at run time (thread cancellation), so that no listing shows it.
+const HIDDEN: &str = "libgcc_s.so.1";
+
+/// One line of sim/guest/programs: a Debian package and a file of it.
+pub(crate) struct Program {
+    pub(crate) package: String,
+    pub(crate) path: String,
+}
+
+/// The folder with `programs`' files below their own paths, and `lib/` with all libraries.
+pub(crate) fn find(programs: &[Program], network: Network) -> Result<PathBuf> {
+    let list: Vec<String> = programs.iter().map(|one| format!("{}:{}", one.package, one.path)).collect();
+    let recipe = format!("{RECIPE}: {}", list.join(" "));
+    let dir = place::guest().join("programs");
+    cache::folder(&dir, "the guest's programs", &recipe, network, |out, scratch, step| {
+        let apt = apt::Apt::open(&scratch.join("apt"), &[SUITE], step)?;
+        let mut packages: Vec<&str> = programs.iter().map(|one| one.package.as_str()).collect();
+        packages.push("libgcc-s1");
+        packages.dedup();
+        let debs = apt.closure(&packages, SUITE, step)?;
+        let root = scratch.join("root");
+        for (index, deb) in debs.iter().enumerate() {
+            step.note(&format!("unpacking {} of {}", index + 1, debs.len()));
+            apt::unpack(deb, &root, &[])?;
+        }
+        for program in programs {
+            copy(&root, &program.path, out)?;
+        }
+        closure::copy_file(&root.join(closure::LIBRARIES).join(HIDDEN), &out.join("lib").join(HIDDEN))?;
+        Ok(format!("{} files", programs.len()))
+    })
+}
+
+fn copy(root: &Path, path: &str, out: &Path) -> Result<()> {
+    let from = root.join(path);
+    let to = out.join("root").join(path);
+    fs::create_dir_all(to.parent().context("a path without a folder")?)?;
+    closure::copy_file(&from, &to)?;
+    if closure::is_dynamic(&fs::read(&from)?) { closure::copy(root, &from, &out.join("lib")) } else { Ok(()) }
+}

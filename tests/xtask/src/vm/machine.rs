@@ -1,0 +1,91 @@
+//! QEMU as a child: its command line, and its end whatever happens.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cmd;
+
+/// What to boot and with what.
+pub(crate) struct Setup {
+    pub(crate) qemu: PathBuf,
+    pub(crate) kernel: PathBuf,
+    pub(crate) initrd: PathBuf,
+    pub(crate) append: String,
+    pub(crate) kvm: bool,
+    /// SeaBIOS shows the screen on the console, for firmware guests.
+    pub(crate) screen: bool,
+    /// The vfio-user server's socket; none for a machine without the function.
+    pub(crate) device: Option<PathBuf>,
+    /// The guest's first serial port.
+    pub(crate) console: PathBuf,
+    /// Sockets which QEMU opens: the second serial port, and QMP.
+    pub(crate) orders: PathBuf,
+    pub(crate) qmp: PathBuf,
+}
+
+const MEMORY: &str = "512M";
+/// How long QEMU waits for an answer of the server, in ms: a simulated one may be slow, and QEMU gives up for good.
+const ANSWER_LIMIT: u32 = 600_000;
+
+/// The command line. Memory is shared, so that the server reaches it; the device is asked for nothing but its socket.
+pub(crate) fn command(setup: &Setup) -> Command {
+    let mut command = Command::new(&setup.qemu);
+    let accelerator = if setup.kvm { "kvm" } else { "tcg" };
+    command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
+    let machine = if setup.screen { "q35,memory-backend=ram,graphics=off" } else { "q35,memory-backend=ram" };
+    command.args(["-machine", machine, "-accel", accelerator, "-m", MEMORY]);
+    command.args(["-object", &format!("memory-backend-memfd,id=ram,size={MEMORY},share=on")]);
+    command.args(["-serial", &format!("file:{}", setup.console.display())]);
+    command
+        .args(["-chardev", &format!("socket,id=orders,path={},server=on,wait=off", setup.orders.display())]);
+    command.args(["-serial", "chardev:orders"]);
+    command.args(["-qmp", &format!("unix:{},server=on,wait=off", setup.qmp.display())]);
+    command.arg("-kernel").arg(&setup.kernel).arg("-initrd").arg(&setup.initrd);
+    command.args(["-append", &setup.append]);
+    if let Some(socket) = &setup.device {
+        command.args(["-device", &device(socket)]);
+    }
+    command
+}
+
+fn device(socket: &Path) -> String {
+    let device = serde_json::json!({
+        "driver": "vfio-user-pci",
+        "socket": { "type": "unix", "path": socket },
+        "x-msg-timeout": ANSWER_LIMIT,
+    });
+    device.to_string()
+}
+
+/// A running machine.
+pub(crate) struct Machine {
+    child: Child,
+}
+
+impl Machine {
+    /// Starts QEMU; what it says goes to `log`.
+    pub(crate) fn start(mut command: Command, log: &Path) -> Result<Machine> {
+        let log = File::create(log)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        cmd::die_with_us(&mut command);
+        let child = command.spawn().with_context(|| format!("cannot start `{}`", cmd::show(&command)))?;
+        Ok(Machine { child })
+    }
+
+    /// An error if QEMU has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("QEMU ended by itself: {status}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        cmd::end(&mut self.child);
+    }
+}

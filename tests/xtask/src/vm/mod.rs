@@ -1,0 +1,297 @@
+//! Plays scenarios: a server, a machine, a guest that takes orders, and one line of transcript per step.
+
+pub(crate) mod look;
+pub(crate) mod machine;
+pub(crate) mod orders;
+pub(crate) mod qmp;
+pub(crate) mod scenario;
+pub(crate) mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use self::machine::{Machine, Setup};
+use self::orders::{Ended, Orders};
+use self::qmp::Qmp;
+use self::scenario::{Action, Guest, Msix, Order, Scenario};
+use self::server::Server;
+use crate::cache::Network;
+use crate::{cmd, image, place, say, tools};
+
+const POLL: Duration = Duration::from_millis(100);
+const KVM_LIMIT: Duration = Duration::from_secs(25);
+const QUIT_LIMIT: Duration = Duration::from_secs(15);
+/// How much of each log a failure shows.
+const TAIL: usize = 15;
+
+/// What every scenario is played with.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// `rtl` or `model`.
+    pub(crate) device: String,
+    pub(crate) seed: u64,
+    pub(crate) kvm: bool,
+    /// Writes a waveform: slow.
+    pub(crate) trace: bool,
+    pub(crate) network: Network,
+}
+
+/// Programs and files that a scenario needs, made ready before it starts.
+struct Parts {
+    qemu: PathBuf,
+    server: PathBuf,
+    kernel: PathBuf,
+    initrd: PathBuf,
+    append: String,
+}
+
+/// Plays a scenario to its end. The error has been told already when this returns `false`.
+pub(crate) fn play(scenario: &Scenario, options: &Options) -> Result<bool> {
+    let parts = prepare(scenario, options)?;
+    let dir = place::run(&scenario.name);
+    if dir.exists() {
+        fs::remove_dir_all(&dir)?;
+    }
+    fs::create_dir_all(&dir)?;
+    // Sockets have short names in a folder of their own: a path of more than 107 bytes cannot be one.
+    let sockets = tempfile::Builder::new().prefix("hematite-").tempdir()?;
+    let start = Instant::now();
+    say::heading(&format!("{}: {}", scenario.name, scenario.about));
+    match drive(scenario, options, &parts, &dir, sockets.path()) {
+        Ok(()) => {
+            let count = scenario.orders.len() + 1;
+            println!("{}", say::line("ok", &scenario.name, start.elapsed(), &format!("{count} steps")));
+            Ok(true)
+        }
+        Err(error) => {
+            println!("{}", say::line("FAIL", &scenario.name, start.elapsed(), &format!("{error:#}")));
+            explain(scenario, options, &dir);
+            Ok(false)
+        }
+    }
+}
+
+fn prepare(scenario: &Scenario, options: &Options) -> Result<Parts> {
+    let environment = tools::hdl::ready(options.network)?;
+    let qemu = tools::qemu::find(options.network)?;
+    let server = server::build(&environment)?;
+    let (kernel, initrd, append) = match scenario.guest {
+        Guest::Linux(kernel) => {
+            let image = image::build(kernel, options.network)?;
+            (image.kernel, image.initrd, "console=ttyS0 quiet".to_string())
+        }
+        Guest::Ipxe => {
+            let script = place::root().join("tests/guest/ipxe.script");
+            (tools::ipxe::find(options.network)?, script, String::new())
+        }
+    };
+    Ok(Parts { qemu, server, kernel, initrd, append })
+}
+
+/// `hematite-sim serve` for a scenario; by hand the same words do the same.
+fn serve_command(
+    scenario: &Scenario,
+    options: &Options,
+    program: &Path,
+    socket: &Path,
+    dir: &Path,
+) -> Command {
+    let mut command = Command::new(program);
+    command.arg("serve").arg("--socket").arg(socket);
+    command.args(["--wire", "stack", "--device", &options.device, "--seed", &options.seed.to_string()]);
+    if scenario.msix == Msix::Raw {
+        command.args(["--msix", "raw"]);
+    }
+    command.args(&scenario.serve);
+    if scenario.logs || options.trace {
+        command.arg("--tlp-log").arg(dir.join("tlp.log")).arg("--pcap").arg(dir.join("wire.pcap"));
+    }
+    if options.trace {
+        command.arg("--trace").arg(dir.join("wave.fst"));
+    }
+    command
+}
+
+fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sockets: &Path) -> Result<()> {
+    let socket = sockets.join("function");
+    let serve = serve_command(scenario, options, &parts.server, &socket, dir);
+    let setup = Setup {
+        qemu: parts.qemu.clone(),
+        kernel: parts.kernel.clone(),
+        initrd: parts.initrd.clone(),
+        append: parts.append.clone(),
+        kvm: options.kvm && kvm_boots(parts, sockets)?,
+        screen: scenario.guest == Guest::Ipxe,
+        device: Some(socket),
+        console: dir.join("console.log"),
+        orders: sockets.join("orders"),
+        qmp: sockets.join("qmp"),
+    };
+    let machine = machine::command(&setup);
+    fs::write(dir.join("commands"), format!("{}\n{}\n", cmd::show(&serve), cmd::show(&machine)))?;
+    let server = Server::start(serve, &dir.join("server.log"))?;
+    let machine = Machine::start(machine, &dir.join("qemu.log"))?;
+    let qmp = Qmp::connect(&setup.qmp)?;
+    let orders = Orders::connect(&setup.orders)?;
+    let mut bench = Bench { machine, server, qmp, orders, console: setup.console.clone() };
+    for order in &scenario.orders {
+        let mut step = say::step(order.action.title());
+        match bench.perform(order, &mut step) {
+            Ok(detail) => step.done(&detail),
+            Err(error) => {
+                step.failed(&format!("{error:#}"));
+                bail!("{}", order.action.title());
+            }
+        }
+    }
+    let step = say::step("guest and server end");
+    bench.finish()?;
+    step.done("");
+    Ok(())
+}
+
+/// Everything that runs. Dropping it ends it.
+struct Bench {
+    machine: Machine,
+    server: Server,
+    qmp: Qmp,
+    orders: Orders,
+    console: PathBuf,
+}
+
+impl Bench {
+    /// Does one order; returns what to print beside it.
+    fn perform(&mut self, order: &Order, step: &mut say::Step) -> Result<String> {
+        match &order.action {
+            Action::Boot => self.ended("boot", order.limit, step),
+            Action::Reset => {
+                self.qmp.call("system_reset")?;
+                self.ended("boot", order.limit, step)
+            }
+            Action::Do(words) => {
+                self.orders.send(words)?;
+                let name = words.split(' ').next().unwrap_or(words);
+                self.ended(name, order.limit, step)
+            }
+            Action::See(text) => self.seen(text, order.limit, step),
+        }
+    }
+
+    /// Waits until the guest says how a step ended.
+    fn ended(&mut self, name: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
+        let ended: Ended = self.wait(name, limit, step, |bench| bench.orders.poll(POLL))?;
+        if ended.name != name {
+            bail!("the guest reports step `{}`, not `{name}`", ended.name);
+        }
+        if !ended.ok {
+            bail!("{}\n{}", ended.detail, ended.text.trim_end());
+        }
+        let looked = look::check(name, &ended.text)?;
+        Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
+    }
+
+    fn seen(&mut self, text: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
+        self.wait("console", limit, step, |bench| {
+            std::thread::sleep(POLL);
+            let console = fs::read(&bench.console).unwrap_or_default();
+            Ok(String::from_utf8_lossy(&console).contains(text).then(String::new))
+        })
+    }
+
+    /// Polls until there is an answer, the limit is over, or guest or server are gone.
+    fn wait<T>(
+        &mut self,
+        name: &str,
+        limit: Duration,
+        step: &mut say::Step,
+        mut poll: impl FnMut(&mut Bench) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            if let Some(answer) = poll(self)? {
+                return Ok(answer);
+            }
+            self.machine.check()?;
+            self.server.check()?;
+            if start.elapsed() > limit {
+                bail!("`{name}` did not end within {} s", limit.as_secs());
+            }
+            step.note(&format!("of at most {} s", limit.as_secs()));
+        }
+    }
+
+    /// Ends the machine, then the server, which must end cleanly.
+    fn finish(mut self) -> Result<()> {
+        self.qmp.call("quit")?;
+        let start = Instant::now();
+        while self.machine.check().is_ok() {
+            if start.elapsed() > QUIT_LIMIT {
+                bail!("QEMU did not end within {} s of `quit`", QUIT_LIMIT.as_secs());
+            }
+            std::thread::sleep(POLL);
+        }
+        self.server.finish()
+    }
+}
+
+/// Tells what a failed scenario left behind and how to play it again.
+fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
+    for (log, name) in
+        [("console.log", "the guest's console"), ("server.log", "the server"), ("qemu.log", "QEMU")]
+    {
+        let text = String::from_utf8_lossy(&fs::read(dir.join(log)).unwrap_or_default()).into_owned();
+        let text = cmd::tail(text.trim_end(), TAIL);
+        if !text.is_empty() {
+            println!("  {name} said last ({}):", place::short(&dir.join(log)));
+            text.lines().for_each(|line| println!("    | {}", line.trim_end()));
+        }
+    }
+    for (log, what) in [
+        ("tlp.log", "every TLP"),
+        ("wire.pcap", "every frame: tcpdump -r, wireshark"),
+        ("wave.fst", "the waveform: gtkwave"),
+        ("commands", "server and QEMU as started"),
+    ] {
+        if dir.join(log).exists() {
+            println!("  {}  ({what})", place::short(&dir.join(log)));
+        }
+    }
+    println!(
+        "  again, with a waveform: cargo xtask guest {} --device {} --seed {} --trace",
+        scenario.name, options.device, options.seed
+    );
+}
+
+/// KVM is used only if a boot without the function works in time: /dev/kvm alone proves nothing.
+fn kvm_boots(parts: &Parts, sockets: &Path) -> Result<bool> {
+    let step = say::step("KVM boots a guest");
+    let dir = sockets.join("kvm");
+    fs::create_dir_all(&dir)?;
+    let setup = Setup {
+        qemu: parts.qemu.clone(),
+        kernel: parts.kernel.clone(),
+        initrd: parts.initrd.clone(),
+        append: parts.append.clone(),
+        kvm: true,
+        screen: false,
+        device: None,
+        console: dir.join("console.log"),
+        orders: dir.join("orders"),
+        qmp: dir.join("qmp"),
+    };
+    let mut machine = Machine::start(machine::command(&setup), &dir.join("qemu.log"))?;
+    let mut orders = Orders::connect(&setup.orders).context("KVM")?;
+    let start = Instant::now();
+    while start.elapsed() < KVM_LIMIT && machine.check().is_ok() {
+        if orders.poll(POLL)?.is_some_and(|ended| ended.name == "boot") {
+            step.done("used");
+            return Ok(true);
+        }
+    }
+    step.done(&format!("no, not within {} s: TCG is used", KVM_LIMIT.as_secs()));
+    Ok(false)
+}

@@ -1,0 +1,66 @@
+//! QEMU's control socket (QMP): one JSON object a line, of which the bench needs three commands.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// A connection in command mode.
+pub(crate) struct Qmp {
+    reader: BufReader<UnixStream>,
+    writer: UnixStream,
+}
+
+impl Qmp {
+    /// Connects as soon as QEMU listens.
+    pub(crate) fn connect(path: &Path) -> Result<Qmp> {
+        let writer = connect(path).context("QEMU's control socket")?;
+        writer.set_read_timeout(Some(ANSWER_LIMIT))?;
+        let mut qmp = Qmp { reader: BufReader::new(writer.try_clone()?), writer };
+        qmp.receive()?;
+        qmp.call("qmp_capabilities")?;
+        Ok(qmp)
+    }
+
+    /// Runs a command without arguments; events that come before its answer are passed over.
+    pub(crate) fn call(&mut self, name: &str) -> Result<Value> {
+        writeln!(self.writer, "{}", json!({ "execute": name }))?;
+        loop {
+            let answer = self.receive().with_context(|| format!("QEMU's answer to {name}"))?;
+            if let Some(error) = answer.get("error") {
+                bail!("QEMU refuses {name}: {error}");
+            }
+            if let Some(value) = answer.get("return") {
+                return Ok(value.clone());
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            bail!("QEMU closed its control socket");
+        }
+        serde_json::from_str(&line).with_context(|| format!("QEMU said {line:?}"))
+    }
+}
+
+/// Connects to a socket which another process is about to open.
+pub(crate) fn connect(path: &Path) -> Result<UnixStream> {
+    let start = Instant::now();
+    loop {
+        match UnixStream::connect(path) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if start.elapsed() > CONNECT_LIMIT => {
+                return Err(error).with_context(|| format!("no one listens on {}", path.display()));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

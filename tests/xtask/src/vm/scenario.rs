@@ -1,0 +1,194 @@
+//! Reads a scenario: a text file of tests/guest which says how to set guest and server up and what to do then.
+//!
+//! ```text
+//! # First remark: what the scenario shows.
+//! kernel 6.12                  or 6.1; `guest ipxe` boots firmware instead
+//! msix raw                     eventfd is the default
+//! serve --completions random   more words for `hematite-sim serve`
+//! logs off                     no TLP log and pcap: for bulk traffic
+//! boot within 120              the guest is up
+//! do ping 20 0.2 within 60     a step of sim/guest/step
+//! reset within 120             warm reboot, up again
+//! see "64 bytes" within 60     a text on the console
+//! ```
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::image::Kernel;
+use crate::place;
+
+/// What boots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guest {
+    Linux(Kernel),
+    Ipxe,
+}
+
+/// How interrupts leave the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Msix {
+    /// QEMU keeps the table; vectors are eventfds.
+    Eventfd,
+    /// The guest programs the function's own table; messages are DMA writes.
+    Raw,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Boot,
+    Reset,
+    Do(String),
+    See(String),
+}
+
+/// One step and its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) action: Action,
+    pub(crate) limit: Duration,
+}
+
+/// A whole scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) about: String,
+    pub(crate) guest: Guest,
+    pub(crate) msix: Msix,
+    pub(crate) serve: Vec<String>,
+    pub(crate) logs: bool,
+    pub(crate) orders: Vec<Order>,
+}
+
+/// All scenarios, by name.
+pub(crate) fn all() -> Result<Vec<Scenario>> {
+    let dir = place::root().join("tests/guest");
+    let entries = std::fs::read_dir(&dir).with_context(|| format!("listing {}", place::short(&dir)))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ext| ext == "guest")).collect();
+    paths.sort();
+    paths.iter().map(|path| load(path)).collect()
+}
+
+/// One scenario by its name.
+pub(crate) fn find(name: &str) -> Result<Scenario> {
+    let all = all()?;
+    let names: Vec<String> = all.iter().map(|one| format!("  {:<16} {}", one.name, one.about)).collect();
+    let found = all.into_iter().find(|one| one.name == name);
+    found.with_context(|| format!("no scenario `{name}`; there are:\n{}", names.join("\n")))
+}
+
+fn load(path: &Path) -> Result<Scenario> {
+    let text = std::fs::read_to_string(path)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    parse(&name, &text).with_context(|| format!("in {}", place::short(path)))
+}
+
+fn parse(name: &str, text: &str) -> Result<Scenario> {
+    let about = text.lines().next().and_then(|line| line.strip_prefix("# "));
+    let about = about.context("the first line must be `# what the scenario shows`")?.to_string();
+    let mut scenario = Scenario {
+        name: name.into(),
+        about,
+        guest: Guest::Linux(Kernel::V6_12),
+        msix: Msix::Eventfd,
+        serve: Vec::new(),
+        logs: true,
+        orders: Vec::new(),
+    };
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            take(&mut scenario, line).with_context(|| format!("line {}: `{line}`", index + 1))?;
+        }
+    }
+    if scenario.orders.is_empty() {
+        bail!("nothing to do: there is no `boot`, `do`, `reset` or `see`");
+    }
+    Ok(scenario)
+}
+
+fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match word {
+        "kernel" => scenario.guest = Guest::Linux(choice(rest)?),
+        "guest" if rest == "ipxe" => scenario.guest = Guest::Ipxe,
+        "msix" => scenario.msix = choice(rest)?,
+        "serve" => scenario.serve.extend(rest.split_whitespace().map(String::from)),
+        "logs" => scenario.logs = rest != "off",
+        "boot" | "reset" | "do" | "see" => scenario.orders.push(order(word, rest)?),
+        _ => bail!("not one of kernel, guest, msix, serve, logs, boot, reset, do, see"),
+    }
+    Ok(())
+}
+
+fn choice<T: ValueEnum>(text: &str) -> Result<T> {
+    T::from_str(text, false).map_err(anyhow::Error::msg)
+}
+
+fn order(word: &str, rest: &str) -> Result<Order> {
+    let at = rest.rfind("within ").context("every wait needs its limit: `... within SECONDS`")?;
+    let limit =
+        rest[at + "within ".len()..].trim().parse().context("the limit is not a number of seconds")?;
+    let what = rest[..at].trim().to_string();
+    let action = match word {
+        "boot" => Action::Boot,
+        "reset" => Action::Reset,
+        "do" => Action::Do(what),
+        _ => Action::See(what.trim_matches('"').into()),
+    };
+    Ok(Order { action, limit: Duration::from_secs(limit) })
+}
+
+impl Action {
+    /// The step's name in the transcript.
+    pub(crate) fn title(&self) -> String {
+        match self {
+            Action::Boot => "boot".into(),
+            Action::Reset => "warm reboot".into(),
+            Action::Do(order) => order.clone(),
+            Action::See(text) => format!("console says \"{text}\""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_read() {
+        let text = "# Shows it.\nkernel 6.1\nmsix raw\nserve --completions random\nlogs off\n\nboot within 120\ndo ping 20 0.2 within 60\n";
+        let scenario = parse("x", text).unwrap();
+        assert_eq!(scenario.guest, Guest::Linux(Kernel::V6_1));
+        assert_eq!(scenario.msix, Msix::Raw);
+        assert_eq!(scenario.serve, ["--completions", "random"]);
+        assert!(!scenario.logs);
+        let ping = Order { action: Action::Do("ping 20 0.2".into()), limit: Duration::from_secs(60) };
+        assert_eq!(scenario.orders[1], ping);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, want) in [
+            ("kernel 6.12\n", "first line"),
+            ("# x\n", "nothing to do"),
+            ("# x\ndo ping 3\n", "needs its limit"),
+            ("# x\nkernel 5.0\n", "line 2"),
+            ("# x\nfly within 3\n", "not one of"),
+        ] {
+            let error = format!("{:#}", parse("x", text).unwrap_err());
+            assert!(error.contains(want), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_scenario_of_the_tree_is_sound() {
+        assert!(all().unwrap().iter().any(|one| one.name == "demo"));
+    }
+}
