@@ -1,11 +1,13 @@
 //! The workspace's own tasks: from a bare clone to a guest's ping over the RTL, and all checks. `cargo xtask --help`.
 
 mod cache;
+mod check;
 mod cmd;
 mod image;
 mod place;
 mod say;
 mod sum;
+mod tidy;
 mod tools;
 mod vm;
 
@@ -44,6 +46,20 @@ enum Task {
         #[command(flatten)]
         play: Play,
     },
+    /// The whole test suite, as CI runs it
+    Test {
+        /// Leaves the guests out
+        #[arg(long)]
+        quick: bool,
+        #[command(flatten)]
+        play: Play,
+    },
+    /// rustfmt and clippy, every warning an error
+    Lint,
+    /// Licences of all dependencies, and cargo-deny if it is installed
+    Deny,
+    /// Checks the workspace's own rules: floors, form, numbers, links, waivers
+    Tidy,
     /// Finds or fetches all tools and guest images, so that everything after runs offline
     Fetch {
         /// Fails instead of using the network
@@ -111,6 +127,13 @@ fn perform(task: Task) -> Result<bool> {
             scenario::all()?.iter().for_each(|one| println!("{:<16} {}", one.name, one.about));
             Ok(true)
         }
+        Task::Test { quick, play } => check::suite::run(quick, &play.options()),
+        Task::Lint => {
+            let environment = tools::hdl::ready(Network::Allowed)?;
+            Ok(check::lint::format()? & check::lint::clippy(&environment)?)
+        }
+        Task::Deny => check::licences::deny(),
+        Task::Tidy => tidy::run(),
         Task::Fetch { offline } => {
             let network = network(offline);
             tools::hdl::ready(network)?;

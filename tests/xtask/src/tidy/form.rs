@@ -1,0 +1,58 @@
+//! Form of a file: not too long, says at its head what it is for, holds nothing unfinished.
+
+use super::{Finding, Source};
+
+const LONGEST_HW: usize = 300;
+const LONGEST: usize = 400;
+/// Rust sources, scripts of the guest, and the C++ of the simulator.
+const HEADED: [(&str, &str); 4] = [(".rs", "//"), (".cpp", "//"), (".h", "//"), (".guest", "# ")];
+
+pub(super) fn check(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some((_, head)) = HEADED.iter().find(|(end, _)| source.path.ends_with(end)) else { return findings };
+    if source.path.starts_with("tests/golden/") {
+        return findings;
+    }
+    let longest = if source.path.starts_with("hw/") { LONGEST_HW } else { LONGEST };
+    let count = source.text.lines().count();
+    if count > longest {
+        findings
+            .push(source.finding(longest + 1, format!("{count} lines; at most {longest}: split it by task")));
+    }
+    let first = source.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if !first.starts_with(head) {
+        findings.push(source.finding(1, "the file does not begin with a remark which says what it is for"));
+    }
+    if source.is_rust() {
+        // Put together here, so that this file does not find itself.
+        let words = ["todo", "unimplemented", "dbg"].map(|word| format!("{word}!("));
+        for (index, line) in source.text.lines().enumerate() {
+            for word in words.iter().filter(|word| super::strip(line).contains(word.as_str())) {
+                findings.push(source.finding(index + 1, format!("`{word}...)` is unfinished work")));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source;
+    use super::*;
+
+    fn finds(path: &str, text: &str, what: &str) {
+        let findings = check(&source(path, text));
+        assert!(findings.len() == 1 && findings[0].what.contains(what), "{path}: {findings:?}");
+    }
+
+    #[test]
+    fn length_head_and_unfinished_work() {
+        let long = "//! Long.\n".repeat(301);
+        finds("hw/src/a.rs", &long, "301 lines; at most 300");
+        assert!(check(&source("sim/src/a.rs", &long)).is_empty());
+        assert!(check(&source("tests/golden/a.rs", &"//\n".repeat(900))).is_empty());
+        finds("sim/src/a.rs", "use std::fs;\n", "does not begin with a remark");
+        finds("sim/src/a.rs", &format!("//! A.\nfn f() {{ {}!() }}\n", "todo"), "unfinished");
+        assert!(check(&source("sim/src/a.rs", &format!("//! A.\n// never {}!()\n", "todo"))).is_empty());
+    }
+}
