@@ -3,6 +3,7 @@
 pub mod device;
 pub mod root;
 pub mod seed;
+pub mod vfio_user;
 
 pub use device::Device;
 pub use root::tlp::Tlp;
