@@ -39,6 +39,8 @@ pub(crate) fn folder(
     clear(&part)?;
     fs::create_dir_all(&part)?;
     fs::create_dir_all(&scratch)?;
+    // Downloads are resumed; unpacking is quick and starts afresh.
+    clear(&scratch.join("root"))?;
     let mut step = say::step(format!("fetch {name}"));
     let detail = make(&part, &scratch, &mut step).with_context(|| format!("while fetching {name}"))?;
     step.note("checksums");

@@ -48,7 +48,9 @@ impl Apt {
         fs::write(dir.join("apt.conf"), settings(dir, &mirror::network_settings()?))?;
         let apt = Apt { dir: dir.into() };
         step.note("package lists");
-        apt.call(&["update"], UPDATE_LIMIT, step).with_context(|| no_network(&mirror))?;
+        // Without this an update which reaches no mirror is a success with warnings.
+        apt.call(&["-o", "APT::Update::Error-Mode=any", "update"], UPDATE_LIMIT, step)
+            .with_context(|| no_network(&mirror))?;
         Ok(apt)
     }
 
@@ -66,7 +68,7 @@ impl Apt {
         fs::create_dir_all(&dir)?;
         let mut command = self.command("apt-get");
         command.args(["--quiet", "-o", "APT::Status-Fd=1", "download", package]).current_dir(&dir);
-        cmd::run_watched(&mut command, FETCH_LIMIT, |line| show_status(line, step))?;
+        watched(&mut command, FETCH_LIMIT, step)?;
         debs(&dir)?.pop().with_context(|| format!("apt-get downloaded no file for {package}"))
     }
 
@@ -83,8 +85,7 @@ impl Apt {
     fn call(&self, words: &[&str], limit: Duration, step: &mut Step) -> Result<()> {
         let mut command = self.command("apt-get");
         command.args(["--quiet", "-o", "APT::Status-Fd=1"]).args(words);
-        cmd::run_watched(&mut command, limit, |line| show_status(line, step))?;
-        Ok(())
+        watched(&mut command, limit, step)
     }
 
     fn command(&self, program: &str) -> Command {
@@ -92,6 +93,16 @@ impl Apt {
         command.env("APT_CONFIG", self.dir.join("apt.conf")).env("LC_ALL", "C");
         command
     }
+}
+
+/// Runs apt, showing its progress; an error quotes what it said besides that.
+fn watched(command: &mut Command, limit: Duration, step: &mut Step) -> Result<()> {
+    let output = cmd::capture(command, limit, |line| show_status(line, step))?;
+    if !output.ok {
+        let said: Vec<&str> = output.text.lines().filter(|line| !line.starts_with("dlstatus:")).collect();
+        bail!("`{}` failed:\n{}", cmd::show(command), said.join("\n"));
+    }
+    Ok(())
 }
 
 fn debs(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -151,8 +162,14 @@ fn refuse_strangers() -> Result<()> {
 
 /// Unpacks a package below `into`. With `only`, nothing but paths matching these patterns.
 pub(crate) fn unpack(deb: &Path, into: &Path, only: &[&str]) -> Result<()> {
-    fs::create_dir_all(into)?;
-    let mut tar = vec!["tar".to_string(), "-x".into(), "-C".into(), into.display().to_string()];
+    merge_usr(into)?;
+    let mut tar = vec![
+        "tar".to_string(),
+        "-x".into(),
+        "--keep-directory-symlink".into(),
+        "-C".into(),
+        into.display().to_string(),
+    ];
     tar.extend(LEFT_OUT.map(|pattern| format!("--exclude={pattern}")));
     if !only.is_empty() {
         tar.push("--wildcards".into());
@@ -169,6 +186,18 @@ pub(crate) fn unpack(deb: &Path, into: &Path, only: &[&str]) -> Result<()> {
     ]);
     command.arg(deb).args(tar);
     cmd::run(&mut command, UNPACK_LIMIT)?;
+    Ok(())
+}
+
+/// Lets `/lib` and its like be links into `/usr` as on an installed system: older releases' packages use both.
+fn merge_usr(root: &Path) -> Result<()> {
+    for dir in ["bin", "sbin", "lib", "lib64"] {
+        let merged = Path::new("usr").join(dir);
+        fs::create_dir_all(root.join(&merged))?;
+        if root.join(dir).symlink_metadata().is_err() {
+            std::os::unix::fs::symlink(merged, root.join(dir))?;
+        }
+    }
     Ok(())
 }
 
