@@ -76,7 +76,7 @@ pub(super) fn fifo_text(depth: usize, write: &str, read: &str, bits: usize) -> S
     let a = depth.trailing_zeros();
     format!(
         "(* ram_style = \"distributed\" *)
-reg [{top}:0] words [0:{last}];
+reg [{top}:0] mem [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] tail;
 wire [{a}:0] used = tail - head;
@@ -86,7 +86,7 @@ wire put = sink_valid & ~full;
 wire take = source_ready & ~empty;
 always @(posedge clock) begin
     if (put) begin
-        words[tail[{ah}:0]] <= {write};
+        mem[tail[{ah}:0]] <= {write};
     end
     if (put) begin
         tail <= tail + {a1}'d1;
@@ -104,7 +104,7 @@ initial tail = {a1}'d0;
 always @* begin
     sink_ready = ~full;
     source_valid = ~empty;
-    {read} = empty ? {bits}'d0 : words[head[{ah}:0]];
+    {read} = empty ? {bits}'d0 : mem[head[{ah}:0]];
     room = {room_pad}{a1}'d{depth} - used{room_end};
 end",
         top = bits - 1,

@@ -63,14 +63,14 @@ pub(super) fn ram_text(bits: usize, depth: usize, style: &str, read: Read) -> St
     let a = depth.trailing_zeros();
     let high = |port: &str| if a < 16 { format!("{port}[15:{a}]") } else { "1'b0".into() };
     let read = match read {
-        Read::Now => format!("always @* read_data = words[read_addr[{}:0]];", a - 1),
+        Read::Now => format!("always @* read_data = mem[read_addr[{}:0]];", a - 1),
         Read::NextCycle => format!(
-            "always @(posedge clock) begin\n    if (read) begin\n        read_data <= words[read_addr[{}:0]];\n    end\nend",
+            "always @(posedge clock) begin\n    if (read) begin\n        read_data <= mem[read_addr[{}:0]];\n    end\nend",
             a - 1
         ),
     };
     format!(
-        "(* ram_style = \"{style}\" *)\nreg [{}:0] words [0:{}];\nalways @(posedge clock) begin\n    if (write) begin\n        words[write_addr[{}:0]] <= write_data;\n    end\nend\n{read}\nwire unused = &{{1'b0, {}, {}}};",
+        "(* ram_style = \"{style}\" *)\nreg [{}:0] mem [0:{}];\nalways @(posedge clock) begin\n    if (write) begin\n        mem[write_addr[{}:0]] <= write_data;\n    end\nend\n{read}\nwire unused = &{{1'b0, {}, {}}};",
         bits - 1,
         depth - 1,
         a - 1,
