@@ -5,12 +5,14 @@ mod check;
 mod cmd;
 mod image;
 mod place;
+mod report;
 mod say;
 mod sum;
 mod tidy;
 mod tools;
 mod vm;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -60,6 +62,17 @@ enum Task {
     Deny,
     /// Checks the workspace's own rules: floors, form, numbers, links, waivers
     Tidy,
+    /// Size and speed of the function and its blocks on an ECP5, by the open flow
+    Report {
+        /// Verilog files to measure, each with a module of the file's name; without any, what `emit` prints
+        files: Vec<PathBuf>,
+        /// The parameter set to emit
+        #[arg(long, default_value = "TINY")]
+        params: String,
+        /// Fails instead of using the network
+        #[arg(long)]
+        offline: bool,
+    },
     /// Finds or fetches all tools and guest images, so that everything after runs offline
     Fetch {
         /// Fails instead of using the network
@@ -134,6 +147,14 @@ fn perform(task: Task) -> Result<bool> {
         }
         Task::Deny => check::licences::deny(),
         Task::Tidy => tidy::run(),
+        Task::Report { files, params, offline } => {
+            let network = network(offline);
+            let subjects = match files.is_empty() {
+                true => report::emitted(&params, network)?,
+                false => files.into_iter().map(report::Subject::from_file).collect::<Result<_>>()?,
+            };
+            report::run(&subjects, network)
+        }
         Task::Fetch { offline } => {
             let network = network(offline);
             tools::hdl::ready(network)?;

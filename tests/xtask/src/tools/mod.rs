@@ -3,6 +3,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod closure;
+pub(crate) mod fpga;
 pub(crate) mod hdl;
 pub(crate) mod ipxe;
 pub(crate) mod mirror;
