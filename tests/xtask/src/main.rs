@@ -133,6 +133,7 @@ fn perform(task: Task) -> Result<bool> {
             let mut demo = scenario::find("demo")?;
             demo.guest = Guest::Linux(kernel);
             demo.msix = msix;
+            demo.again = format!("cargo xtask demo --kernel {} --msix {}", kernel.name(), msix.name());
             vm::play(&demo, &play.options())
         }
         Task::Guest { name: Some(name), play } => vm::play(&scenario::find(&name)?, &play.options()),

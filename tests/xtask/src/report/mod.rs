@@ -135,7 +135,7 @@ fn read(path: &Path) -> Result<Value> {
     serde_json::from_str(&fs::read_to_string(path)?).with_context(|| format!("reading {}", path.display()))
 }
 
-/// The number in `Info: 	        TRELLIS_COMB:    1057/  43848     2%`.
+/// The number in a line like `TRELLIS_COMB:    1057/  43848     2%`.
 fn utilisation(log: &str, kind: &str) -> Option<u64> {
     let line = log.lines().rev().find(|line| line.contains(&format!("{kind}:")) && line.contains('/'))?;
     let number = line.split(&format!("{kind}:")).nth(1)?.split('/').next()?;

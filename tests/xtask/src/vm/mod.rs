@@ -261,8 +261,8 @@ fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
         }
     }
     println!(
-        "  again, with a waveform: cargo xtask guest {} --device {} --seed {} --trace",
-        scenario.name, options.device, options.seed
+        "  again, with a waveform: {} --device {} --seed {} --trace",
+        scenario.again, options.device, options.seed
     );
 }
 

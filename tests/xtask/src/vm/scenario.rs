@@ -37,6 +37,16 @@ pub(crate) enum Msix {
     Raw,
 }
 
+impl Msix {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Msix::Eventfd => "eventfd",
+            Msix::Raw => "raw",
+        }
+    }
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -63,6 +73,8 @@ pub(crate) struct Scenario {
     pub(crate) serve: Vec<String>,
     pub(crate) logs: bool,
     pub(crate) orders: Vec<Order>,
+    /// The command that plays it.
+    pub(crate) again: String,
 }
 
 /// All scenarios, by name.
@@ -100,6 +112,7 @@ fn parse(name: &str, text: &str) -> Result<Scenario> {
         serve: Vec::new(),
         logs: true,
         orders: Vec::new(),
+        again: format!("cargo xtask guest {name}"),
     };
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
