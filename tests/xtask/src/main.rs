@@ -95,6 +95,9 @@ struct Play {
     /// Writes a waveform (slow)
     #[arg(long)]
     trace: bool,
+    /// Shows what the guest's programs print (it is kept in target/guest/runs as well)
+    #[arg(long, short)]
+    verbose: bool,
     /// Fails instead of using the network
     #[arg(long)]
     offline: bool,
@@ -107,6 +110,7 @@ impl Play {
             seed: self.seed,
             kvm: self.kvm,
             trace: self.trace,
+            verbose: self.verbose,
             network: network(self.offline),
         }
     }

@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) kvm: bool,
     /// Writes a waveform: slow.
     pub(crate) trace: bool,
+    /// Shows what the guest's programs print.
+    pub(crate) verbose: bool,
     pub(crate) network: Network,
 }
 
@@ -137,11 +139,15 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     let machine = Machine::start(machine, &dir.join("qemu.log"))?;
     let qmp = Qmp::connect(&setup.qmp)?;
     let orders = Orders::connect(&setup.orders)?;
-    let mut bench = Bench { machine, server, qmp, orders, console: setup.console.clone() };
+    let mut bench =
+        Bench { machine, server, qmp, orders, console: setup.console.clone(), text: String::new() };
     for order in &scenario.orders {
         let mut step = say::step(order.action.title());
         match bench.perform(order, &mut step) {
-            Ok(detail) => step.done(&detail),
+            Ok(detail) => {
+                step.done(&detail);
+                keep(&order.action, &bench.text, dir, options.verbose)?;
+            }
             Err(error) => {
                 step.failed(&format!("{error:#}"));
                 bail!("{}", order.action.title());
@@ -154,6 +160,20 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     Ok(())
 }
 
+/// Keeps what a step's programs printed beside the logs, and shows it if asked to.
+fn keep(action: &Action, text: &str, dir: &Path, verbose: bool) -> Result<()> {
+    if let Action::Do(words) = action
+        && !text.is_empty()
+    {
+        let name = words.split(' ').next().unwrap_or(words);
+        fs::write(dir.join(format!("{name}.txt")), text)?;
+        if verbose {
+            text.lines().for_each(|line| println!("        {line}"));
+        }
+    }
+    Ok(())
+}
+
 /// Everything that runs. Dropping it ends it.
 struct Bench {
     machine: Machine,
@@ -161,6 +181,8 @@ struct Bench {
     qmp: Qmp,
     orders: Orders,
     console: PathBuf,
+    /// What the last step's programs printed.
+    text: String,
 }
 
 impl Bench {
@@ -184,13 +206,15 @@ impl Bench {
     /// Waits until the guest says how a step ended.
     fn ended(&mut self, name: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
         let ended: Ended = self.wait(name, limit, step, |bench| bench.orders.poll(POLL))?;
+        self.text.clear();
         if ended.name != name {
             bail!("the guest reports step `{}`, not `{name}`", ended.name);
         }
         if !ended.ok {
             bail!("{}\n{}", ended.detail, ended.text.trim_end());
         }
-        let looked = look::check(name, &ended.text)?;
+        self.text = ended.text;
+        let looked = look::check(name, &self.text)?;
         Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
     }
 
