@@ -1,6 +1,13 @@
 //! The simulated world around Hematite: device bodies, root complex, driver side, monitors, server and wire.
 
 pub mod device;
+pub mod driver;
+pub mod facts;
+pub mod log;
+pub mod model;
+pub mod monitor;
+pub mod pair;
+pub mod ring;
 pub mod root;
 pub mod seed;
 pub mod vfio_user;

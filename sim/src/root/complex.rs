@@ -1,6 +1,6 @@
 //! The root complex: our requests to the device, the device's requests to memory, and the clock between them.
 
-use super::faults::Faults;
+use super::faults::{Answer, Faults};
 use super::link::LinkModel;
 use super::memory::HostMemory;
 use super::msix::{Message, MsiSink};
@@ -8,6 +8,7 @@ use super::replies::{self, Replies};
 use super::tap::{Direction, Tap};
 use super::tlp::{Bdf, CfgRequest, CplFields, MemRequest, Status, Tlp, View};
 use crate::device::Device;
+use crate::monitor::Monitor;
 
 /// A request of ours which did not end well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +57,8 @@ pub struct Root<D: Device, M: HostMemory> {
     pub faults: Faults,
     pub msi: MsiSink,
     pub counts: Counts,
+    /// The port's rules; always on.
+    pub monitor: Monitor,
     /// Our own requester id.
     pub host: Bdf,
     /// Where the function sits.
@@ -80,6 +83,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
             faults: Faults::default(),
             msi: MsiSink::new(),
             counts: Counts::default(),
+            monitor: Monitor::new(),
             host: Bdf(0),
             function: Bdf(0x0100),
             bar: None,
@@ -99,6 +103,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         self.device.reset();
         self.replies.clear();
         self.completions.clear();
+        self.monitor.reset();
         self.bar = None;
     }
 
@@ -120,18 +125,23 @@ impl<D: Device, M: HostMemory> Root<D, M> {
     /// Sends any TLP, well formed or not. Nothing waits for an answer.
     pub fn send(&mut self, tlp: Tlp) {
         let now = self.device.now();
+        self.monitor.tlp(now, Direction::In, &tlp);
         self.taps.iter_mut().for_each(|tap| tap.tlp(now, Direction::In, &tlp));
         self.device.tlp_in(tlp);
     }
 
     fn receive(&mut self, tlp: Tlp) {
         let now = self.device.now();
+        self.monitor.tlp(now, Direction::Out, &tlp);
         self.taps.iter_mut().for_each(|tap| tap.tlp(now, Direction::Out, &tlp));
         match tlp.view() {
             View::MemRead(request) => {
                 let fault = self.faults.judge(request.addr);
                 self.counts.reads += 1;
                 self.counts.read_bytes += replies::span(&request).1 as u64;
+                if fault.is_some_and(Answer::leaves_it_open) {
+                    self.monitor.forgive(request.tag);
+                }
                 self.replies.accept(now, request, fault);
             }
             View::MemWrite(request, data) => self.write_memory(now, request, data, tlp.poisoned()),

@@ -25,6 +25,13 @@ pub enum Answer {
     BadByteCount,
 }
 
+impl Answer {
+    /// The device gets no completion which would end the read.
+    pub fn leaves_it_open(self) -> bool {
+        matches!(self, Answer::Lost | Answer::LinkError | Answer::Malformed | Answer::BadByteCount)
+    }
+}
+
 /// Which requests a rule is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {

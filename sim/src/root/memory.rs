@@ -96,6 +96,12 @@ impl Windows {
         bytes
     }
 
+    /// The driver's own look at any length. Panics if the bytes are not mapped.
+    pub fn look(&mut self, addr: u64, buf: &mut [u8]) {
+        let len = buf.len();
+        buf.copy_from_slice(self.slice(addr, len).unwrap_or_else(|| panic!("look at unmapped {addr:#x}")));
+    }
+
     /// The driver's own write; it touches no watch. Panics if the bytes are not mapped.
     pub fn poke(&mut self, addr: u64, data: &[u8]) {
         self.slice(addr, data.len())

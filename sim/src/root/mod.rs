@@ -1,6 +1,7 @@
 //! The root complex: enumeration, configuration and memory requests, host memory, completions, interrupts.
 
 pub mod complex;
+pub mod enumerate;
 pub mod faults;
 pub mod link;
 pub mod memory;
@@ -10,6 +11,7 @@ pub mod tap;
 pub mod tlp;
 
 pub use complex::{RequestError, Root, WaitError};
+pub use enumerate::{EnumerateError, Function};
 pub use faults::{Answer, Faults, Which};
 pub use link::LinkModel;
 pub use memory::{Fault, HostMemory, Windows};

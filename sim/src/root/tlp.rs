@@ -97,7 +97,13 @@ pub(crate) mod code {
     pub(crate) const FMT_3_DATA: u8 = 0b010;
     pub(crate) const FMT_4_DATA: u8 = 0b011;
     pub(crate) const MEM: u8 = 0b00000;
+    pub(crate) const MEM_LOCKED: u8 = 0b00001;
+    pub(crate) const IO: u8 = 0b00010;
     pub(crate) const CFG0: u8 = 0b00100;
+    pub(crate) const CFG1: u8 = 0b00101;
+    pub(crate) const FETCH_ADD: u8 = 0b01100;
+    pub(crate) const SWAP: u8 = 0b01101;
+    pub(crate) const COMPARE_SWAP: u8 = 0b01110;
     pub(crate) const CPL: u8 = 0b01010;
     pub(crate) const MSG: u8 = 0b10000;
     pub(crate) const MSG_MASK: u8 = 0b11000;
@@ -281,6 +287,23 @@ impl Tlp {
     pub fn wire_bytes(&self) -> u64 {
         // 4 framing, 2 sequence, 4 LCRC, less what the measured table of DESIGN 10 rounds: MWr/MRd 24 (four words), CplD 20.
         8 + 4 * self.header_words() as u64 + self.data.len() as u64
+    }
+
+    /// Whether its sender waits for a completion. [PCIe base: Transaction Types, posted and non-posted]
+    pub fn non_posted(&self) -> bool {
+        let data = self.format() == FMT_3_DATA || self.format() == FMT_4_DATA;
+        match self.kind() {
+            MEM => !data,
+            MEM_LOCKED => !data,
+            IO | CFG0 | CFG1 => true,
+            FETCH_ADD | SWAP | COMPARE_SWAP => data,
+            _ => false,
+        }
+    }
+
+    /// Where a request's completion goes.
+    pub fn requester_and_tag(&self) -> (Bdf, u16) {
+        (Bdf((self.header[1] >> 16) as u16), self.tag(self.header[1] >> 8))
     }
 
     fn tag(&self, low: u32) -> u16 {

@@ -1,0 +1,375 @@
+//! A small virtio-net driver in the process, over the root complex: what a guest's driver does, and where tests do otherwise.
+//! Spec: [virtio 1.4: Device Initialization], [virtio 1.4: Network Device]
+
+use crate::facts::{common, net, status};
+
+use crate::device::Device;
+use crate::monitor::order::Watched;
+use crate::ring::{Buffer, Ring, RingError, Used};
+use crate::root::enumerate::{EnumerateError, Function};
+use crate::root::{MsiSink, RequestError, Root, WaitError, Windows};
+
+/// What went wrong between driver and device.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    #[error(transparent)]
+    Enumerate(#[from] EnumerateError),
+    #[error("device offers {offered:#x} and refused {accepted:#x}")]
+    FeaturesRefused { offered: u64, accepted: u64 },
+    #[error("receive: {0}")]
+    Receive(&'static str),
+}
+
+/// How the driver sets the device up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Of the offered features, accept these.
+    pub features: u64,
+    /// Queue size asked for; the device's maximum limits it.
+    pub queue_size: u16,
+    /// Receive buffers posted at the start.
+    pub rx_buffers: u16,
+    /// Bytes of each.
+    pub rx_bytes: u32,
+    /// Extra offset of every buffer in its slot: alignment does not matter to the device.
+    pub skew: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { features: u64::MAX, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2 }
+    }
+}
+
+/// Memory which the driver uses: rings below 4 GiB, buffers above.
+pub mod memory {
+    /// Where the rings are.
+    pub const RINGS: u64 = 0x0010_0000;
+    /// Bytes between two rings.
+    pub const RING_STRIDE: u64 = 0x1_0000;
+    /// Where transmit slots are.
+    pub const TX: u64 = 0x1_0000_0000;
+    /// Where receive slots are.
+    pub const RX: u64 = 0x0020_0000;
+    /// Bytes of a slot.
+    pub const SLOT: u64 = 0x3000;
+    /// Slots each way.
+    pub const SLOTS: u64 = 64;
+    /// An address where there is no memory.
+    pub const NOWHERE: u64 = 0x7_0000_0000;
+}
+
+/// Receive queue of the first pair. [virtio 1.4: Network Device, Virtqueues]
+pub const RX: u16 = 0;
+/// Transmit queue of the first pair.
+pub const TX: u16 = 1;
+/// The vector for configuration changes; queue `n` has vector `n + 1`.
+pub const CONFIG_VECTOR: u16 = 0;
+
+/// Windows with what the driver needs mapped.
+pub fn windows() -> Windows {
+    let mut windows = Windows::new();
+    windows.map(memory::RINGS, 2 * memory::RING_STRIDE as usize);
+    windows.map(memory::TX, (memory::SLOT * memory::SLOTS) as usize);
+    windows.map(memory::RX, (memory::SLOT * memory::SLOTS) as usize);
+    windows
+}
+
+type Bench<D> = Root<D, Windows>;
+
+/// A driver bound to the function behind a root complex.
+#[derive(Debug)]
+pub struct Driver {
+    pub function: Function,
+    pub options: Options,
+    /// Features accepted.
+    pub features: u64,
+    pub rx: Ring,
+    pub tx: Ring,
+    tx_slots: Vec<u64>,
+}
+
+impl Driver {
+    /// Enumerates, initialises, reaches DRIVER_OK, posts receive buffers.
+    pub fn start<D: Device>(root: &mut Bench<D>, options: Options) -> Result<Driver, DriverError> {
+        let function = root.enumerate()?;
+        Driver::bind(root, function, options)
+    }
+
+    /// The same on a function which is enumerated already.
+    pub fn bind<D: Device>(
+        root: &mut Bench<D>,
+        function: Function,
+        options: Options,
+    ) -> Result<Driver, DriverError> {
+        let idle = Ring::new(&mut root.memory, RX, 2, memory::RINGS);
+        let mut driver =
+            Driver { function, options, features: 0, rx: idle.clone(), tx: idle, tx_slots: vec![] };
+        driver.initialise(root)?;
+        Ok(driver)
+    }
+
+    /// The initialisation list, from reset to DRIVER_OK. May be run again at any time.
+    pub fn initialise<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        self.reset(root)?;
+        self.set_status(root, status::ACKNOWLEDGE)?;
+        self.set_status(root, status::ACKNOWLEDGE | status::DRIVER)?;
+        self.negotiate(root)?;
+        self.program_vectors(root)?;
+        self.setup_queue(root, RX)?;
+        self.setup_queue(root, TX)?;
+        let ready = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
+        self.set_status(root, ready)?;
+        self.post_buffers(root)
+    }
+
+    /// Posts the receive buffers of the options, and kicks if there are any.
+    pub fn post_buffers<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        for slot in 0..self.options.rx_buffers {
+            let addr = memory::RX + u64::from(slot) * memory::SLOT + self.options.skew;
+            self.post(root, RX, &[Buffer { addr, len: self.options.rx_bytes, writable: true }])?;
+        }
+        if self.options.rx_buffers > 0 { self.kick(root, RX) } else { Ok(()) }
+    }
+
+    /// Device reset: writes 0 and waits until it reads 0.
+    pub fn reset<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        let common = self.function.common.offset;
+        root.bar_write(common + common::DEVICE_STATUS, &[0])?;
+        for _ in 0..RESET_READS {
+            if self.status(root)? == 0 {
+                root.monitor.order.forget_all();
+                return Ok(());
+            }
+            root.run(RESET_PAUSE);
+        }
+        let limit = RESET_READS * RESET_PAUSE;
+        Err(WaitError { name: "device_status reads 0".into(), limit, idle: false }.into())
+    }
+
+    /// Reads `N` bytes of the common configuration structure.
+    pub fn common<const N: usize, D: Device>(
+        &self,
+        root: &mut Bench<D>,
+        field: u64,
+    ) -> Result<[u8; N], DriverError> {
+        let mut bytes = [0; N];
+        root.bar_read(self.function.common.offset + field, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes a field of the common configuration structure.
+    pub fn set_common<D: Device>(
+        &self,
+        root: &mut Bench<D>,
+        field: u64,
+        data: &[u8],
+    ) -> Result<(), DriverError> {
+        Ok(root.bar_write(self.function.common.offset + field, data)?)
+    }
+
+    /// Reads device_status.
+    pub fn status<D: Device>(&self, root: &mut Bench<D>) -> Result<u8, DriverError> {
+        Ok(self.common::<1, D>(root, common::DEVICE_STATUS)?[0])
+    }
+
+    /// Writes device_status.
+    pub fn set_status<D: Device>(&self, root: &mut Bench<D>, value: u8) -> Result<(), DriverError> {
+        self.set_common(root, common::DEVICE_STATUS, &[value])
+    }
+
+    /// Reads the 64 offered feature bits.
+    pub fn offered<D: Device>(&self, root: &mut Bench<D>) -> Result<u64, DriverError> {
+        let mut offered = 0;
+        for select in 0..2u32 {
+            self.set_common(root, common::DEVICE_FEATURE_SELECT, &select.to_le_bytes())?;
+            let window = u32::from_le_bytes(self.common(root, common::DEVICE_FEATURE)?);
+            offered |= u64::from(window) << (32 * select);
+        }
+        Ok(offered)
+    }
+
+    /// Writes the 64 accepted feature bits.
+    pub fn accept<D: Device>(&self, root: &mut Bench<D>, features: u64) -> Result<(), DriverError> {
+        for select in 0..2u32 {
+            self.set_common(root, common::DRIVER_FEATURE_SELECT, &select.to_le_bytes())?;
+            let window = (features >> (32 * select)) as u32;
+            self.set_common(root, common::DRIVER_FEATURE, &window.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn negotiate<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        let offered = self.offered(root)?;
+        self.features = offered & self.options.features;
+        self.accept(root, self.features)?;
+        let wanted = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK;
+        self.set_status(root, wanted)?;
+        if self.status(root)? & status::FEATURES_OK == 0 {
+            return Err(DriverError::FeaturesRefused { offered, accepted: self.features });
+        }
+        Ok(())
+    }
+
+    fn program_vectors<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        for vector in 0..self.function.vectors {
+            let (addr, data) = message(vector);
+            root.program_vector(&self.function, vector, addr, data, false)?;
+        }
+        self.set_common(root, common::CONFIG_MSIX_VECTOR, &CONFIG_VECTOR.to_le_bytes())
+    }
+
+    /// Sets up and enables a queue, with fresh memory.
+    pub fn setup_queue<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+        self.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
+        let most = u16::from_le_bytes(self.common(root, common::QUEUE_SIZE)?);
+        let size = self.options.queue_size.min(most);
+        self.set_common(root, common::QUEUE_SIZE, &size.to_le_bytes())?;
+        let base = memory::RINGS + u64::from(number) * memory::RING_STRIDE;
+        let ring = Ring::new(&mut root.memory, number, size, base);
+        self.set_common(root, common::QUEUE_MSIX_VECTOR, &(number + 1).to_le_bytes())?;
+        self.set_common(root, common::QUEUE_DESC, &ring.areas.desc.to_le_bytes())?;
+        self.set_common(root, common::QUEUE_DRIVER, &ring.areas.driver.to_le_bytes())?;
+        self.set_common(root, common::QUEUE_DEVICE, &ring.areas.device.to_le_bytes())?;
+        self.set_common(root, common::QUEUE_ENABLE, &1u16.to_le_bytes())?;
+        let message = Some(message(number + 1));
+        root.monitor.order.watch(number, Watched { used: ring.areas.device, size, message });
+        if number == RX {
+            self.rx = ring;
+        } else {
+            self.tx = ring;
+            self.tx_slots = (0..memory::SLOTS).rev().collect();
+        }
+        Ok(())
+    }
+
+    /// Resets one queue by VIRTIO_F_RING_RESET and waits for its end. It is not enabled again.
+    pub fn reset_queue<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+        self.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
+        self.set_common(root, common::QUEUE_RESET, &1u16.to_le_bytes())?;
+        for _ in 0..RESET_READS {
+            if u16::from_le_bytes(self.common(root, common::QUEUE_RESET)?) == 0 {
+                root.monitor.order.forget(number);
+                return Ok(());
+            }
+            root.run(RESET_PAUSE);
+        }
+        let limit = RESET_READS * RESET_PAUSE;
+        Err(WaitError { name: format!("queue_reset of queue {number} reads 0"), limit, idle: false }.into())
+    }
+
+    /// Rings the doorbell of a queue.
+    pub fn kick<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+        self.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
+        let off = u16::from_le_bytes(self.common(root, common::QUEUE_NOTIFY_OFF)?);
+        let at = self.function.notify.offset + u64::from(off) * u64::from(self.function.notify_multiplier);
+        Ok(root.bar_write(at, &number.to_le_bytes())?)
+    }
+
+    /// Makes any chain available and publishes it, without a kick.
+    pub fn post<D: Device>(
+        &mut self,
+        root: &mut Bench<D>,
+        number: u16,
+        buffers: &[Buffer],
+    ) -> Result<u16, DriverError> {
+        let ring = if number == RX { &mut self.rx } else { &mut self.tx };
+        let id = ring.add(&mut root.memory, buffers)?;
+        root.monitor.order.post(number, id, ring.writable(id));
+        ring.publish(&mut root.memory);
+        Ok(id)
+    }
+
+    /// Queues a frame for transmission in descriptors cut at `cuts` (offsets in header and frame), without a kick.
+    pub fn post_tx<D: Device>(
+        &mut self,
+        root: &mut Bench<D>,
+        frame: &[u8],
+        cuts: &[usize],
+    ) -> Result<u16, DriverError> {
+        let full = RingError::Full { queue: TX, wanted: 1, free: 0 };
+        let slot = self.tx_slots.pop().ok_or(full)?;
+        let base = memory::TX + slot * memory::SLOT + self.options.skew;
+        let mut packet = vec![0; net::HDR_BYTES as usize];
+        packet.extend_from_slice(frame);
+        root.memory.poke(base, &packet);
+        let mut buffers = vec![];
+        let mut start = 0;
+        for end in cuts.iter().copied().chain([packet.len()]) {
+            buffers.push(Buffer { addr: base + start as u64, len: (end - start) as u32, writable: false });
+            start = end;
+        }
+        self.post(root, TX, &buffers)
+    }
+
+    /// Transmits a frame in one descriptor.
+    pub fn send<D: Device>(&mut self, root: &mut Bench<D>, frame: &[u8]) -> Result<(), DriverError> {
+        self.post_tx(root, frame, &[])?;
+        self.kick(root, TX)
+    }
+
+    /// Takes back a transmit chain which the device has used.
+    pub fn take_tx<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Used>, DriverError> {
+        let used = self.tx.take_used(&mut root.memory)?;
+        if let Some(first) = used.as_ref().and_then(|used| used.buffers.first())
+            && first.addr >= memory::TX
+        {
+            self.tx_slots.push((first.addr - memory::TX) / memory::SLOT);
+        }
+        Ok(used)
+    }
+
+    /// Takes a received frame, merged from its buffers, and gives the buffers back to the device (with a kick).
+    pub fn receive<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Vec<u8>>, DriverError> {
+        let Some(first) = self.rx.take_used(&mut root.memory)? else { return Ok(None) };
+        let mut packet = gather(root, &first);
+        if packet.len() < net::HDR_BYTES as usize {
+            return Err(DriverError::Receive("used length is shorter than the header"));
+        }
+        let at = net::HDR_NUM_BUFFERS as usize;
+        let buffers = u16::from_le_bytes([packet[at], packet[at + 1]]);
+        let merge = self.features >> net::F_MRG_RXBUF & 1 == 1;
+        if buffers == 0 || (!merge && buffers != 1) {
+            return Err(DriverError::Receive("num_buffers is wrong"));
+        }
+        let mut chains = vec![first];
+        for _ in 1..buffers {
+            let missing = DriverError::Receive("num_buffers promises more than the used ring holds");
+            let next = self.rx.take_used(&mut root.memory)?.ok_or(missing)?;
+            packet.extend(gather(root, &next));
+            chains.push(next);
+        }
+        for chain in chains {
+            self.post(root, RX, &chain.buffers)?;
+        }
+        self.kick(root, RX)?;
+        Ok(Some(packet.split_off(net::HDR_BYTES as usize)))
+    }
+}
+
+/// Address and data of the message which the driver programs for `vector`.
+pub fn message(vector: u16) -> (u64, u32) {
+    (MsiSink::X86.start, u32::from(vector))
+}
+
+fn gather<D: Device>(root: &mut Bench<D>, used: &Used) -> Vec<u8> {
+    let mut bytes = vec![];
+    let mut left = used.len as usize;
+    for buffer in &used.buffers {
+        let mut part = vec![0; left.min(buffer.len as usize)];
+        root.memory.look(buffer.addr, &mut part);
+        left -= part.len();
+        bytes.extend(part);
+    }
+    bytes
+}
+
+/// How often a reset's end is looked for, and the cycles between.
+const RESET_READS: u64 = 64;
+const RESET_PAUSE: u64 = 64;

@@ -1,0 +1,267 @@
+//! What the model does by itself: transmit chains, receive frames, interrupts behind the used index.
+//! Spec: [virtio 1.4: Split Virtqueues], [virtio 1.4: Network Device, Device Operation]
+
+use crate::facts::{ident, net, ring};
+
+use super::Model;
+use super::dma::Stop;
+
+/// One buffer of a chain.
+struct Segment {
+    addr: u64,
+    len: u32,
+}
+
+/// A chain, walked and checked.
+struct Chain {
+    id: u16,
+    segments: Vec<Segment>,
+}
+
+impl Chain {
+    fn len(&self) -> u64 {
+        self.segments.iter().map(|segment| u64::from(segment.len)).sum()
+    }
+}
+
+/// What the engine works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Transmit(u16),
+    Receive,
+    /// The used index of this queue has been published: interrupt, unless the driver does not want it.
+    Signal(u16),
+}
+
+impl Job {
+    fn queue(self) -> u16 {
+        match self {
+            Job::Transmit(queue) | Job::Signal(queue) => queue,
+            Job::Receive => RX,
+        }
+    }
+}
+
+/// Without VIRTIO_NET_F_MQ all frames go to the first receive queue.
+const RX: u16 = 0;
+
+impl Model {
+    fn next_job(&self) -> Option<Job> {
+        if let Some(queue) = self.signals.front() {
+            return Some(Job::Signal(*queue));
+        }
+        // a kick of a receive queue says only that there are buffers: those are looked for when a frame comes
+        let kicked = (1..self.registers.queues.len()).step_by(2).find(|number| {
+            let q = &self.registers.queues[*number];
+            q.live && q.kicked && !q.bad
+        });
+        match kicked {
+            Some(queue) => Some(Job::Transmit(queue as u16)),
+            None => (!self.frames_in.is_empty()).then_some(Job::Receive),
+        }
+    }
+
+    /// Something could be done without further input.
+    pub(super) fn has_work(&self) -> bool {
+        self.dma.waiting() || self.job.is_some() || self.next_job().is_some()
+    }
+
+    /// Runs jobs until one has to wait or none is left.
+    pub(super) fn work(&mut self) {
+        self.dma.tick(self.now);
+        while !self.dma.waiting() {
+            if self.registers.quiesce() {
+                self.job = None;
+                self.dma.finish();
+            }
+            let Some(job) = self.job.or_else(|| self.next_job()) else { break };
+            self.job = Some(job);
+            self.dma.rewind();
+            let outcome = match job {
+                Job::Transmit(queue) => self.transmit(queue),
+                Job::Receive => self.receive(),
+                Job::Signal(queue) => self.signal(queue),
+            };
+            if outcome == Err(Stop::Wait) {
+                break;
+            }
+            self.job = None;
+            self.dma.finish();
+            if let Err(Stop::Bad(code)) = outcome {
+                self.fail(job.queue(), code);
+            }
+        }
+        while let Some(tlp) = self.dma.take() {
+            self.outbox.push_back(tlp);
+        }
+    }
+
+    /// Gives up the job if it is one of `queue`'s, or of any.
+    pub(super) fn abandon(&mut self, queue: Option<u16>) {
+        self.signals.retain(|q| queue.is_some_and(|queue| queue != *q));
+        if self.job.is_some_and(|job| queue.is_none_or(|queue| queue == job.queue())) {
+            self.job = None;
+            self.dma.finish();
+        }
+    }
+
+    /// The queue stops; the device as a whole asks for a reset. [virtio 1.4: Device Status Field, DEVICE_NEEDS_RESET]
+    fn fail(&mut self, queue: u16, code: u8) {
+        self.counters.queue_errors += 1;
+        self.signals.retain(|q| *q != queue);
+        if let Some(q) = self.registers.queues.get_mut(usize::from(queue)) {
+            q.bad = true;
+            q.last_error = code;
+        }
+        if self.frames_in.front().is_some() && queue == RX {
+            self.drop_frame();
+        }
+        if self.registers.needs_reset() {
+            self.interrupt_config();
+        }
+    }
+
+    fn drop_frame(&mut self) {
+        self.frames_in.pop_front();
+        self.counters.rx_drops += 1;
+    }
+
+    /// Chains which the driver has made available and we have not taken.
+    fn available(&mut self, queue: u16) -> Result<u16, Stop> {
+        let q = self.registers.queues[usize::from(queue)].clone();
+        let idx = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_IDX))?;
+        let ahead = idx.wrapping_sub(q.avail_seen);
+        if ahead > q.size { Err(Stop::Bad(ident::ERROR_AVAIL_IDX)) } else { Ok(ahead) }
+    }
+
+    /// Walks the chain `ahead` of the last one taken. `writable`: the direction which its buffers must have.
+    fn chain(&mut self, queue: u16, ahead: u16, writable: bool) -> Result<Chain, Stop> {
+        let q = self.registers.queues[usize::from(queue)].clone();
+        let slot = u64::from(q.avail_seen.wrapping_add(ahead) % q.size);
+        let entry = q.driver.wrapping_add(ring::AVAIL_RING + slot * ring::AVAIL_ENTRY);
+        let id = self.dma.read_u16(self.now, entry)?;
+        let mut segments = vec![];
+        let mut index = id;
+        for _ in 0..q.size {
+            if index >= q.size {
+                return Err(Stop::Bad(ident::ERROR_DESC_INDEX));
+            }
+            let at = q.desc.wrapping_add(u64::from(index) * ring::DESC_BYTES);
+            let bytes = self.dma.read(self.now, at, ring::DESC_BYTES as usize)?;
+            let word =
+                |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+            let addr = u64::from(word(4)) << 32 | u64::from(word(0));
+            let (len, flags, next) = (word(8), word(12) as u16, (word(12) >> 16) as u16);
+            if flags & ring::DESC_F_INDIRECT != 0 {
+                return Err(Stop::Bad(ident::ERROR_DESC_FLAGS));
+            }
+            if (flags & ring::DESC_F_WRITE != 0) != writable {
+                return Err(Stop::Bad(ident::ERROR_DIRECTION));
+            }
+            if len > 0 {
+                segments.push(Segment { addr, len });
+            }
+            if flags & ring::DESC_F_NEXT == 0 {
+                return Ok(Chain { id, segments });
+            }
+            index = next;
+        }
+        Err(Stop::Bad(ident::ERROR_CHAIN_LOOP))
+    }
+
+    /// Writes used elements, then the index, then leaves the interrupt to a job of its own.
+    fn used(&mut self, queue: u16, chains: &[(u16, u32)]) {
+        let q = &mut self.registers.queues[usize::from(queue)];
+        for (id, len) in chains {
+            let slot = u64::from(q.used_idx % q.size);
+            let mut element = u32::from(*id).to_le_bytes().to_vec();
+            element.extend_from_slice(&len.to_le_bytes());
+            self.dma.write(q.device.wrapping_add(ring::USED_RING + slot * ring::USED_ELEM_BYTES), &element);
+            q.used_idx = q.used_idx.wrapping_add(1);
+            q.avail_seen = q.avail_seen.wrapping_add(1);
+        }
+        // publish idx last: the driver may read the elements at once
+        self.dma.write(q.device.wrapping_add(ring::USED_IDX), &q.used_idx.to_le_bytes());
+        self.signals.push_back(queue);
+    }
+
+    fn signal(&mut self, queue: u16) -> Result<(), Stop> {
+        let driver = self.registers.queues[usize::from(queue)].driver;
+        let flags = self.dma.read_u16(self.now, driver.wrapping_add(ring::AVAIL_FLAGS))?;
+        self.signals.pop_front();
+        if flags & ring::AVAIL_F_NO_INTERRUPT == 0 {
+            self.interrupt_queue(queue);
+        }
+        Ok(())
+    }
+
+    fn transmit(&mut self, queue: u16) -> Result<(), Stop> {
+        if self.dma.fresh() {
+            // a kick which comes while the index is read counts again
+            self.registers.queues[usize::from(queue)].kicked = false;
+        }
+        if self.available(queue)? == 0 {
+            return Ok(());
+        }
+        let chain = self.chain(queue, 0, false)?;
+        let header = u64::from(net::HDR_BYTES);
+        let (least, most) =
+            (header + u64::from(net::ETHERNET_HEADER_BYTES), header + self.shape.frame_bytes as u64);
+        if chain.len() < least || chain.len() > most {
+            self.counters.tx_bad += 1;
+        } else {
+            let mut bytes = vec![];
+            for segment in &chain.segments {
+                bytes.extend(self.dma.read(self.now, segment.addr, segment.len as usize)?);
+            }
+            self.counters.tx_frames += 1;
+            self.frames_out.push_back(bytes.split_off(header as usize));
+        }
+        self.used(queue, &[(chain.id, 0)]);
+        self.registers.queues[usize::from(queue)].kicked = true;
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), Stop> {
+        let live = self.registers.queues.first().is_some_and(|q| q.live && !q.bad);
+        let Some(frame) = self.frames_in.front().cloned().filter(|_| live) else {
+            self.drop_frame();
+            return Ok(());
+        };
+        let merge = self.registers.accepted(net::F_MRG_RXBUF);
+        let mut packet = vec![0; net::HDR_BYTES as usize];
+        packet.extend_from_slice(&frame);
+        let available = self.available(RX)?;
+        let mut chains: Vec<Chain> = vec![];
+        let mut room = 0;
+        while room < packet.len() as u64 {
+            if chains.len() == usize::from(available) || (!merge && !chains.is_empty()) {
+                // no buffer, or not enough: the chains stay with the driver's next frame
+                self.drop_frame();
+                return Ok(());
+            }
+            let chain = self.chain(RX, chains.len() as u16, true)?;
+            room += chain.len();
+            chains.push(chain);
+        }
+        // [virtio 1.4: Processing of Incoming Packets] num_buffers is 1 without VIRTIO_NET_F_MRG_RXBUF.
+        let at = net::HDR_NUM_BUFFERS as usize;
+        packet[at..at + 2].copy_from_slice(&(chains.len() as u16).to_le_bytes());
+        let mut rest = packet.as_slice();
+        let mut done = vec![];
+        for chain in &chains {
+            let mut written = 0;
+            for segment in &chain.segments {
+                let (now, later) = rest.split_at(rest.len().min(segment.len as usize));
+                self.dma.write(segment.addr, now);
+                written += now.len() as u32;
+                rest = later;
+            }
+            done.push((chain.id, written));
+        }
+        self.used(RX, &done);
+        self.frames_in.pop_front();
+        self.counters.rx_frames += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! The model's MSI-X table, masks and pending bits.
+//! Spec: [PCIe base: MSI-X Capability and Table Structures]
+
+use crate::facts::msix;
+
+/// One entry of the table.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    words: [u32; msix::ENTRY_WORDS as usize],
+    pending: bool,
+}
+
+/// Message for the host: address and data.
+pub(super) type Send = (u64, u32);
+
+/// Table and pending bits; enable and function mask come from configuration space.
+#[derive(Clone, Debug)]
+pub(super) struct Msix {
+    entries: Vec<Entry>,
+    pub(super) enabled: bool,
+    pub(super) masked: bool,
+}
+
+impl Msix {
+    pub(super) fn new(vectors: u16) -> Msix {
+        let mut words = [0; msix::ENTRY_WORDS as usize];
+        words[msix::ENTRY_CONTROL as usize / 4] = msix::CONTROL_MASKED;
+        let entries = vec![Entry { words, pending: false }; usize::from(vectors)];
+        Msix { entries, enabled: false, masked: false }
+    }
+
+    pub(super) fn vectors(&self) -> u16 {
+        self.entries.len() as u16
+    }
+
+    fn masked(&self, vector: usize) -> bool {
+        self.masked
+            || self.entries[vector].words[msix::ENTRY_CONTROL as usize / 4] & msix::CONTROL_MASKED != 0
+    }
+
+    /// Wants to interrupt by `vector`; one which does not exist (VIRTIO_MSI_NO_VECTOR) is forgotten.
+    pub(super) fn raise(&mut self, vector: u16) -> Option<Send> {
+        let vector = usize::from(vector);
+        if !self.enabled || vector >= self.entries.len() {
+            return None;
+        }
+        if self.masked(vector) {
+            self.entries[vector].pending = true;
+            return None;
+        }
+        let words = self.entries[vector].words;
+        Some((u64::from(words[1]) << 32 | u64::from(words[0] & !3), words[2]))
+    }
+
+    /// Messages which a change of masks has let go.
+    pub(super) fn unmasked(&mut self) -> Vec<Send> {
+        let mut sends = vec![];
+        for vector in 0..self.entries.len() {
+            if self.enabled && self.entries[vector].pending && !self.masked(vector) {
+                self.entries[vector].pending = false;
+                sends.extend(self.raise(vector as u16));
+            }
+        }
+        sends
+    }
+
+    /// Virtio reset: what is pending is of the past. The table belongs to the PCI scope and stays.
+    pub(super) fn forget_pending(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.pending = false);
+    }
+
+    pub(super) fn read(&self, offset: u64) -> u32 {
+        let word = offset as usize / 4;
+        let entry = self.entries.get(word / msix::ENTRY_WORDS as usize);
+        entry.map_or(0, |entry| entry.words[word % msix::ENTRY_WORDS as usize])
+    }
+
+    pub(super) fn write(&mut self, offset: u64, value: u32) {
+        let word = offset as usize / 4;
+        if let Some(entry) = self.entries.get_mut(word / msix::ENTRY_WORDS as usize) {
+            let field = word % msix::ENTRY_WORDS as usize;
+            entry.words[field] =
+                if field == msix::ENTRY_CONTROL as usize / 4 { value & msix::CONTROL_MASKED } else { value };
+        }
+    }
+
+    /// Pending bits, 32 at a time.
+    pub(super) fn pending(&self, offset: u64) -> u32 {
+        let first = offset as usize * 8;
+        self.entries
+            .iter()
+            .skip(first)
+            .take(32)
+            .enumerate()
+            .fold(0, |bits, (i, e)| bits | u32::from(e.pending) << i)
+    }
+}

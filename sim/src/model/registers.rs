@@ -1,0 +1,261 @@
+//! The model's virtio registers: common configuration, per-queue settings, ISR. One double word at a time, with byte enables.
+//! Spec: [virtio 1.4: Common configuration structure layout]
+
+use crate::facts::{common, status, virtio};
+
+/// One queue: what the driver set, and where the engine stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    pub(super) size: u16,
+    pub(super) vector: u16,
+    pub(super) desc: u64,
+    pub(super) driver: u64,
+    pub(super) device: u64,
+    /// queue_enable is 1.
+    pub(super) live: bool,
+    /// A queue reset waits for DMA to end.
+    pub(super) resetting: bool,
+    pub(super) kicked: bool,
+    /// Stopped by an error until it is reset.
+    pub(super) bad: bool,
+    pub(super) last_error: u8,
+    pub(super) avail_seen: u16,
+    pub(super) used_idx: u16,
+}
+
+/// What a register write asks of the rest of the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Nothing,
+    DeviceReset,
+    QueueReset(u16),
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub(super) struct Registers {
+    offered: u64,
+    queue_max: u16,
+    vectors: u16,
+    device_select: u32,
+    driver_select: u32,
+    features: [u32; FEATURE_WINDOWS],
+    pub(super) config_vector: u16,
+    pub(super) status: u8,
+    queue_select: u16,
+    pub(super) queues: Vec<Queue>,
+    pub(super) isr: u8,
+    /// A device reset waits for DMA to end.
+    resetting: bool,
+}
+
+/// 32-bit windows of feature bits which are kept: the 128 bits of VIRTIO 1.4.
+const FEATURE_WINDOWS: usize = 4;
+
+fn half(word: u32, high: bool) -> u16 {
+    if high { (word >> 16) as u16 } else { word as u16 }
+}
+
+fn pair(low: u16, high: u16) -> u32 {
+    u32::from(high) << 16 | u32::from(low)
+}
+
+impl Registers {
+    pub(super) fn new(offered: u64, queues: u16, queue_max: u16, vectors: u16) -> Registers {
+        let queue = Queue { size: queue_max, vector: virtio::NO_VECTOR, ..Queue::default() };
+        Registers {
+            offered,
+            queue_max,
+            vectors,
+            device_select: 0,
+            driver_select: 0,
+            features: [0; FEATURE_WINDOWS],
+            config_vector: virtio::NO_VECTOR,
+            status: 0,
+            queue_select: 0,
+            queues: vec![queue; usize::from(queues)],
+            isr: 0,
+            resetting: false,
+        }
+    }
+
+    fn accepted_bits(&self) -> u64 {
+        u64::from(self.features[1]) << 32 | u64::from(self.features[0])
+    }
+
+    /// Whether a feature bit is negotiated.
+    pub(super) fn accepted(&self, bit: u32) -> bool {
+        self.accepted_bits() >> bit & 1 == 1
+    }
+
+    pub(super) fn driver_ok(&self) -> bool {
+        self.status & status::DRIVER_OK != 0 && !self.resetting
+    }
+
+    /// Sets DEVICE_NEEDS_RESET. True if the driver is to be told: it drives the device, and does not know yet.
+    /// [virtio 1.4: Device Status Field] "If DRIVER_OK is set, after it sets DEVICE_NEEDS_RESET, the device MUST send a
+    /// device configuration change notification."
+    pub(super) fn needs_reset(&mut self) -> bool {
+        let news = self.status & status::NEEDS_RESET == 0 && self.driver_ok();
+        self.status |= status::NEEDS_RESET;
+        news
+    }
+
+    /// No DMA is in flight: resets which waited for that are done now. True if there was one.
+    pub(super) fn quiesce(&mut self) -> bool {
+        let mut done = self.resetting;
+        if self.resetting {
+            *self = Registers::new(self.offered, self.queues.len() as u16, self.queue_max, self.vectors);
+        }
+        for queue in self.queues.iter_mut().filter(|queue| queue.resetting) {
+            *queue = Queue { size: self.queue_max, vector: virtio::NO_VECTOR, ..Queue::default() };
+            done = true;
+        }
+        done
+    }
+
+    fn selected(&mut self) -> Option<&mut Queue> {
+        self.queues.get_mut(usize::from(self.queue_select))
+    }
+
+    /// A kick of a queue. False if nobody wants it: ignored.
+    pub(super) fn kick(&mut self, number: u16) -> bool {
+        let ready = self.driver_ok();
+        match self.queues.get_mut(usize::from(number)) {
+            Some(queue) if ready && queue.live => {
+                queue.kicked = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn feature_window(&self, select: u32) -> u32 {
+        match select {
+            0 => self.offered as u32,
+            1 => (self.offered >> 32) as u32,
+            _ => 0,
+        }
+    }
+
+    /// One double word of the common configuration structure.
+    pub(super) fn read(&mut self, offset: u64) -> u32 {
+        let number = self.queue_select;
+        let queues = self.queues.len() as u16;
+        let queue = self.selected().cloned().unwrap_or_default();
+        match offset {
+            common::DEVICE_FEATURE_SELECT => self.device_select,
+            common::DEVICE_FEATURE => self.feature_window(self.device_select),
+            common::DRIVER_FEATURE_SELECT => self.driver_select,
+            common::DRIVER_FEATURE => self.features.get(self.driver_select as usize).copied().unwrap_or(0),
+            common::CONFIG_MSIX_VECTOR => pair(self.config_vector, queues),
+            common::DEVICE_STATUS => pair(u16::from(self.status), number),
+            common::QUEUE_SIZE => pair(queue.size, queue.vector),
+            common::QUEUE_ENABLE => pair(u16::from(queue.live), if number < queues { number } else { 0 }),
+            common::QUEUE_DESC => queue.desc as u32,
+            QUEUE_DESC_HIGH => (queue.desc >> 32) as u32,
+            common::QUEUE_DRIVER => queue.driver as u32,
+            QUEUE_DRIVER_HIGH => (queue.driver >> 32) as u32,
+            common::QUEUE_DEVICE => queue.device as u32,
+            QUEUE_DEVICE_HIGH => (queue.device >> 32) as u32,
+            common::QUEUE_NOTIFY_DATA => pair(0, u16::from(queue.resetting)),
+            _ => 0,
+        }
+    }
+
+    /// Writes the enabled lanes of one double word. Fields of which no lane is enabled are not touched.
+    pub(super) fn write(&mut self, offset: u64, be: u8, value: u32) -> Effect {
+        let old = self.read(offset);
+        let mask = (0..4).filter(|lane| be >> lane & 1 == 1).fold(0, |mask, lane| mask | 0xff << (8 * lane));
+        let word = old & !mask | value & mask;
+        let (low, high) = (be & 0b0011 != 0, be & 0b1100 != 0);
+        match offset {
+            common::DEVICE_FEATURE_SELECT => self.device_select = word,
+            common::DRIVER_FEATURE_SELECT => self.driver_select = word,
+            common::DRIVER_FEATURE if self.status & status::FEATURES_OK == 0 => {
+                if let Some(window) = self.features.get_mut(self.driver_select as usize) {
+                    *window = word;
+                }
+            }
+            common::CONFIG_MSIX_VECTOR if low => self.config_vector = self.vector(half(word, false)),
+            common::DEVICE_STATUS => {
+                if high {
+                    self.queue_select = half(word, true);
+                }
+                if be & 1 != 0 {
+                    return self.write_status(word as u8);
+                }
+            }
+            _ => return self.write_queue(offset, be, word),
+        }
+        Effect::Nothing
+    }
+
+    fn vector(&self, vector: u16) -> u16 {
+        if vector < self.vectors { vector } else { virtio::NO_VECTOR }
+    }
+
+    /// [virtio 1.4: Device Status Field]
+    fn write_status(&mut self, value: u8) -> Effect {
+        if value == 0 {
+            self.resetting = self.status != 0;
+            if !self.resetting {
+                *self = Registers::new(self.offered, self.queues.len() as u16, self.queue_max, self.vectors);
+            }
+            return Effect::DeviceReset;
+        }
+        if self.resetting {
+            return Effect::Nothing;
+        }
+        let mut next = value | self.status & status::NEEDS_RESET;
+        let excess =
+            self.accepted_bits() & !self.offered != 0 || self.features[2..].iter().any(|word| *word != 0);
+        if self.status & status::FEATURES_OK == 0 && (excess || !self.accepted(virtio::F_VERSION_1)) {
+            next &= !status::FEATURES_OK;
+        }
+        self.status = next;
+        Effect::Nothing
+    }
+
+    fn write_queue(&mut self, offset: u64, be: u8, word: u32) -> Effect {
+        let (low, high) = (be & 0b0011 != 0, be & 0b1100 != 0);
+        let (number, most, vector) = (self.queue_select, self.queue_max, self.vector(half(word, true)));
+        let Some(queue) = self.selected() else { return Effect::Nothing };
+        let low_word = |old: u64| old & !u64::from(u32::MAX) | u64::from(word);
+        let high_word = |old: u64| old & u64::from(u32::MAX) | u64::from(word) << 32;
+        match offset {
+            common::QUEUE_SIZE => {
+                let size = half(word, false);
+                if low && size.is_power_of_two() && size <= most && !queue.live {
+                    queue.size = size;
+                }
+                if high {
+                    queue.vector = vector;
+                }
+            }
+            common::QUEUE_ENABLE if be & word as u8 & 1 == 1 && !queue.live && !queue.resetting => {
+                (queue.live, queue.bad, queue.last_error) = (true, false, 0);
+                (queue.avail_seen, queue.used_idx, queue.kicked) = (0, 0, false);
+            }
+            common::QUEUE_NOTIFY_DATA if be >> 2 & (word >> 16) as u8 & 1 == 1 && queue.live => {
+                queue.live = false;
+                queue.resetting = true;
+                return Effect::QueueReset(number);
+            }
+            _ if queue.live => {}
+            common::QUEUE_DESC => queue.desc = low_word(queue.desc),
+            QUEUE_DESC_HIGH => queue.desc = high_word(queue.desc),
+            common::QUEUE_DRIVER => queue.driver = low_word(queue.driver),
+            QUEUE_DRIVER_HIGH => queue.driver = high_word(queue.driver),
+            common::QUEUE_DEVICE => queue.device = low_word(queue.device),
+            QUEUE_DEVICE_HIGH => queue.device = high_word(queue.device),
+            _ => {}
+        }
+        Effect::Nothing
+    }
+}
+
+// Upper halves of the 64-bit fields: a driver may write them apart.
+const QUEUE_DESC_HIGH: u64 = common::QUEUE_DESC + 4;
+const QUEUE_DRIVER_HIGH: u64 = common::QUEUE_DRIVER + 4;
+const QUEUE_DEVICE_HIGH: u64 = common::QUEUE_DEVICE + 4;

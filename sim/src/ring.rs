@@ -1,0 +1,277 @@
+//! The driver's side of a split virtqueue in host memory: good chains with a trusted shadow, and evil ones.
+//! Spec: [virtio 1.4: Split Virtqueues]
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::facts::ring;
+
+use crate::root::memory::Windows;
+
+/// One descriptor, as it stands in the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Descriptor {
+    pub addr: u64,
+    pub len: u32,
+    pub flags: u16,
+    pub next: u16,
+}
+
+impl Descriptor {
+    /// The bytes of the table's entry.
+    pub fn bytes(&self) -> [u8; ring::DESC_BYTES as usize] {
+        let mut bytes = [0; ring::DESC_BYTES as usize];
+        bytes[..8].copy_from_slice(&self.addr.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
+        bytes[12..14].copy_from_slice(&self.flags.to_le_bytes());
+        bytes[14..].copy_from_slice(&self.next.to_le_bytes());
+        bytes
+    }
+}
+
+/// A buffer to put in a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    pub addr: u64,
+    pub len: u32,
+    /// The device may write it (and only that).
+    pub writable: bool,
+}
+
+/// A chain which came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    pub id: u16,
+    pub len: u32,
+    pub buffers: Vec<Buffer>,
+}
+
+/// What is wrong with the ring, from the driver's side.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RingError {
+    #[error("queue {queue}: {wanted} descriptors wanted, {free} free")]
+    Full { queue: u16, wanted: usize, free: usize },
+    #[error("queue {queue}: the device used chain {id}, which it was not given")]
+    UnknownChain { queue: u16, id: u32 },
+    #[error("queue {queue}: the device wrote {len} bytes to chain {id}, which takes {room}")]
+    TooLong { queue: u16, id: u16, len: u32, room: u64 },
+    #[error("queue {queue}: used index {idx} is more than a ring ahead of {seen}")]
+    IndexJump { queue: u16, idx: u16, seen: u16 },
+}
+
+/// Ways to put garbage before the device. [virtio 1.4: Split Virtqueues] forbids each to the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evil {
+    /// A head which is no descriptor of the table.
+    HeadBeyond,
+    /// A chain whose second descriptor is not in the table.
+    NextBeyond,
+    /// Two descriptors which name each other.
+    Loop,
+    /// A descriptor which names itself.
+    SelfLoop,
+    /// Every descriptor of the table in one chain, and then one of them again.
+    TooLong,
+    /// A device-writable buffer in a transmit chain, a device-readable one in a receive chain.
+    WrongDirection,
+    /// A buffer where no memory is.
+    Unmapped,
+    /// An available index further ahead than the ring is long.
+    IndexJump,
+}
+
+impl Evil {
+    /// All of them, for tests which try each.
+    pub const ALL: [Evil; 8] = [
+        Evil::HeadBeyond,
+        Evil::NextBeyond,
+        Evil::Loop,
+        Evil::SelfLoop,
+        Evil::TooLong,
+        Evil::WrongDirection,
+        Evil::Unmapped,
+        Evil::IndexJump,
+    ];
+}
+
+/// Addresses of a queue's three parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Areas {
+    pub desc: u64,
+    pub driver: u64,
+    pub device: u64,
+}
+
+/// A queue of the driver. The shadow (free list, chains in flight) is the driver's own; nothing of it is read back.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    pub number: u16,
+    pub size: u16,
+    pub areas: Areas,
+    free: Vec<u16>,
+    in_flight: BTreeMap<u16, Vec<(u16, Buffer)>>,
+    avail_idx: u16,
+    used_seen: u16,
+}
+
+impl Ring {
+    /// Bytes of memory which a queue of `size` wants, all parts together.
+    pub fn bytes(size: u16) -> usize {
+        (Ring::layout(0, size).device + ring::used_bytes(size)) as usize
+    }
+
+    fn layout(base: u64, size: u16) -> Areas {
+        let driver = base + ring::desc_bytes(size);
+        let device = (driver + ring::avail_bytes(size)).next_multiple_of(ring::USED_ALIGN);
+        Areas { desc: base, driver, device }
+    }
+
+    /// A fresh queue in mapped memory at `base`; its memory is zeroed.
+    pub fn new(memory: &mut Windows, number: u16, size: u16, base: u64) -> Ring {
+        memory.poke(base, &vec![0; Ring::bytes(size)]);
+        let areas = Ring::layout(base, size);
+        Ring {
+            number,
+            size,
+            areas,
+            free: (0..size).rev().collect(),
+            in_flight: BTreeMap::new(),
+            avail_idx: 0,
+            used_seen: 0,
+        }
+    }
+
+    /// Descriptors not in use.
+    pub fn room(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Chains which the device has.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Where the used index stands.
+    pub fn used_idx_addr(&self) -> u64 {
+        self.areas.device + ring::USED_IDX
+    }
+
+    /// The used index as the device last published it.
+    pub fn used_idx(&self, memory: &mut Windows) -> u16 {
+        u16::from_le_bytes(memory.peek(self.used_idx_addr()))
+    }
+
+    /// Device-writable ranges of a chain in flight, for the order monitor.
+    pub fn writable(&self, id: u16) -> Vec<Range<u64>> {
+        let chain = self.in_flight.get(&id).map(Vec::as_slice).unwrap_or_default();
+        chain.iter().filter(|(_, b)| b.writable).map(|(_, b)| b.addr..b.addr + u64::from(b.len)).collect()
+    }
+
+    /// Asks the device not to interrupt for this queue, or to do it again.
+    pub fn suppress(&self, memory: &mut Windows, quiet: bool) {
+        let flags = if quiet { ring::AVAIL_F_NO_INTERRUPT } else { 0 };
+        memory.poke(self.areas.driver + ring::AVAIL_FLAGS, &flags.to_le_bytes());
+    }
+
+    fn put(&self, memory: &mut Windows, index: u16, descriptor: Descriptor) {
+        memory.poke(self.areas.desc + u64::from(index) * ring::DESC_BYTES, &descriptor.bytes());
+    }
+
+    fn offer(&mut self, memory: &mut Windows, head: u16) {
+        let slot = u64::from(self.avail_idx % self.size);
+        memory.poke(self.areas.driver + ring::AVAIL_RING + slot * ring::AVAIL_ENTRY, &head.to_le_bytes());
+        self.avail_idx = self.avail_idx.wrapping_add(1);
+    }
+
+    /// Writes a chain and puts it in the available ring; the device sees it after [`Ring::publish`].
+    pub fn add(&mut self, memory: &mut Windows, buffers: &[Buffer]) -> Result<u16, RingError> {
+        if buffers.len() > self.free.len() || buffers.is_empty() {
+            return Err(RingError::Full { queue: self.number, wanted: buffers.len(), free: self.free.len() });
+        }
+        let indices = self.free.split_off(self.free.len() - buffers.len());
+        for (i, (index, buffer)) in indices.iter().zip(buffers).enumerate() {
+            let next = indices.get(i + 1);
+            let flags = if buffer.writable { ring::DESC_F_WRITE } else { 0 }
+                | if next.is_some() { ring::DESC_F_NEXT } else { 0 };
+            let next = next.copied().unwrap_or(0);
+            self.put(memory, *index, Descriptor { addr: buffer.addr, len: buffer.len, flags, next });
+        }
+        let head = indices[0];
+        self.in_flight.insert(head, indices.into_iter().zip(buffers.iter().copied()).collect());
+        self.offer(memory, head);
+        Ok(head)
+    }
+
+    /// Publishes the available index.
+    pub fn publish(&self, memory: &mut Windows) {
+        memory.poke(self.areas.driver + ring::AVAIL_IDX, &self.avail_idx.to_le_bytes());
+    }
+
+    /// Takes the next chain which the device has used, if it has.
+    pub fn take_used(&mut self, memory: &mut Windows) -> Result<Option<Used>, RingError> {
+        let idx = self.used_idx(memory);
+        let ahead = idx.wrapping_sub(self.used_seen);
+        if ahead == 0 {
+            return Ok(None);
+        }
+        if ahead > self.size {
+            return Err(RingError::IndexJump { queue: self.number, idx, seen: self.used_seen });
+        }
+        let slot = u64::from(self.used_seen % self.size);
+        let element: [u8; 8] =
+            memory.peek(self.areas.device + ring::USED_RING + slot * ring::USED_ELEM_BYTES);
+        let id = u32::from_le_bytes([element[0], element[1], element[2], element[3]]);
+        let len = u32::from_le_bytes([element[4], element[5], element[6], element[7]]);
+        let unknown = RingError::UnknownChain { queue: self.number, id };
+        let id = u16::try_from(id).map_err(|_| unknown.clone())?;
+        let chain = self.in_flight.remove(&id).ok_or(unknown)?;
+        self.used_seen = self.used_seen.wrapping_add(1);
+        let room = chain.iter().filter(|(_, b)| b.writable).map(|(_, b)| u64::from(b.len)).sum();
+        let mut buffers = vec![];
+        for (index, buffer) in chain {
+            self.free.push(index);
+            buffers.push(buffer);
+        }
+        if u64::from(len) > room {
+            return Err(RingError::TooLong { queue: self.number, id, len, room });
+        }
+        Ok(Some(Used { id, len, buffers }))
+    }
+
+    /// Puts `evil` before the device and publishes it. `good` is a mapped buffer of the right direction, `nowhere` an
+    /// address without memory. The ring is of no use afterwards: reset.
+    pub fn add_evil(&mut self, memory: &mut Windows, evil: Evil, good: Buffer, nowhere: u64) {
+        let write = |writable| if writable { ring::DESC_F_WRITE } else { 0 };
+        let flags = write(good.writable);
+        let plain = Descriptor { addr: good.addr, len: good.len, flags, next: 0 };
+        let linked = |next| Descriptor { flags: flags | ring::DESC_F_NEXT, next, ..plain };
+        let mut head = 0;
+        match evil {
+            Evil::HeadBeyond => head = self.size,
+            Evil::NextBeyond => self.put(memory, 0, linked(self.size)),
+            Evil::Loop => {
+                self.put(memory, 0, linked(1));
+                self.put(memory, 1, linked(0));
+            }
+            Evil::SelfLoop => self.put(memory, 0, linked(0)),
+            Evil::TooLong => {
+                for index in 0..self.size {
+                    self.put(memory, index, linked((index + 1) % self.size));
+                }
+            }
+            Evil::WrongDirection => {
+                self.put(memory, 0, linked(1));
+                self.put(memory, 1, Descriptor { flags: write(!good.writable), ..plain });
+            }
+            Evil::Unmapped => self.put(memory, 0, Descriptor { addr: nowhere, ..plain }),
+            Evil::IndexJump => {
+                self.put(memory, 0, plain);
+                self.avail_idx = self.avail_idx.wrapping_add(self.size + 1);
+                self.publish(memory);
+                return;
+            }
+        }
+        self.offer(memory, head);
+        self.publish(memory);
+    }
+}

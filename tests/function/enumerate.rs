@@ -1,0 +1,248 @@
+//! Configuration space: what a kernel finds, and what it may do there.
+
+use hematite_sim::driver::Options;
+use hematite_sim::facts::{capability as cap, common, config, status};
+use hematite_sim::root::tlp::{Bdf, MemRequest, Status};
+use hematite_sim::root::{LinkModel, RequestError, Tlp};
+use hematite_tests::{Bench, Make, on_bodies, root};
+
+on_bodies!(
+    the_function_is_found,
+    the_capability_chain_is_the_one_of_the_design,
+    structures_lie_in_the_bar_and_do_not_overlap,
+    any_size_and_alignment_reads_the_same_bytes,
+    what_is_read_only_stays,
+    beyond_the_legacy_space_there_is_nothing,
+    the_bar_can_be_moved,
+    without_memory_enable_the_bar_is_not_there,
+    requests_which_nobody_serves_are_refused,
+    the_number_is_captured_from_configuration_writes,
+    the_window_reaches_the_bar,
+    power_management_reads_as_d0,
+);
+
+fn dump(root: &mut hematite_tests::BareRoot) -> Vec<u8> {
+    let mut bytes = vec![0; 256];
+    root.config_read(0, &mut bytes).expect("configuration space");
+    bytes
+}
+
+fn the_function_is_found(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    assert_eq!((function.vendor, function.device), (config::VENDOR_VIRTIO, config::DEVICE_NET));
+    assert_eq!(root.config_u32(config::REVISION as u16).expect("class") >> 8, config::CLASS_ETHERNET);
+    assert_eq!(
+        root.config_u16(config::STATUS as u16).expect("status") & config::STATUS_CAPABILITIES,
+        config::STATUS_CAPABILITIES
+    );
+    root.monitor.assert_silent();
+}
+
+fn the_capability_chain_is_the_one_of_the_design(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let vendor = cap::ID_VENDOR;
+    assert_eq!(
+        function.chain,
+        [
+            (cap::ID_POWER, 0x40),
+            (cap::ID_PCIE, 0x60),
+            (cap::ID_MSIX, 0x9c),
+            (vendor, 0xa8),
+            (vendor, 0xb8),
+            (vendor, 0xcc),
+            (vendor, 0xdc),
+            (vendor, 0xec),
+        ]
+    );
+    let order = [
+        function.common.cap,
+        function.notify.cap,
+        function.isr.cap,
+        function.device_cfg.cap,
+        function.window,
+    ];
+    assert_eq!(order, [0xa8, 0xb8, 0xcc, 0xdc, 0xec]);
+}
+
+fn structures_lie_in_the_bar_and_do_not_overlap(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let mut spans: Vec<(u64, u64)> = [function.common, function.notify, function.isr, function.device_cfg]
+        .iter()
+        .map(|s| (s.offset, s.offset + u64::from(s.len)))
+        .collect();
+    let vectors = u64::from(function.vectors);
+    spans.push((function.table, function.table + 16 * vectors));
+    spans.push((function.pending, function.pending + vectors.div_ceil(64) * 8));
+    spans.sort_unstable();
+    for pair in spans.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "{:#x?} overlap", pair);
+    }
+    assert!(spans.iter().all(|(_, end)| *end <= function.bar_bytes));
+    assert!(u64::from(function.common.len) >= common::LENGTH);
+    // [virtio 1.4: Common configuration structure layout] wants 4-byte alignment; notify wants its multiplier's.
+    assert!(spans.iter().all(|(start, _)| start % 4 == 0));
+    assert!(function.notify_multiplier == 0 || function.notify_multiplier.is_power_of_two());
+}
+
+fn any_size_and_alignment_reads_the_same_bytes(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    root.enumerate().expect("enumeration");
+    let whole = dump(&mut root);
+    for at in 0..252usize {
+        for len in 1..=4usize {
+            let mut bytes = vec![0; len];
+            root.config_read(at as u16, &mut bytes).expect("configuration read");
+            assert_eq!(bytes, whole[at..at + len], "{len} bytes at {at:#x}");
+        }
+    }
+    root.monitor.assert_silent();
+}
+
+fn what_is_read_only_stays(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let before = dump(&mut root);
+    let window = usize::from(function.window);
+    for at in (0..256usize).step_by(4) {
+        // the window's data reach into the BAR, device control has a reset in it: other tests are about those
+        if at == window + 16 || at == usize::from(function.pcie + cap::PCIE_DEVICE_CONTROL) {
+            continue;
+        }
+        root.config_write(at as u16, &[0xff; 4]).expect("configuration write");
+    }
+    let after = dump(&mut root);
+    let fixed = |at: usize| {
+        matches!(at, 0..4 | 8..0x10 | 0x18..=0x3b | 0x3d..=0x3f)
+            || (at >= 0xa8 && at < window)
+            || (0x9c..0x9e).contains(&at)
+            || (0xa0..0xa8).contains(&at)
+            || (0x40..0x44).contains(&at)
+            || (0x60..0x68).contains(&at)
+    };
+    for at in (0..256).filter(|at| fixed(*at)) {
+        assert_eq!(after[at], before[at], "byte {at:#x}");
+    }
+    root.reset();
+    root.enumerate().expect("enumeration after a hot reset");
+    root.monitor.assert_silent();
+}
+
+fn beyond_the_legacy_space_there_is_nothing(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    for at in [0x100, 0x104, 0x200, 0xffc] {
+        assert_eq!(root.config_u32(at).expect("extended configuration space"), 0, "offset {at:#x}");
+        root.config_write(at, &[0xff; 4]).expect("configuration write");
+        assert_eq!(root.config_u32(at).expect("extended configuration space"), 0, "offset {at:#x}");
+    }
+}
+
+fn the_bar_can_be_moved(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let read = |root: &mut hematite_tests::BareRoot, addr: u64| {
+        let mut word = [0; 4];
+        root.mem_read(addr, &mut word).map(|()| word)
+    };
+    let at = function.common.offset + common::NUM_QUEUES;
+    let queues = read(&mut root, function.bar + at).expect("BAR read");
+    for base in [0xf000_0000u64, 0x7_0000_0000, 0xffff_ffff_0000_0000] {
+        root.config_write(config::BAR0 as u16, &base.to_le_bytes()).expect("configuration write");
+        assert_eq!(read(&mut root, base + at).expect("BAR read"), queues, "at {base:#x}");
+        let elsewhere = read(&mut root, function.bar + at);
+        assert!(matches!(elsewhere, Err(RequestError::Status { status: Status::UnsupportedRequest, .. })));
+    }
+    root.monitor.assert_silent();
+}
+
+fn without_memory_enable_the_bar_is_not_there(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    let master = config::COMMAND_BUS_MASTER;
+    bench.root.config_write(config::COMMAND as u16, &master.to_le_bytes()).expect("configuration write");
+    let mut byte = [0];
+    let status_at = bench.driver.function.common.offset + common::DEVICE_STATUS;
+    let answer = bench.root.bar_read(status_at, &mut byte);
+    assert!(matches!(answer, Err(RequestError::Status { status: Status::UnsupportedRequest, .. })));
+    bench.root.bar_write(status_at, &[0]).expect("posted");
+    let both = master | config::COMMAND_MEMORY;
+    bench.root.config_write(config::COMMAND as u16, &both.to_le_bytes()).expect("configuration write");
+    assert_ne!(bench.status() & status::DRIVER_OK, 0, "the write went nowhere");
+    bench.works();
+}
+
+fn requests_which_nobody_serves_are_refused(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let host = root.host;
+    let beside = function.bar + function.bar_bytes;
+    let read = MemRequest { requester: host, tag: 3, addr: beside, words: 1, first_be: 15, last_be: 0 };
+    let refused = |root: &mut hematite_tests::BareRoot, tlp: Tlp| {
+        let text = tlp.to_string();
+        let (status, data) = root.request(tlp, 4).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((status, data.len()), (Status::UnsupportedRequest, 0), "{text}");
+    };
+    refused(&mut root, Tlp::memory(read, None));
+    let requester_tag = 0x0000_050f;
+    // I/O read and write, configuration type 1, locked read, FetchAdd
+    for (word0, data) in [
+        (0x0200_0001, 0),
+        (0x4200_0001, 4),
+        (0x0500_0001, 0),
+        (0x4500_0001, 4),
+        (0x0100_0001, 0),
+        (0x4c00_0001, 4),
+    ] {
+        let header = [word0, requester_tag, 0x100, 0];
+        refused(&mut root, Tlp { header, data: vec![0; data], error: false });
+        root.monitor.take_violations();
+    }
+    root.enumerate().expect("the function still answers");
+}
+
+fn the_number_is_captured_from_configuration_writes(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    for number in [0x0100, 0x3fa8, 0xff00] {
+        root.function = Bdf(number);
+        // the monitor compares completer and requester ids
+        root.config_write(config::COMMAND as u16, &[0, 0]).expect("configuration write");
+        assert_eq!(root.config_u16(config::VENDOR_ID as u16), Ok(config::VENDOR_VIRTIO));
+    }
+    root.monitor.assert_silent();
+}
+
+/// [virtio 1.4: PCI configuration access capability]: firmware without BAR mappings drives the device this way.
+fn the_window_reaches_the_bar(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let (window, common) = (function.window, function.common.offset as u32);
+    let aim = |root: &mut hematite_tests::BareRoot, offset: u32, len: u32| {
+        root.config_write(window + cap::VIRTIO_BAR, &[0]).expect("configuration write");
+        root.config_write(window + cap::VIRTIO_OFFSET, &offset.to_le_bytes()).expect("configuration write");
+        root.config_write(window + cap::VIRTIO_LENGTH, &len.to_le_bytes()).expect("configuration write");
+    };
+    let data = window + cap::WINDOW_DATA;
+    aim(&mut root, common + common::NUM_QUEUES as u32, 2);
+    let mut direct = [0; 2];
+    root.bar_read(function.common.offset + common::NUM_QUEUES, &mut direct).expect("BAR read");
+    assert_eq!(root.config_u16(data), Ok(u16::from_le_bytes(direct)));
+    aim(&mut root, common + common::DEVICE_STATUS as u32, 1);
+    root.config_write(data, &[status::ACKNOWLEDGE]).expect("configuration write");
+    let mut byte = [0];
+    root.bar_read(function.common.offset + common::DEVICE_STATUS, &mut byte).expect("BAR read");
+    assert_eq!(byte, [status::ACKNOWLEDGE]);
+    root.config_read(data, &mut byte).expect("configuration read");
+    assert_eq!(byte, [status::ACKNOWLEDGE]);
+    aim(&mut root, common + common::DRIVER_FEATURE as u32, 4);
+    root.config_write(data, &0x20u32.to_le_bytes()).expect("configuration write");
+    assert_eq!(root.config_u32(data), Ok(0x20));
+    root.monitor.assert_silent();
+}
+
+fn power_management_reads_as_d0(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.enumerate().expect("enumeration");
+    let power = function.power.expect("power management capability");
+    assert_eq!(root.config_u16(power + 4).expect("PMCSR") & 3, 0);
+}

@@ -1,0 +1,11 @@
+//! The whole function, on every body of the device: one file per theme.
+
+mod enumerate;
+mod faults;
+mod interrupt;
+mod mmio;
+mod monitor;
+mod negotiate;
+mod reset;
+mod rx;
+mod tx;

@@ -1,0 +1,121 @@
+//! Feature negotiation and the device's own configuration.
+
+use hematite_sim::driver::{Driver, DriverError, Options};
+use hematite_sim::facts::{common, net, status, virtio};
+use hematite_sim::root::LinkModel;
+use hematite_tests::{Bench, Make, on_bodies, root};
+
+on_bodies!(
+    it_offers_what_the_issue_says,
+    feature_windows_beyond_the_last_are_empty,
+    accepting_what_was_not_offered_is_refused,
+    without_version_1_it_is_refused,
+    any_subset_with_version_1_is_taken,
+    every_status_bit_stays_until_reset,
+    mac_status_and_mtu_can_be_read,
+    device_configuration_is_read_only,
+);
+
+fn offered() -> u64 {
+    [virtio::F_VERSION_1, virtio::F_RING_RESET, net::F_MAC, net::F_STATUS, net::F_MTU, net::F_MRG_RXBUF]
+        .iter()
+        .fold(0, |bits, bit| bits | 1 << bit)
+}
+
+fn it_offers_what_the_issue_says(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    assert_eq!(bench.drive(|driver, root| driver.offered(root)), offered());
+    assert_eq!(bench.driver.features, offered());
+    bench.works();
+}
+
+/// [virtio 1.4: Common configuration structure layout] "the device MUST present ... 0 for any other value".
+fn feature_windows_beyond_the_last_are_empty(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    for select in [2u32, 3, 4, 5, 1 << 16, u32::MAX] {
+        let word = select.to_le_bytes();
+        bench.drive(|driver, root| driver.set_common(root, common::DEVICE_FEATURE_SELECT, &word));
+        let window: [u8; 4] = bench.drive(|driver, root| driver.common(root, common::DEVICE_FEATURE));
+        assert_eq!(window, [0; 4], "window {select:#x}");
+        let back: [u8; 4] = bench.drive(|driver, root| driver.common(root, common::DEVICE_FEATURE_SELECT));
+        assert_eq!(back, word);
+    }
+}
+
+fn refuses(make: Make, features: u64) {
+    let mut bench = Bench::new(make, Options::default());
+    bench.drive(|driver, root| driver.reset(root));
+    let begun = status::ACKNOWLEDGE | status::DRIVER;
+    bench.drive(|driver, root| driver.set_status(root, begun));
+    bench.drive(|driver, root| driver.accept(root, features));
+    bench.drive(|driver, root| driver.set_status(root, begun | status::FEATURES_OK));
+    assert_eq!(bench.status(), begun, "features {features:#x}");
+    bench.recovers();
+}
+
+fn accepting_what_was_not_offered_is_refused(make: Make) {
+    for bit in (0..64).filter(|bit| offered() >> bit & 1 == 0) {
+        if !(4..=60).contains(&bit) || bit % 11 == 0 {
+            refuses(make, offered() | 1 << bit);
+        }
+    }
+}
+
+fn without_version_1_it_is_refused(make: Make) {
+    refuses(make, offered() & !(1 << virtio::F_VERSION_1));
+    refuses(make, 0);
+}
+
+fn any_subset_with_version_1_is_taken(make: Make) {
+    for bit in (0..64).filter(|bit| offered() >> bit & 1 == 1 && *bit != u64::from(virtio::F_VERSION_1)) {
+        for features in [offered() & !(1 << bit), 1 << bit | 1 << virtio::F_VERSION_1] {
+            let mut bench = Bench::new(make, Options { features, ..Options::default() });
+            bench.works();
+        }
+    }
+}
+
+fn every_status_bit_stays_until_reset(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let options = Options { features: 0, ..Options::default() };
+    // no features: refused, with ACKNOWLEDGE and DRIVER set
+    assert!(matches!(Driver::start(&mut root, options), Err(DriverError::FeaturesRefused { .. })));
+    let mut bench = Bench::new(make, Options::default());
+    let all = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
+    assert_eq!(bench.status(), all);
+    bench.drive(|driver, root| driver.set_status(root, all | status::FAILED));
+    assert_eq!(bench.status(), all | status::FAILED);
+    bench.drive(|driver, root| driver.reset(root));
+    assert_eq!(bench.status(), 0);
+    bench.recovers();
+}
+
+fn mac_status_and_mtu_can_be_read(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    let at = bench.driver.function.device_cfg.offset;
+    let mut mac = [0; 6];
+    bench.root.bar_read(at + net::CFG_MAC, &mut mac).expect("BAR read");
+    assert!(mac[0] & 1 == 0 && mac != [0; 6], "a unicast address: {mac:02x?}");
+    let mut half = [0; 2];
+    bench.root.bar_read(at + net::CFG_STATUS, &mut half).expect("BAR read");
+    assert_eq!(u16::from_le_bytes(half) & net::STATUS_LINK_UP, net::STATUS_LINK_UP);
+    bench.root.bar_read(at + net::CFG_MTU, &mut half).expect("BAR read");
+    assert!(u16::from_le_bytes(half) >= 1500);
+    let mut byte = [0];
+    for (i, expected) in mac.iter().enumerate() {
+        bench.root.bar_read(at + net::CFG_MAC + i as u64, &mut byte).expect("BAR read");
+        assert_eq!(byte[0], *expected, "byte by byte");
+    }
+}
+
+fn device_configuration_is_read_only(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    let (at, len) = (bench.driver.function.device_cfg.offset, bench.driver.function.device_cfg.len as usize);
+    let mut before = vec![0; len];
+    bench.root.bar_read(at, &mut before).expect("BAR read");
+    bench.root.bar_write(at, &vec![0xff; len]).expect("posted");
+    let mut after = vec![0; len];
+    bench.root.bar_read(at, &mut after).expect("BAR read");
+    assert_eq!(after, before);
+    bench.works();
+}
