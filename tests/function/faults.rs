@@ -6,7 +6,7 @@ use hematite_sim::facts::{common, status};
 use hematite_sim::ring::{Buffer, Evil};
 use hematite_sim::root::tlp::{Bdf, MemRequest, Status};
 use hematite_sim::root::{Answer, Tlp, Which};
-use hematite_tests::{Bench, Make, frame, on_bodies};
+use hematite_tests::{Bench, Make, NONE, frame, on_bodies};
 
 on_bodies!(
     descriptor_index_beyond_the_queue,
@@ -234,7 +234,7 @@ fn kicks_nobody_wants(make: Make) {
     bench.drive(|driver, root| driver.kick(root, RX));
     bench.rest();
     assert_eq!(bench.root.counts.reads, reads, "a kick before DRIVER_OK reads nothing");
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     assert_eq!(bench.status(), 0);
     bench.recovers();
 }
@@ -310,7 +310,7 @@ fn bus_master_taken_away(make: Make) {
     bench.root.frame_in(frame(70, 2));
     bench.rest();
     assert_eq!((bench.root.counts.reads, bench.root.counts.writes), (reads, writes));
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     assert_ne!(bench.status() & status::NEEDS_RESET, 0);
     let both = command | config::COMMAND_BUS_MASTER;
     bench.root.config_write(config::COMMAND as u16, &both.to_le_bytes()).expect("config write");

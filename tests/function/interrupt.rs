@@ -3,7 +3,7 @@
 use hematite_sim::driver::{CONFIG_VECTOR, Options, RX, TX, message};
 use hematite_sim::facts::{common, msix, status, virtio};
 use hematite_sim::root::{Answer, Which};
-use hematite_tests::{Bench, Make, frame, on_bodies};
+use hematite_tests::{Bench, Make, NONE, frame, on_bodies};
 
 on_bodies!(
     each_queue_has_its_vector,
@@ -66,7 +66,7 @@ fn no_vector_no_message(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     assert_eq!(set_vector(&mut bench, TX, virtio::NO_VECTOR), virtio::NO_VECTOR);
     bench.transmit(&[frame(60, 1)]);
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     assert_eq!(set_vector(&mut bench, TX, TX + 1), TX + 1);
     bench.works();
 }
@@ -88,7 +88,7 @@ fn the_driver_may_ask_for_silence(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     bench.driver.tx.suppress(&mut bench.root.memory, true);
     bench.transmit(&[frame(60, 1), frame(61, 2)]);
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     bench.driver.tx.suppress(&mut bench.root.memory, false);
     bench.works();
 }
@@ -99,7 +99,7 @@ fn a_masked_vector_stays_pending(make: Make) {
     mask(&mut bench, vector, true);
     bench.transmit(&[frame(60, 1)]);
     bench.transmit(&[frame(60, 2)]);
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     assert_eq!(pending(&mut bench), 1 << vector);
     mask(&mut bench, vector, false);
     assert_eq!(bench.vectors(), [u32::from(vector)], "once, however often it was raised");
@@ -112,7 +112,7 @@ fn the_function_mask_holds_all_back(make: Make) {
     control(&mut bench, msix::ENABLE | msix::FUNCTION_MASK);
     bench.transmit(&[frame(60, 1)]);
     bench.receive(&frame(60, 2));
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     assert_eq!(pending(&mut bench), 0b110);
     control(&mut bench, msix::ENABLE);
     let mut vectors = bench.vectors();
@@ -126,7 +126,7 @@ fn msix_disabled_sends_nothing(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     control(&mut bench, 0);
     bench.transmit(&[frame(60, 1)]);
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     control(&mut bench, msix::ENABLE);
     bench.root.msi.drain();
     bench.works();
@@ -153,7 +153,7 @@ fn an_error_while_masked_is_pending(make: Make) {
     bench.drive(|driver, root| driver.send(root, &frame(60, 2)));
     bench.rest();
     assert_ne!(bench.status() & status::NEEDS_RESET, 0);
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     assert_eq!(pending(&mut bench), 1 << CONFIG_VECTOR);
     mask(&mut bench, CONFIG_VECTOR, false);
     assert_eq!(bench.vectors(), [u32::from(CONFIG_VECTOR)]);

@@ -4,7 +4,7 @@ use hematite_sim::driver::{self, Options, RX, memory};
 use hematite_sim::facts::net;
 use hematite_sim::ring::Buffer;
 use hematite_sim::seed::{ReplayLine, Seed};
-use hematite_tests::{Bench, Make, frame, on_bodies};
+use hematite_tests::{Bench, Make, NONE, frame, on_bodies};
 use rand::Rng;
 
 on_bodies!(
@@ -73,7 +73,7 @@ fn too_small_without_merging_is_dropped(make: Make) {
     let options = Options { features: without_merging(), rx_bytes: 200, ..Options::default() };
     let mut bench = Bench::new(make, options);
     assert_eq!(bench.receive(&frame(189, 1)), None);
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     // the chain is still there for a frame which fits
     let packet = frame(188, 2);
     assert_eq!(bench.receive(&packet), Some(packet));
@@ -85,7 +85,7 @@ fn too_few_to_merge_is_dropped(make: Make) {
     let options = Options { rx_bytes: 100, rx_buffers: 3, ..Options::default() };
     let mut bench = Bench::new(make, options);
     assert_eq!(bench.receive(&frame(300, 1)), None, "312 bytes do not fit in three buffers of 100");
-    assert_eq!(bench.vectors(), []);
+    assert_eq!(bench.vectors(), NONE);
     let packet = frame(288, 2);
     assert_eq!(bench.receive(&packet), Some(packet), "300 do");
     bench.quiet();

@@ -155,6 +155,9 @@ impl Bench {
     }
 }
 
+/// No interrupt.
+pub const NONE: [u32; 0] = [];
+
 /// A frame of `len` bytes whose contents name it.
 pub fn frame(len: usize, mark: u8) -> Vec<u8> {
     let mut frame: Vec<u8> = (0..len).map(|i| (i as u8).wrapping_mul(7).wrapping_add(mark)).collect();
