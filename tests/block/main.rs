@@ -1,3 +1,7 @@
 //! One file per block of `hw`, named after it.
 
 mod harness;
+mod rings;
+
+mod fetch;
+mod walk;

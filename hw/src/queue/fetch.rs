@@ -1,0 +1,352 @@
+//! From a kick to the first descriptors of the chains it announced, for one direction's queues.
+//! In: `kick`, `stop`, `control`, `credit` and `supply` (rx: the cache's).   Out: `head`; `error`; `request`, `reply`: DMA.
+//! Time: one head per cycle out of a batch of 32; about 30 cycles and three reads' delay from a kick to the first.
+//! Waits: on `request` and `head`. It never begins more than it can take in, so that replies are never held back. Queues
+//! take turns, read by read; within a queue nothing overtakes.   Busy: reads in flight, heads not yet taken, queues that
+//! could go on (none behind the fence). After an error the queue stops; what of it is in flight is dropped.
+//! Spec: [virtio: The Virtqueue Available Ring], [virtio: The Virtqueue Descriptor Table]
+
+use crate::params::Params;
+use crate::port::chain::Head;
+use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::queue::{KickSink, QueueControlSink, QueueError};
+use crate::prim::beat::BeatSink;
+use crate::prim::fifo::Fifo;
+use crate::prim::stream::StreamSource;
+use crate::queue::Direction;
+use crate::queue::numbers::{ident, ring};
+use crate::queue::supply::{CreditSink, SupplySource};
+use faults::Faults;
+use gather::Gather;
+use hematite_verilog::{Reg, dff_setup};
+use locate::Locate;
+use plan::Plan;
+use rust_hdl_core::prelude::*;
+use unpack::{Entry, Unpack};
+
+pub mod faults;
+pub mod gather;
+pub mod ledger;
+pub mod locate;
+pub mod marks;
+pub mod plan;
+pub mod scan;
+pub mod unpack;
+
+/// What a read in flight is for: a descriptor, entries of the ring, or neither: its index.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Purpose {
+    pub desc: Bit,
+    pub entries: Bit,
+    pub index: Bits<16>,
+    /// The chain, or the number of entries.
+    pub id: Bits<16>,
+    /// The first two bytes are in the upper half of their DWORD.
+    pub upper: Bit,
+}
+
+/// `avail.idx`, or why it could not be read.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct IdxRead {
+    pub index: Bits<16>,
+    pub value: Bits<16>,
+    pub error: Bit,
+    pub timeout: Bit,
+}
+
+/// The fetch engine.
+#[derive(LogicBlock)]
+pub struct Fetch<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub control: QueueControlSink,
+    pub kick: KickSink,
+    /// Pulse: this queue begins no new chain until it is enabled again.
+    pub stop: KickSink,
+    pub credit: CreditSink,
+    pub supply: SupplySource,
+    pub request: StreamSource<ReadRequest>,
+    pub reply: BeatSink<W, ReadSide>,
+    pub head: StreamSource<Head>,
+    pub error: StreamSource<QueueError>,
+    pub busy: Signal<Out, Bit>,
+    /// For inspection: a queue of this direction, its `avail.idx` as last read, and how much of it has been taken.
+    pub probe_queue: Signal<In, Bits<16>>,
+    pub probe_seen: Signal<Out, Bits<16>>,
+    pub probe_taken: Signal<Out, Bits<16>>,
+    /// Pulse.
+    pub count_kick_ignored: Signal<Out, Bit>,
+    odd: Constant<Bits<16>>,
+    one: Constant<Bits<64>>,
+    slots: Constant<Bits<9>>,
+    idx_bytes: Constant<Bits<13>>,
+    desc_bytes: Constant<Bits<13>>,
+    dma_read: Constant<Bits<8>>,
+    dma_timeout: Constant<Bits<8>>,
+    plan: Plan,
+    purposes: Fifo<Purpose>,
+    unpack: Unpack<W>,
+    entries: Fifo<Entry>,
+    locate: Locate,
+    gather: Gather<W>,
+    heads: Fifo<Head>,
+    faults: Faults,
+    asking: Reg<Bit>,
+    asked: Reg<ReadRequest>,
+    idx_full: Reg<Bit>,
+    idx: Reg<IdxRead>,
+    /// Whose descriptor `gather` holds.
+    desc_of: Reg<Entry>,
+    /// Places for entries: one is held from the read of an entry until its head has gone.
+    free: Reg<Bits<9>>,
+    returned: Reg<Bits<9>>,
+    load: Signal<Local, Bit>,
+    lent: Signal<Local, Bits<9>>,
+    back: Signal<Local, Bits<9>>,
+    desc_live: Signal<Local, Bit>,
+    idx_live: Signal<Local, Bit>,
+    desc_done: Signal<Local, Bit>,
+    idx_done: Signal<Local, Bit>,
+}
+
+impl<const W: usize> Fetch<W> {
+    /// For one direction's queues.
+    pub fn new(params: &Params, direction: Direction) -> Self {
+        // Enough places to cover a round trip or two of the host's memory at one head per cycle or two.
+        let slots = if W == 64 { 16 } else { W / 2 };
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            control: Default::default(),
+            kick: Default::default(),
+            stop: Default::default(),
+            credit: Default::default(),
+            supply: Default::default(),
+            request: Default::default(),
+            reply: Default::default(),
+            head: Default::default(),
+            error: Default::default(),
+            busy: Default::default(),
+            probe_queue: Default::default(),
+            probe_seen: Default::default(),
+            probe_taken: Default::default(),
+            count_kick_ignored: Default::default(),
+            odd: Constant::new((direction as u64).into()),
+            one: Constant::new(1.into()),
+            slots: Constant::new((slots as u64).into()),
+            idx_bytes: Constant::new(2.into()),
+            desc_bytes: Constant::new(ring::DESC_BYTES.into()),
+            dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
+            dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
+            plan: Plan::new(params, direction, slots),
+            purposes: Fifo::new(slots),
+            unpack: Unpack::new(direction),
+            entries: Fifo::new(slots),
+            locate: Locate::new(params, direction),
+            gather: Default::default(),
+            heads: Fifo::new(slots),
+            faults: Default::default(),
+            asking: Default::default(),
+            asked: Default::default(),
+            idx_full: Default::default(),
+            idx: Default::default(),
+            desc_of: Default::default(),
+            free: Default::default(),
+            returned: Default::default(),
+            load: Default::default(),
+            lent: Default::default(),
+            back: Default::default(),
+            desc_live: Default::default(),
+            idx_live: Default::default(),
+            desc_done: Default::default(),
+            idx_done: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Fetch<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, asking, asked, idx_full, idx, desc_of, free, returned);
+        clock!(self, clock, plan, purposes, unpack, entries, locate, gather, heads, faults);
+        self.plan.reset.next = self.reset.val();
+        self.purposes.reset.next = self.reset.val();
+        self.unpack.reset.next = self.reset.val();
+        self.entries.reset.next = self.reset.val();
+        self.locate.reset.next = self.reset.val();
+        self.gather.reset.next = self.reset.val();
+        self.heads.reset.next = self.reset.val();
+        self.faults.reset.next = self.reset.val();
+        QueueControlSink::link(&mut self.control, &mut self.plan.control);
+        QueueControlSink::link(&mut self.control, &mut self.locate.control);
+        KickSink::link(&mut self.kick, &mut self.plan.kick);
+        KickSink::link(&mut self.stop, &mut self.plan.stop);
+        CreditSink::link(&mut self.credit, &mut self.plan.credit);
+        SupplySource::link(&mut self.supply, &mut self.plan.supply);
+        StreamSource::<QueueError>::link(&mut self.error, &mut self.faults.error);
+        StreamSource::<Head>::link(&mut self.head, &mut self.heads.source);
+        self.plan.probe_queue.next = self.probe_queue.val();
+        self.probe_seen.next = self.plan.probe_seen.val();
+        self.probe_taken.next = self.plan.probe_taken.val();
+        self.count_kick_ignored.next = self.plan.count_kick_ignored.val();
+        self.plan.room.next = self.free.q.val();
+        self.plan.fault.valid.next = self.faults.stop.valid.val();
+        self.plan.fault.queue.next = self.faults.stop.queue.val();
+        self.unpack.live.next = self.plan.live.val();
+        self.locate.live.next = self.plan.live.val();
+
+        // Requests: those of rings first, they are few and more hangs on them.
+        self.request.valid.next = self.asking.q.val();
+        self.request.data.next = self.asked.q.val();
+        self.load.next = (!self.asking.q.val() | self.request.ready.val()) & self.purposes.sink.ready.val();
+        if self.request.ready.val() {
+            self.asking.d.next = false;
+        }
+        self.plan.line.ready.next = self.load.val();
+        self.locate.place.ready.next = self.load.val() & !self.plan.line.valid.val();
+        self.purposes.sink.valid.next =
+            self.load.val() & (self.plan.line.valid.val() | self.locate.place.valid.val());
+        self.purposes.sink.data.next.desc = !self.plan.line.valid.val();
+        self.purposes.sink.data.next.entries = self.plan.line.valid.val() & self.plan.line.data.val().entries;
+        self.purposes.sink.data.next.index = self.locate.place.data.val().index;
+        self.purposes.sink.data.next.id = self.locate.place.data.val().id;
+        self.purposes.sink.data.next.upper = false;
+        self.lent.next = 0.into();
+        if self.load.val() {
+            self.asking.d.next = self.plan.line.valid.val() | self.locate.place.valid.val();
+            self.asked.d.next.addr = self.locate.place.data.val().addr;
+            self.asked.d.next.len = self.desc_bytes.val();
+        }
+        if self.plan.line.valid.val() {
+            self.purposes.sink.data.next.index = self.plan.line.data.val().index;
+            self.purposes.sink.data.next.id = bit_cast::<16, 6>(self.plan.line.data.val().count);
+            self.purposes.sink.data.next.upper = self.plan.line.data.val().addr.get_bit(1);
+            if self.load.val() {
+                self.asked.d.next.addr = self.plan.line.data.val().addr;
+                self.asked.d.next.len = self.idx_bytes.val();
+                if self.plan.line.data.val().entries {
+                    self.asked.d.next.len = bit_cast::<13, 6>(self.plan.line.data.val().count) << 1;
+                    self.lent.next = bit_cast::<9, 6>(self.plan.line.data.val().count);
+                }
+            }
+        }
+
+        // Replies come in the order of requests.
+        self.gather.sink.valid.next = false;
+        self.gather.sink.last.next = self.reply.last.val();
+        self.gather.sink.data.next = self.reply.data.val();
+        self.gather.sink.side.next = self.reply.side.val();
+        self.unpack.sink.valid.next = false;
+        self.unpack.sink.last.next = self.reply.last.val();
+        self.unpack.sink.data.next = self.reply.data.val();
+        self.unpack.sink.side.next = self.reply.side.val();
+        self.unpack.info.next.index = self.purposes.source.data.val().index;
+        self.unpack.info.next.count = self.purposes.source.data.val().id.get_bits::<6>(0);
+        self.unpack.info.next.upper = self.purposes.source.data.val().upper;
+        self.unpack.info.next.error = false;
+        self.unpack.info.next.timeout = false;
+        if self.purposes.source.data.val().desc {
+            self.gather.sink.valid.next = self.reply.valid.val() & self.purposes.source.valid.val();
+            self.reply.ready.next = self.gather.sink.ready.val();
+            if self.gather.sink.ready.val() {
+                self.desc_of.d.next.index = self.purposes.source.data.val().index;
+                self.desc_of.d.next.id = self.purposes.source.data.val().id;
+            }
+        } else if self.purposes.source.data.val().entries {
+            self.unpack.sink.valid.next = self.reply.valid.val() & self.purposes.source.valid.val();
+            self.reply.ready.next = self.unpack.sink.ready.val();
+        } else {
+            self.reply.ready.next = !self.idx_full.q.val();
+            if self.reply.valid.val() & self.purposes.source.valid.val() & !self.idx_full.q.val() {
+                self.idx_full.d.next = self.reply.last.val();
+                self.idx.d.next.index = self.purposes.source.data.val().index;
+                self.idx.d.next.value = self.reply.data.val().get_bits::<16>(0);
+                if self.purposes.source.data.val().upper {
+                    self.idx.d.next.value = self.reply.data.val().get_bits::<16>(16);
+                }
+                self.idx.d.next.error = self.reply.side.val().error;
+                self.idx.d.next.timeout = self.reply.side.val().timeout;
+            }
+        }
+        self.purposes.source.ready.next =
+            self.reply.valid.val() & self.reply.last.val() & self.reply.ready.val();
+
+        // The index.
+        self.idx_live.next = (self.plan.live.val() & (self.one.val() << self.idx.q.val().index)).any();
+        self.plan.seen.valid.next = self.idx_full.q.val() & !self.idx.q.val().error;
+        self.plan.seen.data.next.index = self.idx.q.val().index;
+        self.plan.seen.data.next.total = self.idx.q.val().value;
+        self.faults.sink[1].valid.next = self.idx_full.q.val() & self.idx.q.val().error & self.idx_live.val();
+        self.faults.sink[1].data.next.queue = (self.idx.q.val().index << 1) | self.odd.val();
+        self.faults.sink[1].data.next.code = self.dma_read.val();
+        if self.idx.q.val().timeout {
+            self.faults.sink[1].data.next.code = self.dma_timeout.val();
+        }
+        self.idx_done.next = self.plan.seen.ready.val();
+        if self.idx.q.val().error {
+            self.idx_done.next = self.faults.sink[1].ready.val() | !self.idx_live.val();
+        }
+        if self.idx_full.q.val() & self.idx_done.val() {
+            self.idx_full.d.next = false;
+        }
+
+        // Entries, and from them descriptors.
+        StreamSource::<Entry>::join(&mut self.unpack.ids, &mut self.entries.sink);
+        StreamSource::<Entry>::join(&mut self.entries.source, &mut self.locate.ids);
+        StreamSource::<QueueError>::join(&mut self.unpack.error, &mut self.faults.sink[2]);
+        StreamSource::<QueueError>::join(&mut self.locate.error, &mut self.faults.sink[3]);
+        StreamSource::<QueueError>::join(&mut self.plan.error, &mut self.faults.sink[4]);
+
+        // First descriptors.
+        self.desc_live.next = (self.plan.live.val() & (self.one.val() << self.desc_of.q.val().index)).any();
+        self.heads.sink.data.next.queue = (self.desc_of.q.val().index << 1) | self.odd.val();
+        self.heads.sink.data.next.id = self.desc_of.q.val().id;
+        self.heads.sink.data.next.addr = self.gather.source.data.val().addr;
+        self.heads.sink.data.next.len = self.gather.source.data.val().len;
+        self.heads.sink.data.next.flags = self.gather.source.data.val().flags;
+        self.heads.sink.data.next.next_desc = self.gather.source.data.val().next_desc;
+        self.heads.sink.data.next.none = false;
+        self.heads.sink.valid.next = false;
+        self.faults.sink[0].valid.next = false;
+        self.faults.sink[0].data.next.queue = (self.desc_of.q.val().index << 1) | self.odd.val();
+        self.faults.sink[0].data.next.code = self.dma_read.val();
+        if self.gather.source.data.val().timeout {
+            self.faults.sink[0].data.next.code = self.dma_timeout.val();
+        }
+        self.desc_done.next = true;
+        if self.desc_live.val() & self.gather.source.valid.val() {
+            if self.gather.source.data.val().error {
+                self.faults.sink[0].valid.next = true;
+                self.desc_done.next = self.faults.sink[0].ready.val();
+            } else {
+                self.heads.sink.valid.next = true;
+            }
+        }
+        self.gather.source.ready.next = self.desc_done.val();
+
+        // Places come back with a head that goes, an entry dropped, a descriptor dropped, a reply that failed.
+        self.back.next = bit_cast::<9, 6>(self.unpack.freed.val());
+        self.back.next = self.back.val() + bit_cast::<9, 1>(self.locate.dropped.val().into());
+        if self.heads.source.valid.val() & self.head.ready.val() {
+            self.back.next = self.back.val() + 1;
+        }
+        if self.gather.source.valid.val() & self.desc_done.val() & !self.heads.sink.valid.val() {
+            self.back.next = self.back.val() + 1;
+        }
+        self.returned.d.next = self.back.val();
+        self.free.d.next = self.free.q.val() + self.returned.q.val() - self.lent.val();
+        self.busy.next = self.asking.q.val()
+            | self.purposes.source.valid.val()
+            | self.idx_full.q.val()
+            | self.error.valid.val()
+            | self.plan.working.val()
+            | (self.free.q.val() != self.slots.val())
+            | (self.plan.waiting.val() & !self.control.fence.val());
+        if self.reset.val() {
+            self.asking.d.next = false;
+            self.idx_full.d.next = false;
+            self.free.d.next = self.slots.val();
+            self.returned.d.next = 0.into();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Finds a chain's first descriptor: checks its index, and says where it stands.
+//! In: `ids`.   Out: `place`, the address and whose it is; `error` for an index beyond the table; `dropped`, a pulse for
+//! an entry of which nothing more will come: it is wrong, or its queue has stopped.
+//! Time: two cycles, one entry per cycle.   Waits: on `place`, and on `error` before it goes on behind a wrong entry.
+//! Runs of neighbouring descriptors are to be found and read in one go here: between the entry and its place.
+//! Spec: [virtio: The Virtqueue Descriptor Table]
+
+use super::unpack::Entry;
+use crate::params::Params;
+use crate::port::queue::{QueueControlSink, QueueError};
+use crate::prim::lutram::Lutram;
+use crate::prim::stream::{StreamSink, StreamSource};
+use crate::queue::Direction;
+use crate::queue::numbers::ident;
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// A descriptor table.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Table {
+    pub desc: Bits<64>,
+    pub size: Bits<16>,
+}
+
+/// Where a chain's first descriptor stands.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Place {
+    pub addr: Bits<64>,
+    pub index: Bits<16>,
+    pub id: Bits<16>,
+}
+
+/// From entries to addresses.
+#[derive(LogicBlock)]
+pub struct Locate {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub control: QueueControlSink,
+    /// Bit per index: queues that are neither stopped nor off.
+    pub live: Signal<In, Bits<64>>,
+    pub ids: StreamSink<Entry>,
+    pub place: StreamSource<Place>,
+    pub error: StreamSource<QueueError>,
+    pub dropped: Signal<Out, Bit>,
+    tx: Constant<Bit>,
+    odd: Constant<Bits<16>>,
+    one: Constant<Bits<64>>,
+    mask: Constant<Bits<16>>,
+    desc_index: Constant<Bits<8>>,
+    tables: Lutram<Table>,
+    known: Reg<Bit>,
+    entry: Reg<Entry>,
+    table: Reg<Table>,
+    placed: Reg<Bit>,
+    out: Reg<Place>,
+    live_here: Signal<Local, Bit>,
+    wrong: Signal<Local, Bit>,
+    go: Signal<Local, Bit>,
+    offset: Signal<Local, Bits<64>>,
+}
+
+impl Locate {
+    /// For one direction's queues.
+    pub fn new(params: &Params, direction: Direction) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            control: Default::default(),
+            live: Default::default(),
+            ids: Default::default(),
+            place: Default::default(),
+            error: Default::default(),
+            dropped: Default::default(),
+            tx: Constant::new(direction == Direction::Tx),
+            odd: Constant::new((direction as u64).into()),
+            one: Constant::new(1.into()),
+            mask: Constant::new((params.pairs as u64 - 1).into()),
+            desc_index: Constant::new(ident::ERROR_DESC_INDEX.into()),
+            tables: Lutram::new(params.pairs.max(2)),
+            known: Default::default(),
+            entry: Default::default(),
+            table: Default::default(),
+            placed: Default::default(),
+            out: Default::default(),
+            live_here: Default::default(),
+            wrong: Default::default(),
+            go: Default::default(),
+            offset: Default::default(),
+        }
+    }
+}
+
+impl Logic for Locate {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, known, entry, table, placed, out);
+        clock!(self, clock, tables);
+        self.tables.write.next =
+            self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
+        self.tables.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
+        self.tables.write_data.next.size = self.control.settings.val().size;
+        // "The Descriptor Area is aligned to 16": what stands below is not looked at.
+        self.tables.write_data.next.desc = (self.control.settings.val().desc >> 4) << 4;
+        self.tables.read_addr.next = self.ids.data.val().index;
+
+        self.place.valid.next = self.placed.q.val();
+        self.place.data.next = self.out.q.val();
+        self.live_here.next = (self.live.val() & (self.one.val() << self.entry.q.val().index)).any();
+        self.wrong.next = self.entry.q.val().id >= self.table.q.val().size;
+        self.error.valid.next = self.known.q.val() & self.wrong.val() & self.live_here.val();
+        self.error.data.next.queue = (self.entry.q.val().index << 1) | self.odd.val();
+        self.error.data.next.code = self.desc_index.val();
+        self.offset.next = bit_cast::<64, 16>(self.entry.q.val().id) << 4;
+
+        // The second step: check and add.
+        self.go.next = false;
+        self.dropped.next = false;
+        if self.place.ready.val() {
+            self.placed.d.next = false;
+        }
+        if self.known.q.val() {
+            if !self.live_here.val() {
+                self.go.next = true;
+                self.dropped.next = true;
+            } else if self.wrong.val() {
+                self.go.next = self.error.ready.val();
+                self.dropped.next = self.error.ready.val();
+            } else if !self.placed.q.val() | self.place.ready.val() {
+                self.go.next = true;
+                self.placed.d.next = true;
+                self.out.d.next.addr = self.table.q.val().desc + self.offset.val();
+                self.out.d.next.index = self.entry.q.val().index;
+                self.out.d.next.id = self.entry.q.val().id;
+            }
+        }
+        // The first: look the table up.
+        self.ids.ready.next = !self.known.q.val() | self.go.val();
+        if !self.known.q.val() | self.go.val() {
+            self.known.d.next = self.ids.valid.val();
+            self.entry.d.next = self.ids.data.val();
+            self.table.d.next = self.tables.read_data.val();
+        }
+        if self.reset.val() {
+            self.known.d.next = false;
+            self.placed.d.next = false;
+        }
+    }
+}

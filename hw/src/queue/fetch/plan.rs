@@ -1,0 +1,343 @@
+//! Decides what to read of which available ring.
+//! In: `kick`, `stop`, `fault`, `credit` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
+//! Out: `line`, a read of the index or of entries; `error`; `live`, the queues neither off nor stopped.
+//! Time: ten cycles per read; reads of a queue's entries do not wait for each other.
+//! Waits: on `line` and `error`. A kick during an index read is remembered, and the index is read again.
+//! Spec: [virtio: The Virtqueue Available Ring], [virtio: Available Buffer Notifications]
+
+use super::ledger::{Count, Ledger};
+use super::marks::Marks;
+use super::scan::Scan;
+use crate::params::Params;
+use crate::port::queue::{KickSink, QueueControlSink, QueueError};
+use crate::prim::stream::{StreamSink, StreamSource};
+use crate::queue::Direction;
+use crate::queue::numbers::{ident, ring};
+use crate::queue::supply::{CreditSink, SupplySource};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// A read of an available ring: of its index, or of `count` entries.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Line {
+    pub addr: Bits<64>,
+    pub index: Bits<16>,
+    pub count: Bits<6>,
+    pub entries: Bit,
+}
+
+/// Entries in 64 bytes: no read of a ring crosses such a boundary.
+const LINE_ENTRIES: u64 = 32;
+
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+enum State {
+    Idle,
+    Load,
+    Check,
+    Add,
+    End,
+    Lent,
+    Edge,
+    Room,
+    Begin,
+    Issue,
+    Fail,
+}
+
+/// The scheduler of one direction's queues.
+#[derive(LogicBlock)]
+pub struct Plan {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub control: QueueControlSink,
+    pub kick: KickSink,
+    pub stop: KickSink,
+    pub fault: KickSink,
+    pub credit: CreditSink,
+    pub supply: SupplySource,
+    pub seen: StreamSink<Count>,
+    pub room: Signal<In, Bits<9>>,
+    pub line: StreamSource<Line>,
+    pub error: StreamSource<QueueError>,
+    /// A bit per index.
+    pub live: Signal<Out, Bits<64>>,
+    /// A read is being decided.
+    pub working: Signal<Out, Bit>,
+    /// Something could be begun.
+    pub waiting: Signal<Out, Bit>,
+    pub count_kick_ignored: Signal<Out, Bit>,
+    pub probe_queue: Signal<In, Bits<16>>,
+    pub probe_seen: Signal<Out, Bits<16>>,
+    pub probe_taken: Signal<Out, Bits<16>>,
+    rx: Constant<Bit>,
+    odd: Constant<Bits<16>>,
+    mask: Constant<Bits<16>>,
+    ready_heads: Constant<Bits<16>>,
+    line_entries: Constant<Bits<6>>,
+    /// Entries of one read.
+    most: Constant<Bits<6>>,
+    idx_offset: Constant<Bits<64>>,
+    ring_offset: Constant<Bits<64>>,
+    avail_index: Constant<Bits<8>>,
+    marks: Marks,
+    ledger: Ledger,
+    scan: Scan,
+    state: Reg<State>,
+    index: Reg<Bits<16>>,
+    entries: Reg<Bit>,
+    addr: Reg<Bits<64>>,
+    size: Reg<Bits<16>>,
+    begun: Reg<Bits<16>>,
+    todo: Reg<Bits<16>>,
+    /// Heads of this queue that the cache has or will get.
+    lent: Reg<Bits<16>>,
+    slot: Reg<Bits<16>>,
+    /// What else limits the read.
+    limit: Reg<Bits<16>>,
+    offset: Reg<Bits<64>>,
+    count: Reg<Bits<6>>,
+    limited: Signal<Local, Bits<6>>,
+    least: Signal<Local, Bits<6>>,
+    line_end: Signal<Local, Bits<6>>,
+}
+
+impl Plan {
+    /// For one direction's queues, and `slots` entries on their way at most.
+    pub fn new(params: &Params, direction: Direction, slots: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            control: Default::default(),
+            kick: Default::default(),
+            stop: Default::default(),
+            fault: Default::default(),
+            credit: Default::default(),
+            supply: Default::default(),
+            seen: Default::default(),
+            room: Default::default(),
+            line: Default::default(),
+            error: Default::default(),
+            live: Default::default(),
+            working: Default::default(),
+            waiting: Default::default(),
+            count_kick_ignored: Default::default(),
+            probe_queue: Default::default(),
+            probe_seen: Default::default(),
+            probe_taken: Default::default(),
+            rx: Constant::new(direction == Direction::Rx),
+            odd: Constant::new((direction as u64).into()),
+            mask: Constant::new((params.pairs as u64 - 1).into()),
+            ready_heads: Constant::new((params.ready_heads as u64).into()),
+            line_entries: Constant::new(LINE_ENTRIES.into()),
+            most: Constant::new(LINE_ENTRIES.min(slots as u64 / 2).into()),
+            idx_offset: Constant::new(ring::AVAIL_IDX.into()),
+            ring_offset: Constant::new(ring::AVAIL_RING.into()),
+            avail_index: Constant::new(ident::ERROR_AVAIL_INDEX.into()),
+            marks: Marks::new(params, direction),
+            ledger: Ledger::new(params, direction),
+            scan: Scan::new(params),
+            state: Default::default(),
+            index: Default::default(),
+            entries: Default::default(),
+            addr: Default::default(),
+            size: Default::default(),
+            begun: Default::default(),
+            todo: Default::default(),
+            lent: Default::default(),
+            slot: Default::default(),
+            limit: Default::default(),
+            offset: Default::default(),
+            count: Default::default(),
+            limited: Default::default(),
+            least: Default::default(),
+            line_end: Default::default(),
+        }
+    }
+}
+
+impl Logic for Plan {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, state, index, entries, addr, size, begun);
+        dff_setup!(self, clock, todo, lent, slot, limit, offset, count);
+        clock!(self, clock, marks, ledger, scan);
+        self.marks.reset.next = self.reset.val();
+        QueueControlSink::link(&mut self.control, &mut self.marks.control);
+        KickSink::link(&mut self.kick, &mut self.marks.kick);
+        KickSink::link(&mut self.stop, &mut self.marks.stop);
+        KickSink::link(&mut self.fault, &mut self.marks.fault);
+        self.marks.credit.valid.next = self.credit.valid.val();
+        self.marks.credit.queue.next = self.credit.queue.val();
+        self.marks.seen.valid.next = self.seen.valid.val() & self.ledger.seen.ready.val();
+        self.marks.seen.queue.next = (self.seen.data.val().index << 1) | self.odd.val();
+        self.marks.index.next = self.index.q.val();
+        self.marks.read_index.next = false;
+        self.marks.look.next = false;
+        self.marks.left.next = false;
+        self.marks.block.next = false;
+        self.marks.supply_queue.next = self.supply.queue.val();
+        self.live.next = self.marks.live.val();
+        self.count_kick_ignored.next = self.marks.count_kick_ignored.val();
+        self.waiting.next = self.marks.work.val().any();
+        self.working.next = self.state.q.val() != State::Idle;
+        QueueControlSink::link(&mut self.control, &mut self.ledger.control);
+        CreditSink::link(&mut self.credit, &mut self.ledger.credit);
+        StreamSink::<Count>::link(&mut self.seen, &mut self.ledger.seen);
+        self.ledger.index.next = self.index.q.val();
+        self.ledger.begin.valid.next = false;
+        self.ledger.begin.data.next.index = self.index.q.val();
+        self.ledger.begin.data.next.total = self.begun.q.val() + bit_cast::<16, 6>(self.count.q.val());
+        self.ledger.probe_queue.next = self.probe_queue.val();
+        self.probe_seen.next = self.ledger.probe_seen.val();
+        self.probe_taken.next = self.ledger.probe_begun.val();
+        self.ledger.supply_queue.next = self.supply.queue.val();
+        self.supply.begun.next = self.ledger.supply_begun.val();
+        self.supply.live.next = self.marks.live.val();
+        self.supply.idle.next = !self.marks.supply_coming.val();
+        if (self.state.q.val() != State::Idle)
+            & (self.index.q.val() == ((self.supply.queue.val() >> 1) & self.mask.val()))
+        {
+            self.supply.idle.next = false;
+        }
+        self.scan.reset.next = self.reset.val();
+        self.scan.work.next = self.marks.work.val();
+        self.scan.source.ready.next = false;
+        self.line.valid.next = false;
+        self.line.data.next.addr = self.addr.q.val();
+        self.line.data.next.index = self.index.q.val();
+        self.line.data.next.count = self.count.q.val();
+        self.line.data.next.entries = self.entries.q.val();
+        self.error.valid.next = false;
+        self.error.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
+        self.error.data.next.code = self.avail_index.val();
+
+        // The smaller of `count` and `limit`, of which nothing beyond one read matters.
+        self.limited.next = self.limit.q.val().get_bits::<6>(0);
+        if self.limit.q.val() >= bit_cast::<16, 6>(self.most.val()) {
+            self.limited.next = self.most.val();
+        }
+        self.least.next = self.count.q.val();
+        if self.limited.val() < self.count.q.val() {
+            self.least.next = self.limited.val();
+        }
+        self.line_end.next = self.line_entries.val() - bit_cast::<6, 5>(self.addr.q.val().get_bits::<5>(1));
+        match self.state.q.val() {
+            // Nothing in hand. Behind the fence nothing is begun.
+            State::Idle => {
+                if self.scan.source.valid.val() & !self.control.fence.val() {
+                    self.scan.source.ready.next = true;
+                    self.index.d.next = self.scan.source.data.val() & self.mask.val();
+                    self.state.d.next = State::Load;
+                }
+            }
+            // The queue's state is at hand: its index first, since an older one may hide entries.
+            State::Load => {
+                self.addr.d.next = self.ledger.ring.val().driver;
+                self.size.d.next = self.ledger.ring.val().size;
+                self.begun.d.next = self.ledger.begun_here.val();
+                self.todo.d.next = self.ledger.seen_here.val() - self.ledger.begun_here.val();
+                self.slot.d.next = self.ledger.begun_here.val() & (self.ledger.ring.val().size - 1);
+                self.lent.d.next = self.ledger.begun_here.val();
+                if self.marks.lent_here.val() {
+                    self.lent.d.next = self.ledger.begun_here.val() - self.ledger.given_back_here.val();
+                }
+                self.count.d.next = self.most.val();
+                self.state.d.next = State::Idle;
+                if self.marks.live_here.val() & self.marks.unread_here.val() {
+                    self.marks.read_index.next = true;
+                    self.entries.d.next = false;
+                    self.state.d.next = State::Check;
+                } else if self.marks.live_here.val() & self.marks.open_here.val() {
+                    self.marks.look.next = true;
+                    self.entries.d.next = true;
+                    self.state.d.next = State::Check;
+                }
+            }
+            // "The driver MUST NOT decrement the available idx", nor offer more than the ring holds.
+            State::Check => {
+                self.offset.d.next = self.idx_offset.val();
+                self.limit.d.next = self.todo.q.val();
+                self.state.d.next = State::Add;
+                if self.entries.q.val() {
+                    self.offset.d.next =
+                        self.ring_offset.val() + (bit_cast::<64, 16>(self.slot.q.val()) << 1);
+                    if self.todo.q.val() > self.size.q.val() {
+                        self.state.d.next = State::Fail;
+                    } else if !self.todo.q.val().any() {
+                        self.state.d.next = State::Idle;
+                    }
+                }
+            }
+            // Not more than there are.
+            State::Add => {
+                self.addr.d.next = self.addr.q.val() + self.offset.q.val();
+                self.count.d.next = self.least.val();
+                self.limit.d.next = self.size.q.val() - self.slot.q.val();
+                self.state.d.next = State::End;
+                if !self.entries.q.val() {
+                    self.state.d.next = State::Issue;
+                }
+            }
+            // Not beyond the ring's end.
+            State::End => {
+                self.count.d.next = self.least.val();
+                if self.rx.val() {
+                    self.limit.d.next = self.ready_heads.val() - self.lent.q.val();
+                }
+                self.state.d.next = State::Lent;
+            }
+            // Not more than the cache takes.
+            State::Lent => {
+                self.count.d.next = self.least.val();
+                self.limit.d.next = bit_cast::<16, 6>(self.line_end.val());
+                self.state.d.next = State::Edge;
+            }
+            // Not beyond the line.
+            State::Edge => {
+                self.count.d.next = self.least.val();
+                self.state.d.next = State::Room;
+            }
+            // All of it, or nothing for now: pieces of lines would cost more reads.
+            State::Room => {
+                if self.room.val() < bit_cast::<9, 6>(self.count.q.val()) {
+                    self.count.d.next = 0.into();
+                }
+                self.state.d.next = State::Begin;
+            }
+            // From here on they are on their way.
+            State::Begin => {
+                if !self.count.q.val().any() {
+                    self.marks.left.next = true;
+                    self.marks.block.next = self.rx.val() & (self.lent.q.val() >= self.ready_heads.val());
+                    self.state.d.next = State::Idle;
+                } else {
+                    self.ledger.begin.valid.next = true;
+                    if self.ledger.begin.ready.val() {
+                        self.marks.left.next = self.todo.q.val() != bit_cast::<16, 6>(self.count.q.val());
+                        self.state.d.next = State::Issue;
+                    }
+                }
+            }
+            // Wait for the port.
+            State::Issue => {
+                self.line.valid.next = true;
+                if self.line.ready.val() {
+                    self.state.d.next = State::Idle;
+                }
+            }
+            // The driver has lost count. Once the error is taken the queue has stopped.
+            State::Fail => {
+                self.error.valid.next = true;
+                if self.error.ready.val() {
+                    self.state.d.next = State::Idle;
+                }
+            }
+            _ => {
+                self.state.d.next = State::Idle;
+            }
+        }
+        if self.reset.val() {
+            self.state.d.next = State::Idle;
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Follows descriptor chains and checks them, for one direction's queues.
+//! In: `head`, first descriptors.   Out: `segment`, the buffers in order; `error`; `request`, `reply`: DMA.
+//! Time: a chain of one descriptor per cycle; each further descriptor costs a read.
+//! Waits: on `segment`, `error`, `request`; one read in flight.   Busy: a chain is in hand, or a segment not taken.
+//! After an error the queue has stopped: further transmit chains are dropped, further receive chains answered with none.
+//! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
+
+use crate::params::Params;
+use crate::port::chain::{Head, Segment};
+use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::queue::{QueueControlSink, QueueError};
+use crate::prim::beat::BeatSink;
+use crate::prim::fifo::Fifo;
+use crate::prim::lutram::Lutram;
+use crate::prim::stream::{StreamSink, StreamSource};
+use crate::queue::Direction;
+use crate::queue::fetch::gather::Gather;
+use crate::queue::fetch::locate::Table;
+use crate::queue::numbers::{ident, ring};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+enum State {
+    Idle,
+    Ask,
+    Wait,
+    Fail,
+    Drop,
+}
+
+/// The walker.
+#[derive(LogicBlock)]
+pub struct Walk<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub control: QueueControlSink,
+    pub head: StreamSink<Head>,
+    pub segment: StreamSource<Segment>,
+    pub request: StreamSource<ReadRequest>,
+    pub reply: BeatSink<W, ReadSide>,
+    pub error: StreamSource<QueueError>,
+    pub busy: Signal<Out, Bit>,
+    tx: Constant<Bit>,
+    one: Constant<Bits<64>>,
+    mask: Constant<Bits<16>>,
+    desc_bytes: Constant<Bits<13>>,
+    next_flag: Constant<Bits<16>>,
+    write_flag: Constant<Bits<16>>,
+    indirect_flag: Constant<Bits<16>>,
+    wrong_direction: Constant<Bits<8>>,
+    desc_index: Constant<Bits<8>>,
+    desc_loop: Constant<Bits<8>>,
+    indirect: Constant<Bits<8>>,
+    dma_read: Constant<Bits<8>>,
+    dma_timeout: Constant<Bits<8>>,
+    tables: Lutram<Table>,
+    gather: Gather<W>,
+    segments: Fifo<Segment>,
+    /// Bits per index.
+    stopped: Reg<Bits<64>>,
+    state: Reg<State>,
+    full: Reg<Bit>,
+    /// The descriptor in hand.
+    held: Reg<Head>,
+    table: Reg<Table>,
+    /// Descriptors of this chain before the one in hand.
+    before: Reg<Bits<16>>,
+    place: Reg<Bits<64>>,
+    code: Reg<Bits<8>>,
+    at_held: Signal<Local, Bits<64>>,
+    at_control: Signal<Local, Bits<64>>,
+    at_error: Signal<Local, Bits<64>>,
+    off: Signal<Local, Bit>,
+    chained: Signal<Local, Bit>,
+    wrong: Signal<Local, Bit>,
+    wrong_code: Signal<Local, Bits<8>>,
+    finish: Signal<Local, Bit>,
+}
+
+impl<const W: usize> Walk<W> {
+    /// For one direction's queues.
+    pub fn new(params: &Params, direction: Direction) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            control: Default::default(),
+            head: Default::default(),
+            segment: Default::default(),
+            request: Default::default(),
+            reply: Default::default(),
+            error: Default::default(),
+            busy: Default::default(),
+            tx: Constant::new(direction == Direction::Tx),
+            one: Constant::new(1.into()),
+            mask: Constant::new((params.pairs as u64 - 1).into()),
+            desc_bytes: Constant::new(ring::DESC_BYTES.into()),
+            next_flag: Constant::new(ring::DESC_F_NEXT.into()),
+            write_flag: Constant::new(ring::DESC_F_WRITE.into()),
+            indirect_flag: Constant::new(ring::DESC_F_INDIRECT.into()),
+            wrong_direction: Constant::new(ident::ERROR_WRONG_DIRECTION.into()),
+            desc_index: Constant::new(ident::ERROR_DESC_INDEX.into()),
+            desc_loop: Constant::new(ident::ERROR_DESC_LOOP.into()),
+            indirect: Constant::new(ident::ERROR_INDIRECT.into()),
+            dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
+            dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
+            tables: Lutram::new(params.pairs.max(2)),
+            gather: Default::default(),
+            segments: Fifo::new(2),
+            stopped: Default::default(),
+            state: Default::default(),
+            full: Default::default(),
+            held: Default::default(),
+            table: Default::default(),
+            before: Default::default(),
+            place: Default::default(),
+            code: Default::default(),
+            at_held: Default::default(),
+            at_control: Default::default(),
+            at_error: Default::default(),
+            off: Default::default(),
+            chained: Default::default(),
+            wrong: Default::default(),
+            wrong_code: Default::default(),
+            finish: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Walk<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, stopped, state, full, held, table, before, place, code);
+        clock!(self, clock, tables, gather, segments);
+        self.gather.reset.next = self.reset.val();
+        self.segments.reset.next = self.reset.val();
+        BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
+        StreamSource::<Segment>::link(&mut self.segment, &mut self.segments.source);
+        self.tables.write.next =
+            self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
+        self.tables.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
+        self.tables.write_data.next.size = self.control.settings.val().size;
+        self.tables.write_data.next.desc = (self.control.settings.val().desc >> 4) << 4;
+        self.tables.read_addr.next = (self.head.data.val().queue >> 1) & self.mask.val();
+
+        // What is wrong with the descriptor in hand, the gravest last.
+        self.chained.next = (self.held.q.val().flags & self.next_flag.val()).any();
+        self.wrong.next = (self.held.q.val().flags & self.indirect_flag.val()).any();
+        self.wrong_code.next = self.indirect.val();
+        // "a loop": a chain cannot have more descriptors than the table.
+        if self.chained.val() & (self.before.q.val() + 1 == self.table.q.val().size) {
+            self.wrong.next = true;
+            self.wrong_code.next = self.desc_loop.val();
+        }
+        if self.chained.val() & (self.held.q.val().next_desc >= self.table.q.val().size) {
+            self.wrong.next = true;
+            self.wrong_code.next = self.desc_index.val();
+        }
+        if (self.held.q.val().flags & self.write_flag.val()).any() == self.tx.val() {
+            self.wrong.next = true;
+            self.wrong_code.next = self.wrong_direction.val();
+        }
+
+        self.at_held.next = self.one.val() << ((self.held.q.val().queue >> 1) & self.mask.val());
+        self.off.next = (self.stopped.q.val() & self.at_held.val()).any();
+        self.segments.sink.valid.next = false;
+        self.segments.sink.data.next.queue = self.held.q.val().queue;
+        self.segments.sink.data.next.id = self.held.q.val().id;
+        self.segments.sink.data.next.addr = self.held.q.val().addr;
+        self.segments.sink.data.next.len = self.held.q.val().len;
+        self.segments.sink.data.next.last = true;
+        self.segments.sink.data.next.error = false;
+        self.segments.sink.data.next.none = false;
+        self.request.valid.next = false;
+        self.request.data.next.addr = self.place.q.val();
+        self.request.data.next.len = self.desc_bytes.val();
+        self.gather.source.ready.next = false;
+        self.error.valid.next = false;
+        self.error.data.next.queue = self.held.q.val().queue;
+        self.error.data.next.code = self.code.q.val();
+        self.at_error.next = 0.into();
+        self.finish.next = false;
+        match self.state.q.val() {
+            // The descriptor in hand, if there is one, has not been looked at.
+            State::Idle => {
+                if self.full.q.val() {
+                    if self.held.q.val().none | (self.off.val() & !self.tx.val()) {
+                        self.segments.sink.valid.next = true;
+                        self.segments.sink.data.next.none = true;
+                        self.finish.next = self.segments.sink.ready.val();
+                    } else if self.off.val() {
+                        self.finish.next = true;
+                    } else if self.wrong.val() {
+                        self.code.d.next = self.wrong_code.val();
+                        self.state.d.next = State::Fail;
+                    } else {
+                        self.segments.sink.valid.next = !self.chained.val() | self.held.q.val().len.any();
+                        self.segments.sink.data.next.last = !self.chained.val();
+                        self.place.d.next =
+                            self.table.q.val().desc + (bit_cast::<64, 16>(self.held.q.val().next_desc) << 4);
+                        if self.segments.sink.ready.val() {
+                            self.finish.next = !self.chained.val();
+                            if self.chained.val() {
+                                self.state.d.next = State::Ask;
+                            }
+                        }
+                    }
+                }
+            }
+            // The next one is asked for.
+            State::Ask => {
+                self.request.valid.next = true;
+                if self.request.ready.val() {
+                    self.state.d.next = State::Wait;
+                }
+            }
+            // It comes.
+            State::Wait => {
+                self.gather.source.ready.next = true;
+                if self.gather.source.valid.val() {
+                    self.held.d.next.addr = self.gather.source.data.val().addr;
+                    self.held.d.next.len = self.gather.source.data.val().len;
+                    self.held.d.next.flags = self.gather.source.data.val().flags;
+                    self.held.d.next.next_desc = self.gather.source.data.val().next_desc;
+                    self.before.d.next = self.before.q.val() + 1;
+                    self.state.d.next = State::Idle;
+                    self.code.d.next = self.dma_read.val();
+                    if self.gather.source.data.val().timeout {
+                        self.code.d.next = self.dma_timeout.val();
+                    }
+                    if self.gather.source.data.val().error {
+                        self.state.d.next = State::Fail;
+                    }
+                }
+            }
+            // The chain is bad: say so, stop the queue.
+            State::Fail => {
+                self.error.valid.next = true;
+                if self.error.ready.val() {
+                    self.at_error.next = self.at_held.val();
+                    self.state.d.next = State::Drop;
+                }
+            }
+            // And end what has gone out of it.
+            State::Drop => {
+                self.segments.sink.valid.next = true;
+                self.segments.sink.data.next.error = true;
+                if self.segments.sink.ready.val() {
+                    self.finish.next = true;
+                    self.state.d.next = State::Idle;
+                }
+            }
+            _ => {
+                self.state.d.next = State::Idle;
+            }
+        }
+        self.head.ready.next = !self.full.q.val() | self.finish.val();
+        if !self.full.q.val() | self.finish.val() {
+            self.full.d.next = self.head.valid.val();
+            self.held.d.next = self.head.data.val();
+            self.table.d.next = self.tables.read_data.val();
+            self.before.d.next = 0.into();
+        }
+        self.at_control.next = 0.into();
+        if (self.control.enable.val() | self.control.clear.val())
+            & (self.control.settings.val().queue.get_bit(0) == self.tx.val())
+        {
+            self.at_control.next =
+                self.one.val() << ((self.control.settings.val().queue >> 1) & self.mask.val());
+        }
+        self.stopped.d.next = (self.stopped.q.val() | self.at_error.val()) & !self.at_control.val();
+        self.busy.next = self.full.q.val() | self.segments.source.valid.val();
+        if self.reset.val() {
+            self.state.d.next = State::Idle;
+            self.full.d.next = false;
+            self.stopped.d.next = 0.into();
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The host's side of the queue blocks' ports: memory, a reader's replies, control and kicks.
+
+#![allow(dead_code, reason = "each block test uses the part it needs")]
+
+use hematite_hw::port::dma::{ReadRequest, ReadSide};
+use hematite_hw::port::queue::{KickSink, QueueControlSink, QueueSettings};
+use hematite_hw::prim::beat::BeatSink;
+use hematite_hw::prim::stream::{StreamSink, StreamSource};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
+use std::collections::{HashMap, VecDeque};
+
+/// Bytes of the host, and those that cannot be read.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pages: HashMap<u64, Box<[u8; 4096]>>,
+    /// Reads that touch this address fail; `true`: by time-out.
+    pub(crate) bad: HashMap<u64, bool>,
+}
+
+impl Memory {
+    pub(crate) fn write(&mut self, addr: u64, bytes: &[u8]) {
+        for (i, byte) in bytes.iter().enumerate() {
+            let at = addr + i as u64;
+            let page = self.pages.entry(at >> 12).or_insert_with(|| Box::new([0; 4096]));
+            page[(at & 4095) as usize] = *byte;
+        }
+    }
+
+    pub(crate) fn read(&self, addr: u64, len: usize) -> Vec<u8> {
+        let byte = |at: u64| self.pages.get(&(at >> 12)).map_or(0, |page| page[(at & 4095) as usize]);
+        (0..len as u64).map(|i| byte(addr + i)).collect()
+    }
+
+    pub(crate) fn read_u16(&self, addr: u64) -> u16 {
+        u16::from_le_bytes(self.read(addr, 2).try_into().unwrap())
+    }
+
+    pub(crate) fn write_u16(&mut self, addr: u64, value: u16) {
+        self.write(addr, &value.to_le_bytes());
+    }
+
+    /// `struct virtq_desc`.
+    pub(crate) fn write_desc(&mut self, at: u64, addr: u64, len: u32, flags: u16, next: u16) {
+        self.write(at, &addr.to_le_bytes());
+        self.write(at + 8, &len.to_le_bytes());
+        self.write(at + 12, &flags.to_le_bytes());
+        self.write(at + 14, &next.to_le_bytes());
+    }
+}
+
+/// Bits of any width from bytes, least significant first.
+pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
+    let mut all = Bits::<W>::default();
+    for (i, chunk) in bytes.chunks(8).enumerate() {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let word: Bits<64> = u64::from_le_bytes(word).into();
+        all = all | (bit_cast::<W, 64>(word) << (64 * i as u64));
+    }
+    all
+}
+
+/// Bytes of any width of bits.
+pub(crate) fn to_bytes<const W: usize>(bits: Bits<W>) -> Vec<u8> {
+    let word = |i: usize| u64::from(bit_cast::<64, W>(bits >> (64 * i as u64))).to_le_bytes();
+    (0..W / 64).flat_map(word).collect()
+}
+
+/// What `pcie::reader` does for one client: replies in order, after a while, with pauses.
+pub(crate) struct Reader<const W: usize> {
+    /// Largest number of cycles until a reply.
+    pub(crate) delay: u64,
+    /// Per cent of cycles in which each side stands still.
+    pub(crate) stall: u32,
+    pub(crate) asked: VecDeque<(ReadRequest, u64)>,
+    beats: VecDeque<(bool, Bits<W>, ReadSide)>,
+    pub(crate) taken: u64,
+    /// Highest number of requests in flight.
+    pub(crate) most: usize,
+    offering: bool,
+}
+
+impl<const W: usize> Reader<W> {
+    pub(crate) fn new(delay: u64, stall: u32) -> Self {
+        Self {
+            delay,
+            stall,
+            asked: VecDeque::new(),
+            beats: VecDeque::new(),
+            taken: 0,
+            most: 0,
+            offering: false,
+        }
+    }
+
+    /// Nothing is asked for that has not been answered.
+    pub(crate) fn quiet(&self) -> bool {
+        self.asked.is_empty() && self.beats.is_empty()
+    }
+
+    /// Before the edge: sets the inputs.
+    pub(crate) fn drive(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        cycle: u64,
+        memory: &Memory,
+        request: &mut StreamSource<ReadRequest>,
+        reply: &mut BeatSink<W, ReadSide>,
+    ) {
+        if self.beats.is_empty()
+            && let Some((read, due)) = self.asked.front()
+            && *due <= cycle
+        {
+            let (addr, len) = (u64::from(read.addr), u64::from(read.len) as usize);
+            let bad = (addr..addr + len as u64).find_map(|at| memory.bad.get(&at));
+            let lead = (addr & 3) as usize;
+            let mut bytes: Vec<u8> = (0..lead).map(|_| rng.random()).collect();
+            if bad.is_some() && rng.random() {
+                bytes.extend((0..W / 8 - lead).map(|_| rng.random::<u8>()));
+            } else {
+                bytes.extend(memory.read(addr, len));
+            }
+            let count = bytes.len().div_ceil(W / 8);
+            for (i, chunk) in bytes.chunks(W / 8).enumerate() {
+                let last = i + 1 == count;
+                let side = ReadSide { error: last && bad.is_some(), timeout: last && bad == Some(&true) };
+                self.beats.push_back((last, to_bits(chunk), side));
+            }
+            self.asked.pop_front();
+        }
+        request.ready.next = rng.random_range(0..100) >= self.stall;
+        self.offering |= rng.random_range(0..100) >= self.stall;
+        match self.beats.front() {
+            Some((last, data, side)) if self.offering => {
+                reply.valid.next = true;
+                reply.last.next = *last;
+                reply.data.next = *data;
+                reply.side.next = *side;
+            }
+            _ => {
+                self.offering = false;
+                reply.valid.next = false;
+                reply.last.next = rng.random();
+            }
+        }
+    }
+
+    /// After settling, before the edge: sees what is taken.
+    pub(crate) fn sample(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        cycle: u64,
+        request: &StreamSource<ReadRequest>,
+        reply: &BeatSink<W, ReadSide>,
+    ) {
+        if reply.valid.val() && reply.ready.val() {
+            self.beats.pop_front();
+            self.offering = false;
+        }
+        if request.valid.val() && request.ready.val() {
+            let read = request.data.val();
+            let (addr, len) = (u64::from(read.addr), u64::from(read.len));
+            assert!((1..=4096).contains(&len), "read of {len} bytes");
+            assert_eq!(addr >> 12, (addr + len - 1) >> 12, "read of {len} bytes at {addr:#x} crosses 4 KiB");
+            let due = cycle + rng.random_range(0..=self.delay);
+            self.asked.push_back((read, due));
+            self.taken += 1;
+            self.most = self.most.max(self.asked.len());
+        }
+    }
+}
+
+/// Offers words of a stream, with pauses.
+pub(crate) struct Offer<T: Synth> {
+    pub(crate) words: VecDeque<T>,
+    pub(crate) stall: u32,
+    offering: bool,
+}
+
+impl<T: Synth> Offer<T> {
+    pub(crate) fn new(stall: u32) -> Self {
+        Self { words: VecDeque::new(), stall, offering: false }
+    }
+
+    pub(crate) fn drive(&mut self, rng: &mut ChaCha8Rng, sink: &mut StreamSink<T>) {
+        self.offering |= rng.random_range(0..100) >= self.stall;
+        self.offering &= !self.words.is_empty();
+        sink.valid.next = self.offering;
+        if self.offering {
+            sink.data.next = self.words[0];
+        }
+    }
+
+    pub(crate) fn sample(&mut self, sink: &StreamSink<T>) -> bool {
+        let taken = sink.valid.val() && sink.ready.val();
+        if taken {
+            self.words.pop_front();
+            self.offering = false;
+        }
+        taken
+    }
+}
+
+/// Watches a stream: what is offered stays until it is taken.
+#[derive(Default)]
+pub(crate) struct Taken<T: Synth> {
+    pending: Option<T>,
+}
+
+impl<T: Synth> Taken<T> {
+    /// After settling, before the edge: the word taken in this cycle.
+    pub(crate) fn sample(&mut self, source: &StreamSource<T>) -> Option<T> {
+        let offered = source.valid.val().then(|| source.data.val());
+        if let Some(pending) = self.pending {
+            assert!(offered == Some(pending), "an offer was changed or taken back");
+        }
+        self.pending = offered;
+        if source.ready.val() { self.pending.take() } else { None }
+    }
+}
+
+/// Settings of a queue as the driver wrote them.
+pub(crate) fn settings(queue: u64, size: u64, desc: u64, driver: u64, device: u64) -> QueueSettings {
+    QueueSettings {
+        queue: queue.into(),
+        size: size.into(),
+        desc: desc.into(),
+        driver: driver.into(),
+        device: device.into(),
+    }
+}
+
+/// A pulse of enable, or none.
+pub(crate) fn enable(control: &mut QueueControlSink, with: Option<QueueSettings>) {
+    control.enable.next = with.is_some();
+    if let Some(with) = with {
+        control.settings.next = with;
+    }
+}
+
+/// A pulse for a queue, or none.
+pub(crate) fn pulse(sink: &mut KickSink, queue: Option<u64>) {
+    sink.valid.next = queue.is_some();
+    if let Some(queue) = queue {
+        sink.queue.next = queue.into();
+    }
+}
