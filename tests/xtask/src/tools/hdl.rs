@@ -13,7 +13,7 @@ use super::{apt, closure};
 use crate::cache::{self, Network};
 use crate::{cmd, place, say, sum};
 
-const RECIPE: &str = "verilator, yosys and zlib of the machine's release, 2";
+const RECIPE: &str = "verilator, yosys and zlib of the machine's release, 3";
 const INSTALL_LIMIT: Duration = Duration::from_secs(1800);
 const PACKAGES: [(&str, &str); 4] =
     [("g++", "g++"), ("verilator", "verilator"), ("yosys", "yosys"), ("zlib.h", "zlib1g-dev")];
@@ -116,7 +116,7 @@ fn copy_below(root: &Path, file: &Path, out: &Path) -> Result<()> {
 
 /// Small scripts which point the loader at the unpacked libraries.
 fn wrap(root: &Path) -> Result<()> {
-    for (name, real) in [("verilator", "verilator_bin"), ("yosys", "yosys")] {
+    for (name, real) in [("verilator", "verilator_bin"), ("verilator_bin", "verilator_bin"), ("yosys", "yosys")] {
         let script = format!(
             "#!/bin/sh\nroot=$(cd \"$(dirname \"$(readlink -f \"$0\")\")/..\" && pwd)\n\
              export VERILATOR_ROOT=\"$root/usr/share/verilator\"\n\
