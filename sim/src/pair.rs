@@ -24,10 +24,16 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Both over equal memory and link.
-    pub fn new(left: Box<dyn Device>, right: Box<dyn Device>, memory: Windows, link: LinkModel) -> Pair {
-        let left = Root::new(left, memory.clone(), link.clone());
-        Pair { sides: [left, Root::new(right, memory, link)], shown: Default::default() }
+    /// Both over equal memory; the links may differ, for that must not show.
+    pub fn new(
+        left: Box<dyn Device>,
+        right: Box<dyn Device>,
+        memory: Windows,
+        links: [LinkModel; 2],
+    ) -> Pair {
+        let [link, other] = links;
+        let left = Root::new(left, memory.clone(), link);
+        Pair { sides: [left, Root::new(right, memory, other)], shown: Default::default() }
     }
 
     /// Does the same to both (`act` gets the side's number, for state of its own), lets both come to rest within `limit`

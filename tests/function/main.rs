@@ -6,6 +6,7 @@ mod interrupt;
 mod mmio;
 mod monitor;
 mod negotiate;
+mod pair;
 mod reset;
 mod rx;
 mod tx;

@@ -1,5 +1,8 @@
 //! What the tests share: bodies of the device, and a bench with a driver on it.
 
+pub mod evidence;
+
+use evidence::Evidence;
 use hematite_sim::Device;
 use hematite_sim::driver::{self, Driver, DriverError, Options};
 use hematite_sim::model::Model;
@@ -34,6 +37,18 @@ pub type BareRoot = Root<Box<dyn Device>, Windows>;
 pub struct Bench {
     pub root: BareRoot,
     pub driver: Driver,
+    evidence: Evidence,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            match self.evidence.write() {
+                Ok(path) => eprintln!("TLP log: {}", path.display()),
+                Err(error) => eprintln!("TLP log: {error}"),
+            }
+        }
+    }
 }
 
 /// A root complex around a fresh body, with the driver's memory and nothing done yet.
@@ -52,9 +67,11 @@ impl Bench {
     /// Any link.
     pub fn with_link(make: Make, options: Options, link: LinkModel) -> Bench {
         let mut root = root(make, link);
+        let evidence = Evidence::default();
+        root.tap(Box::new(evidence.clone()));
         let driver =
             Driver::start(&mut root, options).unwrap_or_else(|error| panic!("driver start: {error}"));
-        let mut bench = Bench { root, driver };
+        let mut bench = Bench { root, driver, evidence };
         bench.rest();
         bench.root.msi.drain();
         bench

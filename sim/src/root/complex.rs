@@ -53,7 +53,7 @@ pub const REQUEST_BYTES: usize = 128;
 pub struct Root<D: Device, M: HostMemory> {
     pub device: D,
     pub memory: M,
-    pub link: LinkModel,
+    link: LinkModel,
     pub faults: Faults,
     pub msi: MsiSink,
     pub counts: Counts,
@@ -91,6 +91,17 @@ impl<D: Device, M: HostMemory> Root<D, M> {
             next_tag: 0,
             completions: vec![],
         }
+    }
+
+    /// The link in use.
+    pub fn link(&self) -> &LinkModel {
+        &self.link
+    }
+
+    /// Changes the link. Reads which are not answered yet are forgotten: only at rest.
+    pub fn set_link(&mut self, link: LinkModel) {
+        self.replies = Replies::new(&link);
+        self.link = link;
     }
 
     /// Adds a listener.

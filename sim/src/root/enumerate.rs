@@ -171,7 +171,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         let control = function.pcie + cap::PCIE_DEVICE_CONTROL;
         let keep = self.config_u16(control)? & !(cap::DEVCTL_MPS_MASK | cap::DEVCTL_MRRS_MASK);
         let sizes =
-            code(self.link.mps) << cap::DEVCTL_MPS_SHIFT | code(self.link.mrrs) << cap::DEVCTL_MRRS_SHIFT;
+            code(self.link().mps) << cap::DEVCTL_MPS_SHIFT | code(self.link().mrrs) << cap::DEVCTL_MRRS_SHIFT;
         let value = keep | sizes | cap::DEVCTL_EXTENDED_TAG;
         self.config_write(control, &value.to_le_bytes())?;
         let command = config::COMMAND_MEMORY | config::COMMAND_BUS_MASTER;
