@@ -1,1 +1,3 @@
 //! From TLPs to accesses, DMA and interrupts.
+
+pub mod request;

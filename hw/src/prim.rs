@@ -1,12 +1,17 @@
 //! Building blocks that know neither PCIe nor virtio.
 
+pub mod arbiter;
 pub mod beat;
 pub mod beat_fifo;
+pub mod cut;
+pub mod dword_ram;
 pub mod fifo;
+pub mod ids;
 pub mod lutram;
 pub mod merge;
 pub mod overlay;
 pub mod pack;
+pub mod packet_fifo;
 pub mod ram;
 pub mod rotate;
 pub mod stream;

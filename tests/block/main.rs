@@ -1,5 +1,6 @@
 //! One file per block of `hw`, named after it.
 
+mod cut;
 mod harness;
 mod rings;
 

@@ -1,0 +1,123 @@
+//! The header of a memory request.
+//!
+//! In: `addr`, `len` (bytes, at least 1), `write`, `tag`, `requester`.
+//! Out: `header`; `dwords`, how many the request touches; `single`, it touches one.
+//! Time: combinational.   Waits: never.
+//! Spec: [PCI Express: Memory, I/O, and Configuration Request Rules; First/Last DW Byte Enables Rules]
+
+use rust_hdl_core::prelude::*;
+
+/// DW0 to DW3 of a memory request, lowest bit first.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct RequestHeader {
+    /// In DWORDs; 1024 is 0.
+    pub length: Bits<10>,
+    pub at: Bits<2>,
+    pub attr: Bits<2>,
+    pub poisoned: Bit,
+    pub digest: Bit,
+    /// TH, LN, Attr 2, T8.
+    pub hints: Bits<4>,
+    pub class: Bits<3>,
+    pub t9: Bit,
+    pub kind: Bits<5>,
+    /// Fmt 0: the header has four DWORDs.
+    pub four: Bit,
+    /// Fmt 1: data follow.
+    pub with_data: Bit,
+    /// Fmt 2.
+    pub prefix: Bit,
+    pub first_be: Bits<4>,
+    pub last_be: Bits<4>,
+    pub tag: Bits<8>,
+    pub requester: Bits<16>,
+    /// The address, or its high half if `four`.
+    pub dw2: Bits<32>,
+    /// The address's low half if `four`.
+    pub dw3: Bits<32>,
+}
+
+/// See the head of this file.
+#[derive(LogicBlock, Default)]
+pub struct RequestShape {
+    pub addr: Signal<In, Bits<64>>,
+    pub len: Signal<In, Bits<13>>,
+    pub write: Signal<In, Bit>,
+    pub tag: Signal<In, Bits<8>>,
+    pub requester: Signal<In, Bits<16>>,
+    pub header: Signal<Out, RequestHeader>,
+    pub dwords: Signal<Out, Bits<11>>,
+    pub single: Signal<Out, Bit>,
+    offset: Signal<Local, Bits<2>>,
+    end: Signal<Local, Bits<13>>,
+    part: Signal<Local, Bits<11>>,
+    count: Signal<Local, Bits<11>>,
+    head: Signal<Local, Bits<4>>,
+    tail: Signal<Local, Bits<4>>,
+    low: Signal<Local, Bits<32>>,
+    high: Signal<Local, Bits<32>>,
+    one: Signal<Local, Bit>,
+    long: Signal<Local, Bit>,
+}
+
+impl Logic for RequestShape {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.offset.next = self.addr.val().get_bits::<2>(0);
+        self.end.next = bit_cast::<13, 2>(self.offset.val()) + self.len.val();
+        self.part.next = 0.into();
+        if self.end.val().get_bits::<2>(0).any() {
+            self.part.next = 1.into();
+        }
+        self.count.next = self.end.val().get_bits::<11>(2) + self.part.val();
+        self.one.next = self.count.val() == 1;
+        self.low.next = bit_cast::<32, 30>(self.addr.val().get_bits::<30>(2)) << 2;
+        self.high.next = self.addr.val().get_bits::<32>(32);
+        self.long.next = self.high.val().any();
+
+        match self.offset.val().index() {
+            0 => self.head.next = 15.into(),
+            1 => self.head.next = 14.into(),
+            2 => self.head.next = 12.into(),
+            _ => self.head.next = 8.into(),
+        }
+        match self.end.val().get_bits::<2>(0).index() {
+            0 => self.tail.next = 15.into(),
+            1 => self.tail.next = 1.into(),
+            2 => self.tail.next = 3.into(),
+            _ => self.tail.next = 7.into(),
+        }
+
+        self.dwords.next = self.count.val();
+        self.single.next = self.one.val();
+        self.header.next.length = bit_cast::<10, 11>(self.count.val());
+        self.header.next.at = 0.into();
+        self.header.next.attr = 0.into();
+        self.header.next.poisoned = false;
+        self.header.next.digest = false;
+        self.header.next.hints = 0.into();
+        self.header.next.class = 0.into();
+        self.header.next.t9 = false;
+        self.header.next.kind = 0.into();
+        self.header.next.four = self.long.val();
+        self.header.next.with_data = self.write.val();
+        self.header.next.prefix = false;
+        self.header.next.first_be = self.head.val();
+        self.header.next.last_be = self.tail.val();
+        // A request of one DWORD has its byte enables in the first field, and zeros in the last.
+        if self.one.val() {
+            self.header.next.first_be = self.head.val() & self.tail.val();
+            self.header.next.last_be = 0.into();
+        }
+        self.header.next.tag = self.tag.val();
+        self.header.next.requester = self.requester.val();
+        // "For Addresses below 4 GB, Requesters must use the 32-bit format."
+        if self.long.val() {
+            self.header.next.dw2 = self.high.val();
+            self.header.next.dw3 = self.low.val();
+        } else {
+            self.header.next.dw2 = self.low.val();
+            self.header.next.dw3 = 0.into();
+        }
+    }
+}
