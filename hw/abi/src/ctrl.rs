@@ -1,0 +1,70 @@
+//! Control queue: classes, commands, answers. Not offered yet. Spec: [virtio 1.4: Network Device, Control Virtqueue]
+
+use crate::macros::{constants, values};
+
+values! { VALUES, VALUE_CONSTANTS in "ctrl";
+    /// Answer: done.
+    ACK_OK: u64 = 0;
+    /// Answer: refused.
+    ACK_ERR: u64 = 1;
+    /// Class: receive filtering.
+    CLASS_RX: u64 = 0;
+    /// All packets.
+    RX_PROMISC: u64 = 0;
+    /// All multicasts.
+    RX_ALLMULTI: u64 = 1;
+    /// All unicasts.
+    RX_ALLUNI: u64 = 2;
+    /// No multicasts.
+    RX_NOMULTI: u64 = 3;
+    /// No unicasts.
+    RX_NOUNI: u64 = 4;
+    /// No broadcasts.
+    RX_NOBCAST: u64 = 5;
+    /// Class: addresses.
+    CLASS_MAC: u64 = 1;
+    /// Set the filter tables.
+    MAC_TABLE_SET: u64 = 0;
+    /// Set the address.
+    MAC_ADDR_SET: u64 = 1;
+    /// Class: VLAN filter.
+    CLASS_VLAN: u64 = 2;
+    /// Add a VLAN.
+    VLAN_ADD: u64 = 0;
+    /// Remove a VLAN.
+    VLAN_DEL: u64 = 1;
+    /// Class: announcements.
+    CLASS_ANNOUNCE: u64 = 3;
+    /// The driver has announced itself.
+    ANNOUNCE_ACK: u64 = 0;
+    /// Class: queue pairs.
+    CLASS_MQ: u64 = 4;
+    /// Set the pairs in use.
+    MQ_VQ_PAIRS_SET: u64 = 0;
+    /// Configure RSS.
+    MQ_RSS_CONFIG: u64 = 1;
+    /// Configure the hash report.
+    MQ_HASH_CONFIG: u64 = 2;
+    /// Class: offloads.
+    CLASS_GUEST_OFFLOADS: u64 = 5;
+    /// Set the offloads.
+    GUEST_OFFLOADS_SET: u64 = 0;
+    /// Class: notification coalescing.
+    CLASS_NOTF_COAL: u64 = 6;
+    /// Transmit side.
+    NOTF_COAL_TX_SET: u64 = 0;
+    /// Receive side.
+    NOTF_COAL_RX_SET: u64 = 1;
+    /// One queue.
+    NOTF_COAL_VQ_SET: u64 = 2;
+    /// Ask for one queue.
+    NOTF_COAL_VQ_GET: u64 = 3;
+    /// Class: statistics.
+    CLASS_STATS: u64 = 8;
+    /// Which there are.
+    STATS_QUERY: u64 = 0;
+    /// Their values.
+    STATS_GET: u64 = 1;
+}
+
+constants!(VALUE_CONSTANTS);

@@ -1,0 +1,101 @@
+//! Network device: configuration, header. Spec: [virtio 1.4: Network Device, Device configuration layout],
+//! [virtio 1.4: Network Device, Device Operation]
+
+use crate::macros::{constants, fields, flags, registers, values};
+
+registers! { REGS, REG_CONSTANTS in "net", CFG_LENGTH;
+    /// The address of the device (MAC).
+    0x00 MAC, MAC_DW: 6 Ro = 0, 0;
+    /// Link up, announce (STATUS).
+    0x06 STATUS, STATUS_DW: 2 Ro = 0, 0;
+    /// Queue pairs there may be (MQ or RSS).
+    0x08 MAX_VIRTQUEUE_PAIRS, MAX_VIRTQUEUE_PAIRS_DW: 2 Ro = 0, 0;
+    /// Largest packet without its Ethernet header (MTU).
+    0x0a MTU, MTU_DW: 2 Ro = 0, 0;
+    /// Mbit/s; all ones: unknown (SPEED_DUPLEX).
+    0x0c SPEED, SPEED_DW: 4 Ro = 0, 0;
+    /// 1: full; ff: unknown (SPEED_DUPLEX).
+    0x10 DUPLEX, DUPLEX_DW: 1 Ro = 0, 0;
+    /// Longest RSS key, bytes.
+    0x11 RSS_MAX_KEY_SIZE, RSS_MAX_KEY_SIZE_DW: 1 Ro = 0, 0;
+    /// Largest RSS indirection table.
+    0x12 RSS_MAX_INDIRECTION_TABLE_LENGTH, RSS_MAX_INDIRECTION_TABLE_LENGTH_DW: 2 Ro = 0, 0;
+    /// Hash types.
+    0x14 SUPPORTED_HASH_TYPES, SUPPORTED_HASH_TYPES_DW: 4 Ro = 0, 0;
+    /// Encapsulations hashed inside (HASH_TUNNEL).
+    0x18 SUPPORTED_TUNNEL_TYPES, SUPPORTED_TUNNEL_TYPES_DW: 4 Ro = 0, 0;
+}
+
+flags! { STATUS_FLAGS, STATUS_CONSTANTS in "net";
+    /// `STATUS`: the link is up.
+    STATUS_LINK_UP, STATUS_LINK_UP_BIT = 0;
+    /// `STATUS`: the driver shall announce itself.
+    STATUS_ANNOUNCE, STATUS_ANNOUNCE_BIT = 1;
+}
+
+fields! { HDR, HDR_CONSTANTS in "net", 96;
+    /// `HDR_F_…`.
+    HDR_FLAGS_LSB, HDR_FLAGS_BITS = 0, 8;
+    /// `GSO_…`.
+    HDR_GSO_TYPE_LSB, HDR_GSO_TYPE_BITS = 8, 8;
+    /// Bytes of headers.
+    HDR_HDR_LEN_LSB, HDR_HDR_LEN_BITS = 16, 16;
+    /// Bytes of payload per segment.
+    HDR_GSO_SIZE_LSB, HDR_GSO_SIZE_BITS = 32, 16;
+    /// Where the sum starts.
+    HDR_CSUM_START_LSB, HDR_CSUM_START_BITS = 48, 16;
+    /// Where from there it is put.
+    HDR_CSUM_OFFSET_LSB, HDR_CSUM_OFFSET_BITS = 64, 16;
+    /// Buffers merged; 1 without MRG_RXBUF.
+    HDR_NUM_BUFFERS_LSB, HDR_NUM_BUFFERS_BITS = 80, 16;
+}
+
+flags! { HDR_FLAGS, HDR_FLAG_CONSTANTS in "net";
+    /// The checksum is partial: `csum_start`, `csum_offset` say where.
+    HDR_F_NEEDS_CSUM, HDR_F_NEEDS_CSUM_BIT = 0;
+    /// The checksum is good.
+    HDR_F_DATA_VALID, HDR_F_DATA_VALID_BIT = 1;
+    /// `csum_start` and `csum_offset` hold coalescing counts.
+    HDR_F_RSC_INFO, HDR_F_RSC_INFO_BIT = 2;
+}
+
+values! { VALUES, VALUE_CONSTANTS in "net";
+    /// Bytes of the configuration structure.
+    CFG_LENGTH: usize = 0x1c;
+    /// `STATUS_LINK_UP` where it stands in the DWORD at `STATUS_DW`.
+    STATUS_LINK_UP_DW: u64 = STATUS_LINK_UP << 16;
+    /// Bytes of `virtio_net_hdr` (without hash or tunnel fields).
+    HDR_BYTES: usize = 12;
+    /// Byte offset of `num_buffers` in it.
+    HDR_NUM_BUFFERS: usize = HDR_NUM_BUFFERS_LSB / 8;
+    /// Shift of `num_buffers` in a beat of 128 bits and more.
+    HDR_NUM_BUFFERS_BIT: u64 = HDR_NUM_BUFFERS_LSB as u64;
+    /// Shift of `num_buffers` in the second beat of 64 bits.
+    HDR_NUM_BUFFERS_BIT_NARROW: u64 = HDR_NUM_BUFFERS_LSB as u64 - 64;
+    /// Not segmented.
+    GSO_NONE: u64 = 0;
+    /// TCP over IPv4.
+    GSO_TCPV4: u64 = 1;
+    /// UDP fragmentation.
+    GSO_UDP: u64 = 3;
+    /// TCP over IPv6.
+    GSO_TCPV6: u64 = 4;
+    /// UDP segmentation.
+    GSO_UDP_L4: u64 = 5;
+    /// Beside the type: congestion notification.
+    GSO_ECN: u64 = 0x80;
+    /// Bytes of an Ethernet header.
+    ETHERNET_HEADER_BYTES: usize = 14;
+    /// Bytes of an Ethernet address.
+    MAC_BYTES: usize = 6;
+    /// Bytes of a VLAN tag.
+    VLAN_TAG_BYTES: usize = 4;
+    /// Least MTU of an IPv4 host.
+    MTU_LEAST: u64 = 68;
+    /// Queue number of the first receive queue; every even one.
+    RX_QUEUE: u64 = 0;
+    /// Queue number of the first transmit queue; every odd one.
+    TX_QUEUE: u64 = 1;
+}
+
+constants!(REG_CONSTANTS, STATUS_CONSTANTS, HDR_CONSTANTS, HDR_FLAG_CONSTANTS, VALUE_CONSTANTS);
