@@ -116,7 +116,9 @@ fn copy_below(root: &Path, file: &Path, out: &Path) -> Result<()> {
 
 /// Small scripts which point the loader at the unpacked libraries.
 fn wrap(root: &Path) -> Result<()> {
-    for (name, real) in [("verilator", "verilator_bin"), ("verilator_bin", "verilator_bin"), ("yosys", "yosys")] {
+    for (name, real) in
+        [("verilator", "verilator_bin"), ("verilator_bin", "verilator_bin"), ("yosys", "yosys")]
+    {
         let script = format!(
             "#!/bin/sh\nroot=$(cd \"$(dirname \"$(readlink -f \"$0\")\")/..\" && pwd)\n\
              export VERILATOR_ROOT=\"$root/usr/share/verilator\"\n\

@@ -1,6 +1,14 @@
-//! What the texts of the guest's programs must show.
+//! What the texts of the guest's programs must show: facts by name, and `lspci -vv` line for line.
 
-use anyhow::{Result, bail};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::place;
+
+/// With it the golden text is written instead of compared.
+const BLESS_VARIABLE: &str = "UPDATE_EXPECT";
+const GOLDEN: &str = "tests/golden/lspci.txt";
 
 /// Capabilities as `lspci -vv` names them (pciutils, cap-vendor.c); it knows no word for type 5, PCI_CFG.
 const CAPABILITIES: [&str; 5] =
@@ -9,7 +17,11 @@ const CAPABILITIES: [&str; 5] =
 /// Looks at the text that a step showed; returns what to add to its line.
 pub(crate) fn check(step: &str, text: &str) -> Result<String> {
     match step {
-        "lspci" => lspci(text),
+        "lspci" => {
+            let facts = lspci(text)?;
+            golden(&place::root().join(GOLDEN), &stable(text), std::env::var_os(BLESS_VARIABLE).is_some())?;
+            Ok(facts)
+        }
         "ethtool" => ethtool(text),
         _ => Ok(String::new()),
     }
@@ -30,6 +42,46 @@ fn lspci(text: &str) -> Result<String> {
     }
     let count = line.split("Count=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
     Ok(format!("5 virtio capabilities, MSI-X enabled, {count} vectors"))
+}
+
+/// The text without what the machine around the function decides: addresses, interrupt numbers.
+fn stable(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut line = line.trim_end().to_string();
+        for mark in ["Memory at ", "routed to IRQ ", "Latency: "] {
+            if let Some(at) = line.find(mark) {
+                let start = at + mark.len();
+                let length =
+                    line[start..].find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(line.len() - start);
+                line.replace_range(start..start + length, "N");
+            }
+        }
+        out += &line;
+        out.push('\n');
+    }
+    out.trim_end().to_string() + "\n"
+}
+
+/// Compares with the text that was reviewed once.
+fn golden(path: &Path, text: &str, bless: bool) -> Result<()> {
+    if bless {
+        return std::fs::write(path, text).with_context(|| format!("writing {}", path.display()));
+    }
+    let name = place::short(path);
+    let want = std::fs::read_to_string(path).with_context(|| format!("reading {name}"))?;
+    let mut lines = (1..).zip(want.lines().map(Some).chain(std::iter::repeat(None)).zip(text.lines()));
+    let differs = lines.find(|(_, (want, have))| *want != Some(have));
+    if let Some((number, (want, have))) = differs {
+        bail!(
+            "{name}:{number} says `{}`, the guest `{have}`; {BLESS_VARIABLE}=1 writes it anew",
+            want.unwrap_or("(end)")
+        );
+    }
+    if want.lines().count() > text.lines().count() {
+        bail!("the guest's lspci ends before {name}");
+    }
+    Ok(())
 }
 
 fn ethtool(text: &str) -> Result<String> {
@@ -55,6 +107,20 @@ mod tests {
         let error = |text: String| lspci(&text).unwrap_err().to_string();
         assert!(error(GOOD.replace("Enable+", "Enable-")).contains("not enabled"));
         assert!(error(GOOD.replace("VirtIO: ISR\n", "")).contains("`VirtIO: ISR` appears 0 times"));
+    }
+
+    #[test]
+    fn addresses_do_not_count_but_capabilities_do() {
+        let text = |address: &str, pm: &str| {
+            format!("00:01.0 Net\n\tRegion 0: Memory at {address} (64-bit)\n\t[{pm}] PM\n")
+        };
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("lspci.txt");
+        golden(&path, &stable(&text("febf8000", "40")), true).unwrap();
+        golden(&path, &stable(&text("c0001000", "40")), false).unwrap();
+        let error = golden(&path, &stable(&text("febf8000", "44")), false).unwrap_err().to_string();
+        assert!(error.contains(":3 says `\t[40] PM`, the guest `\t[44] PM`"), "{error}");
+        assert!(golden(&path, "00:01.0 Net\n", false).is_err());
     }
 
     #[test]

@@ -284,10 +284,9 @@ fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
             println!("  {}  ({what})", place::short(&dir.join(log)));
         }
     }
-    println!(
-        "  again, with a waveform: {} --device {} --seed {} --trace",
-        scenario.again, options.device, options.seed
-    );
+    // The model has no signals to record.
+    let trace = if options.device == "rtl" { " --trace" } else { "" };
+    println!("  again: {} --device {} --seed {}{trace}", scenario.again, options.device, options.seed);
 }
 
 /// KVM is used only if a boot without the function works in time: /dev/kvm alone proves nothing.
