@@ -59,6 +59,10 @@ values! { VALUES, VALUE_CONSTANTS in "ctrl";
     NOTF_COAL_VQ_SET: u64 = 2;
     /// Ask for one queue.
     NOTF_COAL_VQ_GET: u64 = 3;
+    /// Class: hash of the inner packet.
+    CLASS_HASH_TUNNEL: u64 = 7;
+    /// Set the encapsulations.
+    HASH_TUNNEL_SET: u64 = 0;
     /// Class: statistics.
     CLASS_STATS: u64 = 8;
     /// Which there are.

@@ -71,6 +71,8 @@ values! { BITS, BIT_CONSTANTS in "feature";
     RING_RESET: usize = 40;
     /// Administration queues.
     ADMIN_VQ: usize = 41;
+    /// The driver can suspend the device.
+    SUSPEND: usize = 43;
     /// Statistics by the control queue.
     DEVICE_STATS: usize = 50;
     /// Hash of the inner packet.
@@ -97,6 +99,20 @@ values! { BITS, BIT_CONSTANTS in "feature";
     STANDBY: usize = 62;
     /// Speed and duplex are there.
     SPEED_DUPLEX: usize = 63;
+    /// Several RSS contexts.
+    RSS_CONTEXT: usize = 64;
+    /// The driver takes GSO inside a UDP tunnel.
+    GUEST_UDP_TUNNEL_GSO: usize = 65;
+    /// The driver takes a partial checksum of the outer header.
+    GUEST_UDP_TUNNEL_GSO_CSUM: usize = 66;
+    /// The device takes GSO inside a UDP tunnel.
+    HOST_UDP_TUNNEL_GSO: usize = 67;
+    /// The device takes a partial checksum of the outer header.
+    HOST_UDP_TUNNEL_GSO_CSUM: usize = 68;
+    /// The driver gives the offset of the outer network header.
+    OUT_NET_HEADER: usize = 69;
+    /// Inline IPsec.
+    IPSEC: usize = 70;
 }
 
 /// What the function offers.
@@ -114,7 +130,7 @@ values! { WINDOWS, WINDOW_CONSTANTS in "feature";
     OFFERED_3: u64 = (OFFERED >> 96) as u64;
 }
 
-/// One feature needs another.
+/// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requires {
     /// Who needs.
@@ -150,6 +166,18 @@ pub const REQUIRES: &[Requires] = &[
     needs(RSS, &[CTRL_VQ]),
     needs(VQ_NOTF_COAL, &[CTRL_VQ]),
     needs(HASH_TUNNEL, &[CTRL_VQ]),
+    needs(HASH_TUNNEL, &[RSS, HASH_REPORT]),
+    needs(RSS_CONTEXT, &[CTRL_VQ]),
+    needs(RSS_CONTEXT, &[RSS]),
+    needs(GUEST_UDP_TUNNEL_GSO, &[GUEST_TSO4]),
+    needs(GUEST_UDP_TUNNEL_GSO, &[GUEST_TSO6]),
+    needs(GUEST_UDP_TUNNEL_GSO, &[GUEST_USO4]),
+    needs(GUEST_UDP_TUNNEL_GSO, &[GUEST_USO6]),
+    needs(GUEST_UDP_TUNNEL_GSO_CSUM, &[GUEST_UDP_TUNNEL_GSO]),
+    needs(HOST_UDP_TUNNEL_GSO, &[HOST_TSO4]),
+    needs(HOST_UDP_TUNNEL_GSO, &[HOST_TSO6]),
+    needs(HOST_UDP_TUNNEL_GSO, &[HOST_USO]),
+    needs(HOST_UDP_TUNNEL_GSO_CSUM, &[HOST_UDP_TUNNEL_GSO]),
 ];
 
 constants!(BIT_CONSTANTS, WINDOW_CONSTANTS);

@@ -55,6 +55,10 @@ values! { VALUES, VALUE_CONSTANTS in "layout";
     BAR_BYTES: u64 = 0x1_0000;
     /// Address bits inside the BAR.
     BAR_BITS: usize = 16;
+    /// In a header of 3 DW: Address[31:16], which the BAR's low half decides.
+    ADDR3_BAR_LSB: usize = crate::tlp::ADDR_DW2_LSB + BAR_BITS;
+    /// In a header of 4 DW: Address[31:16].
+    ADDR4_BAR_LSB: usize = crate::tlp::ADDR_DW3_LSB + BAR_BITS;
     /// Common configuration.
     COMMON_OFFSET: u64 = 0x0000;
     /// End of it.

@@ -57,6 +57,8 @@ flags! { HDR_FLAGS, HDR_FLAG_CONSTANTS in "net";
     HDR_F_DATA_VALID, HDR_F_DATA_VALID_BIT = 1;
     /// `csum_start` and `csum_offset` hold coalescing counts.
     HDR_F_RSC_INFO, HDR_F_RSC_INFO_BIT = 2;
+    /// The checksum of the tunnel's UDP header is partial.
+    HDR_F_UDP_TUNNEL_CSUM, HDR_F_UDP_TUNNEL_CSUM_BIT = 3;
 }
 
 values! { VALUES, VALUE_CONSTANTS in "net";
@@ -82,6 +84,10 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     GSO_TCPV6: u64 = 4;
     /// UDP segmentation.
     GSO_UDP_L4: u64 = 5;
+    /// Beside the type: inside a UDP tunnel over IPv4.
+    GSO_UDP_TUNNEL_IPV4: u64 = 0x20;
+    /// Beside the type: inside a UDP tunnel over IPv6.
+    GSO_UDP_TUNNEL_IPV6: u64 = 0x40;
     /// Beside the type: congestion notification.
     GSO_ECN: u64 = 0x80;
     /// Bytes of an Ethernet header.

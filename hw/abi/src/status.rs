@@ -11,6 +11,8 @@ flags! { FLAGS, CONSTANTS_OF_FLAGS in "status";
     DRIVER_OK, DRIVER_OK_BIT = 2;
     /// Features are agreed.
     FEATURES_OK, FEATURES_OK_BIT = 3;
+    /// With SUSPEND: the device is suspended.
+    SUSPEND, SUSPEND_BIT = 4;
     /// The device has met an error it cannot recover from.
     DEVICE_NEEDS_RESET, DEVICE_NEEDS_RESET_BIT = 6;
     /// The driver has given up.

@@ -56,6 +56,22 @@ fields! { ADDRESS, ADDRESS_CONSTANTS in "tlp", 128;
     ADDR_DW3_LSB, ADDR_DW3_BITS = 96, 32;
 }
 
+fields! { ADDRESS3, ADDRESS3_CONSTANTS in "tlp", 96;
+    /// 3 DW: processing hints.
+    ADDR3_PH_LSB, ADDR3_PH_BITS = 64, 2;
+    /// 3 DW: Address[31:2].
+    ADDR3_DWORD_LSB, ADDR3_DWORD_BITS = 66, 30;
+}
+
+fields! { ADDRESS4, ADDRESS4_CONSTANTS in "tlp", 128;
+    /// 4 DW: Address[63:32].
+    ADDR4_HIGH_LSB, ADDR4_HIGH_BITS = 64, 32;
+    /// 4 DW: processing hints.
+    ADDR4_PH_LSB, ADDR4_PH_BITS = 96, 2;
+    /// 4 DW: Address[31:2].
+    ADDR4_DWORD_LSB, ADDR4_DWORD_BITS = 98, 30;
+}
+
 fields! { CONFIG, CONFIG_CONSTANTS in "tlp", 128;
     /// Register number (DWORD), extended part included.
     CFG_REGISTER_LSB, CFG_REGISTER_BITS = 66, 10;
@@ -233,6 +249,8 @@ constants!(
     KIND_CONSTANTS,
     REQUEST_CONSTANTS,
     ADDRESS_CONSTANTS,
+    ADDRESS3_CONSTANTS,
+    ADDRESS4_CONSTANTS,
     CONFIG_CONSTANTS,
     CONFIG_TARGET_CONSTANTS,
     MESSAGE_CONSTANTS,
