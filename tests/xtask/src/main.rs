@@ -69,6 +69,9 @@ enum Task {
         /// The parameter set to emit
         #[arg(long, default_value = "TINY")]
         params: String,
+        /// Stops after synthesis: for what fits no ECP5
+        #[arg(long)]
+        synthesis: bool,
         /// Fails instead of using the network
         #[arg(long)]
         offline: bool,
@@ -152,13 +155,14 @@ fn perform(task: Task) -> Result<bool> {
         }
         Task::Deny => check::licences::deny(),
         Task::Tidy => tidy::run(),
-        Task::Report { files, params, offline } => {
+        Task::Report { files, params, synthesis, offline } => {
             let network = network(offline);
             let subjects = match files.is_empty() {
                 true => report::emitted(&params, network)?,
                 false => files.into_iter().map(report::Subject::from_file).collect::<Result<_>>()?,
             };
-            report::run(&subjects, network)
+            let depth = if synthesis { report::Depth::Synthesis } else { report::Depth::Place };
+            report::run(&subjects, depth, network)
         }
         Task::Fetch { offline } => {
             let network = network(offline);

@@ -31,14 +31,33 @@ pub(crate) struct Subject {
     pub(crate) file: PathBuf,
 }
 
-/// What was found.
+/// What was found. The last two need nextpnr.
 #[derive(Debug, Default)]
 struct Figures {
-    comb: u64,
-    flops: u64,
-    block_rams: u64,
-    mhz: f64,
+    luts: usize,
+    carries: usize,
+    lut_rams: usize,
+    flops: usize,
+    block_rams: usize,
+    comb: Option<u64>,
+    mhz: Option<f64>,
 }
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// yosys alone: for what fits no ECP5.
+    Synthesis,
+    /// nextpnr too.
+    Place,
+}
+
+/// Blocks of other projects that do the same work, on the same part with the same flow (DESIGN, "Facts that bind").
+const PEERS: [(&str, &str); 3] = [
+    ("completer", "pcie_axil_master, 64 bit: 1057 COMB, 158 MHz"),
+    ("reader", "dma_if_pcie_rd, 64 bit, 32 tags: 2905 COMB, 132 MHz"),
+    ("writer", "dma_if_pcie_wr, 64 bit: 2554 COMB, 142 MHz"),
+];
 
 /// What `hematite-sim emit` prints for a parameter set: every file, with the module that bears the file's name.
 pub(crate) fn emitted(params: &str, network: Network) -> Result<Vec<Subject>> {
@@ -66,41 +85,58 @@ impl Subject {
     }
 }
 
-/// Measures and prints a table; true if everything was placed.
-pub(crate) fn run(subjects: &[Subject], network: Network) -> Result<bool> {
+/// Measures and prints a table; true if all went through.
+pub(crate) fn run(subjects: &[Subject], depth: Depth, network: Network) -> Result<bool> {
     let flow = fpga::find(network)?;
     let mut rows = Vec::new();
     for subject in subjects {
-        let mut step = say::step(format!("place {}", subject.top));
-        match measure(&flow, subject, &mut step) {
+        let mut step = say::step(format!("measure {}", subject.top));
+        match measure(&flow, subject, depth, &mut step) {
             Ok(figures) => {
-                step.done(&format!("{} COMB, {:.0} MHz", figures.comb, figures.mhz));
-                rows.push((subject.top.clone(), figures));
+                step.done(&format!("{} LUT4, {} FF", figures.luts, figures.flops));
+                rows.push(row(&subject.top, &figures));
             }
             Err(error) => step.failed(&format!("{error:#}")),
         }
     }
-    println!("\n| module | COMB | FF | DP16KD | Fmax MHz |\n| --- | --- | --- | --- | --- |");
-    for (name, one) in &rows {
-        println!("| {name} | {} | {} | {} | {:.0} |", one.comb, one.flops, one.block_rams, one.mhz);
-    }
+    println!("\n| module | LUT4 | CCU2C | DPR16X4 | FF | DP16KD | COMB | Fmax MHz | a peer's |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    rows.iter().for_each(|row| println!("{row}"));
     Ok(rows.len() == subjects.len())
 }
 
-fn measure(flow: &Flow, subject: &Subject, step: &mut say::Step) -> Result<Figures> {
+fn row(name: &str, one: &Figures) -> String {
+    let comb = one.comb.map_or("-".into(), |comb| comb.to_string());
+    let mhz = one.mhz.map_or("-".into(), |mhz| format!("{mhz:.0}"));
+    let peer = PEERS.iter().find(|(word, _)| name.contains(word)).map_or("", |(_, text)| text);
+    let Figures { luts, carries, lut_rams, flops, block_rams, .. } = one;
+    format!("| {name} | {luts} | {carries} | {lut_rams} | {flops} | {block_rams} | {comb} | {mhz} | {peer} |")
+}
+
+fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -> Result<Figures> {
     let dir = place::target().join("report/work").join(&subject.top);
     fs::create_dir_all(&dir)?;
     fs::copy(&subject.file, dir.join("dut.v"))
         .with_context(|| format!("reading {}", subject.file.display()))?;
     let top = &subject.top;
-    step.note("ports");
-    yosys(flow, &dir, &format!("read_verilog dut.v; hierarchy -top {top}; proc; write_json ports.json"))?;
-    let ports = harness::ports(&read(&dir.join("ports.json"))?, top)?;
-    fs::write(dir.join("harness.v"), harness::verilog(top, &ports)?)?;
     step.note("synthesis, alone");
     yosys(flow, &dir, &format!("read_verilog dut.v; synth_ecp5 -top {top} -json alone.json"))?;
+    let netlist = read(&dir.join("alone.json"))?;
+    let mut figures = Figures {
+        luts: cells(&netlist, top, "LUT4"),
+        carries: cells(&netlist, top, "CCU2C"),
+        lut_rams: cells(&netlist, top, "TRELLIS_DPR16X4"),
+        flops: cells(&netlist, top, "TRELLIS_FF"),
+        block_rams: cells(&netlist, top, "DP16KD"),
+        ..Figures::default()
+    };
+    if depth == Depth::Synthesis {
+        return Ok(figures);
+    }
     step.note("packing, alone");
     let alone = nextpnr(flow, &dir, "alone", &["--out-of-context", "--pack-only"])?;
+    figures.comb = Some(utilisation(&alone, "TRELLIS_COMB").context("nextpnr told no TRELLIS_COMB")?);
+    fs::write(dir.join("harness.v"), harness::verilog(top, &harness::ports(&netlist, top)?)?)?;
     step.note("synthesis between registers");
     yosys(
         flow,
@@ -109,13 +145,14 @@ fn measure(flow: &Flow, subject: &Subject, step: &mut say::Step) -> Result<Figur
     )?;
     step.note("place and route");
     let timed = nextpnr(flow, &dir, "timed", &["--seed", "1", "--timing-allow-fail"])?;
-    let used = |kind: &str| utilisation(&alone, kind).or_else(|| utilisation(&timed, kind));
-    Ok(Figures {
-        comb: used("TRELLIS_COMB").context("nextpnr told no TRELLIS_COMB")?,
-        flops: used("TRELLIS_FF").unwrap_or(0),
-        block_rams: used("DP16KD").unwrap_or(0),
-        mhz: frequency(&timed).context("nextpnr told no frequency")?,
-    })
+    figures.mhz = Some(frequency(&timed).context("nextpnr told no frequency")?);
+    Ok(figures)
+}
+
+/// How many cells of a kind a flat netlist has.
+fn cells(netlist: &Value, top: &str, kind: &str) -> usize {
+    let cells = netlist["modules"][top]["cells"].as_object();
+    cells.map_or(0, |cells| cells.values().filter(|cell| cell["type"] == kind).count())
 }
 
 fn yosys(flow: &Flow, dir: &Path, script: &str) -> Result<String> {
