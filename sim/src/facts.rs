@@ -1,191 +1,213 @@
-//! Stand-in for `hematite-abi` until it lands; goes away with it. Nothing new belongs here.
+//! The numbers of `hematite-abi` in the types which simulation computes with. No number of its own.
+
+/// Reasons why a queue has stopped.
 pub mod ident {
-    pub const ERROR_DMA_READ: u8 = 1;
-    pub const ERROR_DMA_TIMEOUT: u8 = 2;
-    pub const ERROR_AVAIL_IDX: u8 = 3;
-    pub const ERROR_DESC_INDEX: u8 = 4;
-    pub const ERROR_DESC_FLAGS: u8 = 5;
-    pub const ERROR_DIRECTION: u8 = 6;
-    pub const ERROR_CHAIN_LOOP: u8 = 7;
+    use hematite_abi::ident;
+
+    pub const ERROR_DESC_INDEX: u8 = ident::ERROR_DESC_INDEX as u8;
+    pub const ERROR_CHAIN_LOOP: u8 = ident::ERROR_DESC_LOOP as u8;
+    pub const ERROR_DIRECTION: u8 = ident::ERROR_WRONG_DIRECTION as u8;
+    pub const ERROR_AVAIL_IDX: u8 = ident::ERROR_AVAIL_INDEX as u8;
+    pub const ERROR_DMA_READ: u8 = ident::ERROR_DMA_READ as u8;
+    pub const ERROR_DMA_TIMEOUT: u8 = ident::ERROR_DMA_TIMEOUT as u8;
+    pub const ERROR_DESC_FLAGS: u8 = ident::ERROR_INDIRECT as u8;
 }
+
+/// Network device.
 pub mod net {
-    pub const HDR_BYTES: u32 = 12;
-    pub const ETHERNET_HEADER_BYTES: u32 = 14;
-    pub const F_MRG_RXBUF: u32 = 15;
-    pub const F_MAC: u32 = 5;
-    pub const F_STATUS: u32 = 16;
-    pub const F_MTU: u32 = 3;
-    pub const HDR_NUM_BUFFERS: u32 = 10;
-    pub const CFG_BYTES: u64 = 64;
-    pub const CFG_MAC: u64 = 0;
-    pub const CFG_STATUS: u64 = 6;
-    pub const CFG_MTU: u64 = 10;
-    pub const STATUS_LINK_UP: u16 = 1;
+    use hematite_abi::{feature, net};
+
+    pub const HDR_BYTES: u32 = net::HDR_BYTES as u32;
+    pub const HDR_NUM_BUFFERS: u32 = net::HDR_NUM_BUFFERS as u32;
+    pub const ETHERNET_HEADER_BYTES: u32 = net::ETHERNET_HEADER_BYTES as u32;
+    pub const F_MRG_RXBUF: u32 = feature::MRG_RXBUF as u32;
+    pub const F_MAC: u32 = feature::MAC as u32;
+    pub const F_STATUS: u32 = feature::STATUS as u32;
+    pub const F_MTU: u32 = feature::MTU as u32;
+    pub const CFG_BYTES: u64 = net::CFG_LENGTH as u64;
+    pub const CFG_MAC: u64 = net::MAC as u64;
+    pub const CFG_STATUS: u64 = net::STATUS as u64;
+    pub const CFG_MTU: u64 = net::MTU as u64;
+    pub const STATUS_LINK_UP: u16 = net::STATUS_LINK_UP as u16;
 }
+
+/// Split virtqueue.
 pub mod ring {
-    pub const DESC_BYTES: u64 = 16;
-    pub const USED_ALIGN: u64 = 4;
-    pub const USED_IDX: u64 = 2;
-    pub const USED_RING: u64 = 4;
-    pub const USED_ELEM_BYTES: u64 = 8;
-    pub const AVAIL_FLAGS: u64 = 0;
-    pub const AVAIL_IDX: u64 = 2;
-    pub const AVAIL_RING: u64 = 4;
-    pub const AVAIL_ENTRY: u64 = 2;
-    pub const AVAIL_F_NO_INTERRUPT: u16 = 1;
-    pub const DESC_F_NEXT: u16 = 1;
-    pub const DESC_F_WRITE: u16 = 2;
-    pub const DESC_F_INDIRECT: u16 = 4;
-    pub const fn desc_bytes(s: u16) -> u64 {
-        s as u64 * 16
+    use hematite_abi::ring;
+
+    pub const DESC_BYTES: u64 = ring::DESC_BYTES as u64;
+    pub const DESC_F_NEXT: u16 = ring::DESC_F_NEXT as u16;
+    pub const DESC_F_WRITE: u16 = ring::DESC_F_WRITE as u16;
+    pub const DESC_F_INDIRECT: u16 = ring::DESC_F_INDIRECT as u16;
+    pub const AVAIL_FLAGS: u64 = ring::AVAIL_FLAGS as u64;
+    pub const AVAIL_IDX: u64 = ring::AVAIL_IDX as u64;
+    pub const AVAIL_RING: u64 = ring::AVAIL_RING as u64;
+    pub const AVAIL_ENTRY: u64 = ring::AVAIL_ENTRY_BYTES as u64;
+    pub const AVAIL_F_NO_INTERRUPT: u16 = ring::AVAIL_F_NO_INTERRUPT as u16;
+    pub const USED_ALIGN: u64 = ring::USED_ALIGN as u64;
+    pub const USED_IDX: u64 = ring::USED_IDX as u64;
+    pub const USED_RING: u64 = ring::USED_RING as u64;
+    pub const USED_ELEM_BYTES: u64 = ring::USED_ELEM_BYTES as u64;
+
+    /// Bytes of the descriptor table.
+    pub const fn desc_bytes(size: u16) -> u64 {
+        DESC_BYTES * size as u64
     }
-    pub const fn avail_bytes(s: u16) -> u64 {
-        6 + 2 * s as u64
+
+    /// Bytes of the available ring with its event field.
+    pub const fn avail_bytes(size: u16) -> u64 {
+        AVAIL_RING + AVAIL_ENTRY * size as u64 + ring::EVENT_BYTES as u64
     }
-    pub const fn used_bytes(s: u16) -> u64 {
-        6 + 8 * s as u64
+
+    /// Bytes of the used ring with its event field.
+    pub const fn used_bytes(size: u16) -> u64 {
+        USED_RING + USED_ELEM_BYTES * size as u64 + ring::EVENT_BYTES as u64
     }
 }
+
+/// Device status.
 pub mod status {
-    pub const ACKNOWLEDGE: u8 = 1;
-    pub const DRIVER: u8 = 2;
-    pub const DRIVER_OK: u8 = 4;
-    pub const FEATURES_OK: u8 = 8;
-    pub const NEEDS_RESET: u8 = 64;
-    pub const FAILED: u8 = 128;
+    use hematite_abi::status;
+
+    pub const ACKNOWLEDGE: u8 = status::ACKNOWLEDGE as u8;
+    pub const DRIVER: u8 = status::DRIVER as u8;
+    pub const DRIVER_OK: u8 = status::DRIVER_OK as u8;
+    pub const FEATURES_OK: u8 = status::FEATURES_OK as u8;
+    pub const NEEDS_RESET: u8 = status::DEVICE_NEEDS_RESET as u8;
+    pub const FAILED: u8 = status::FAILED as u8;
 }
+
+/// What is not the network device's own.
 pub mod virtio {
-    pub const NO_VECTOR: u16 = 0xffff;
-    pub const F_VERSION_1: u32 = 32;
-    pub const F_RING_RESET: u32 = 40;
-    pub const ISR_QUEUE: u8 = 1;
-    pub const ISR_CONFIG: u8 = 2;
+    use hematite_abi::{common, feature, isr};
+
+    pub const NO_VECTOR: u16 = common::NO_VECTOR as u16;
+    pub const F_VERSION_1: u32 = feature::VERSION_1 as u32;
+    pub const F_RING_RESET: u32 = feature::RING_RESET as u32;
+    pub const ISR_QUEUE: u8 = isr::QUEUE as u8;
+    pub const ISR_CONFIG: u8 = isr::CONFIG as u8;
 }
+
+/// Common configuration: offsets.
 pub mod common {
-    pub const DEVICE_FEATURE_SELECT: u64 = 0;
-    pub const DEVICE_FEATURE: u64 = 4;
-    pub const DRIVER_FEATURE_SELECT: u64 = 8;
-    pub const DRIVER_FEATURE: u64 = 12;
-    pub const CONFIG_MSIX_VECTOR: u64 = 16;
-    pub const NUM_QUEUES: u64 = 18;
-    pub const DEVICE_STATUS: u64 = 20;
-    pub const CONFIG_GENERATION: u64 = 21;
-    pub const QUEUE_SELECT: u64 = 22;
-    pub const QUEUE_SIZE: u64 = 24;
-    pub const QUEUE_MSIX_VECTOR: u64 = 26;
-    pub const QUEUE_ENABLE: u64 = 28;
-    pub const QUEUE_NOTIFY_OFF: u64 = 30;
-    pub const QUEUE_DESC: u64 = 32;
-    pub const QUEUE_DRIVER: u64 = 40;
-    pub const QUEUE_DEVICE: u64 = 48;
-    pub const QUEUE_NOTIFY_DATA: u64 = 56;
-    pub const QUEUE_RESET: u64 = 58;
-    pub const LENGTH: u64 = 64;
+    use hematite_abi::common;
+
+    pub const DEVICE_FEATURE_SELECT: u64 = common::DEVICE_FEATURE_SELECT as u64;
+    pub const DEVICE_FEATURE: u64 = common::DEVICE_FEATURE as u64;
+    pub const DRIVER_FEATURE_SELECT: u64 = common::DRIVER_FEATURE_SELECT as u64;
+    pub const DRIVER_FEATURE: u64 = common::DRIVER_FEATURE as u64;
+    pub const CONFIG_MSIX_VECTOR: u64 = common::CONFIG_MSIX_VECTOR as u64;
+    pub const NUM_QUEUES: u64 = common::NUM_QUEUES as u64;
+    pub const DEVICE_STATUS: u64 = common::DEVICE_STATUS as u64;
+    pub const CONFIG_GENERATION: u64 = common::CONFIG_GENERATION as u64;
+    pub const QUEUE_SELECT: u64 = common::QUEUE_SELECT as u64;
+    pub const QUEUE_SIZE: u64 = common::QUEUE_SIZE as u64;
+    pub const QUEUE_MSIX_VECTOR: u64 = common::QUEUE_MSIX_VECTOR as u64;
+    pub const QUEUE_ENABLE: u64 = common::QUEUE_ENABLE as u64;
+    pub const QUEUE_NOTIFY_OFF: u64 = common::QUEUE_NOTIFY_OFF as u64;
+    pub const QUEUE_DESC: u64 = common::QUEUE_DESC as u64;
+    pub const QUEUE_DRIVER: u64 = common::QUEUE_DRIVER as u64;
+    pub const QUEUE_DEVICE: u64 = common::QUEUE_DEVICE as u64;
+    pub const QUEUE_NOTIFY_DATA: u64 = common::QUEUE_NOTIF_CONFIG_DATA as u64;
+    pub const QUEUE_RESET: u64 = common::QUEUE_RESET as u64;
+    pub const LENGTH: u64 = common::LENGTH as u64;
 }
+
+/// The BAR.
 pub mod bar {
-    pub const ACCESS_BYTES: usize = 128;
-    pub const BYTES: u64 = 0x10000;
-    pub const COMMON: u64 = 0;
-    pub const ISR: u64 = 0x400;
-    pub const DEVICE: u64 = 0x800;
-    pub const NOTIFY: u64 = 0x1000;
-    pub const NOTIFY_MULTIPLIER: u64 = 4;
-    pub const NOTIFY_BYTES: u64 = 0x1000;
-    pub const TABLE: u64 = 0x2000;
-    pub const PENDING: u64 = 0x3000;
+    use hematite_abi::{layout, tlp};
+
+    pub const BYTES: u64 = layout::BAR_BYTES;
+    pub const COMMON: u64 = layout::COMMON_OFFSET;
+    pub const ISR: u64 = layout::ISR_OFFSET;
+    pub const DEVICE: u64 = layout::DEVICE_OFFSET;
+    pub const NOTIFY: u64 = layout::NOTIFY_OFFSET;
+    pub const NOTIFY_MULTIPLIER: u64 = layout::NOTIFY_MULTIPLIER;
+    pub const NOTIFY_BYTES: u64 = layout::NOTIFY_END - layout::NOTIFY_OFFSET;
+    pub const TABLE: u64 = layout::MSIX_TABLE_OFFSET;
+    pub const PENDING: u64 = layout::MSIX_PBA_OFFSET;
+    pub const INSPECTION: u64 = layout::INSPECTION_OFFSET;
+    pub const INSPECTION_BYTES: u64 = layout::INSPECTION_END - layout::INSPECTION_OFFSET;
+    /// Longest access which the completer serves: 32 double words.
+    pub const ACCESS_BYTES: usize = hematite_abi::config::SIZE_UNIT as usize;
+    /// Boundary which no request crosses.
+    pub const PAGE: u64 = tlp::PAGE_BYTES as u64;
 }
+
+/// Configuration space: header.
 pub mod config {
-    pub const VENDOR_ID: u64 = 0;
-    pub const DEVICE_ID: u64 = 2;
-    pub const COMMAND: u64 = 4;
-    pub const STATUS: u64 = 6;
-    pub const REVISION: u64 = 8;
-    pub const BAR0: u64 = 0x10;
-    pub const CAP_POINTER: u64 = 0x34;
-    pub const BAR_MEM64: u64 = 4;
-    pub const COMMAND_MEMORY: u16 = 2;
-    pub const COMMAND_BUS_MASTER: u16 = 4;
-    pub const VENDOR_VIRTIO: u16 = 0x1af4;
-    pub const DEVICE_NET: u16 = 0x1041;
-    pub const CLASS_ETHERNET: u32 = 0x020000;
-    pub const STATUS_CAPABILITIES: u16 = 16;
-    pub fn space(vectors: u16) -> ([u8; 256], [u8; 256]) {
-        let mut c = [0u8; 256];
-        let mut w = [0u8; 256];
-        let put = |c: &mut [u8; 256], o: usize, b: &[u8]| c[o..o + b.len()].copy_from_slice(b);
-        put(&mut c, 0, &[0xf4, 0x1a, 0x41, 0x10]);
-        c[6] = 0x10;
-        put(&mut c, 8, &[1, 0, 0, 2]);
-        put(&mut c, 0x10, &[0x0c, 0, 0, 0]);
-        put(&mut c, 0x2c, &[0xf4, 0x1a, 0, 0x11]);
-        c[0x34] = 0x40;
-        w[4] = 6;
-        w[5] = 4;
-        w[0x3c] = 0xff;
-        w[0x12..0x18].fill(0xff);
-        put(&mut c, 0x40, &[1, 0x60, 3, 0]);
-        put(&mut c, 0x60, &[0x10, 0x9c, 2, 0, 1, 0x80, 0, 0x10]);
-        put(&mut c, 0x68, &[0x10, 0x20]);
-        w[0x68] = 0xff;
-        w[0x69] = 0x7f;
-        put(&mut c, 0x9c, &[0x11, 0xa8]);
-        put(&mut c, 0x9e, &(vectors - 1).to_le_bytes());
-        put(&mut c, 0xa0, &[0, 0x20, 0, 0, 0, 0x30, 0, 0]);
-        w[0x9f] = 0xc0;
-        let mut cap = |o: usize, next: u8, len: u8, ty: u8, off: u32, l: u32| {
-            c[o] = 9;
-            c[o + 1] = next;
-            c[o + 2] = len;
-            c[o + 3] = ty;
-            c[o + 8..o + 12].copy_from_slice(&off.to_le_bytes());
-            c[o + 12..o + 16].copy_from_slice(&l.to_le_bytes());
-        };
-        cap(0xa8, 0xb8, 16, 1, 0, 64);
-        cap(0xb8, 0xcc, 20, 2, 0x1000, 0x1000);
-        cap(0xcc, 0xdc, 16, 3, 0x400, 4);
-        cap(0xdc, 0xec, 16, 4, 0x800, 64);
-        cap(0xec, 0, 20, 5, 0, 0);
-        c[0xc8] = 4;
-        w[0xf0] = 0xff;
-        w[0xf4..0xfc].fill(0xff);
-        (c, w)
-    }
+    use hematite_abi::{config, layout};
+
+    pub const VENDOR_ID: u16 = config::VENDOR_ID as u16;
+    pub const DEVICE_ID: u16 = config::DEVICE_ID as u16;
+    pub const COMMAND: u16 = config::COMMAND as u16;
+    pub const STATUS: u16 = config::STATUS as u16;
+    pub const REVISION: u16 = config::REVISION as u16;
+    pub const BAR0: u16 = config::BAR0 as u16;
+    pub const CAP_POINTER: u16 = config::CAP_POINTER as u16;
+    pub const BAR_MEM64: u64 = config::BAR_TYPE_64 << config::BAR_TYPE_LSB;
+    /// Type bits of a BAR: I/O and width.
+    pub const BAR_TYPE_MASK: u64 = (1 << config::BAR_PREFETCHABLE_LSB) - 1;
+    /// All of a BAR's bits which are no address.
+    pub const BAR_FLAGS: u64 = (1 << (config::BAR_PREFETCHABLE_LSB + config::BAR_PREFETCHABLE_BITS)) - 1;
+    pub const COMMAND_MEMORY: u16 = config::COMMAND_MEMORY as u16;
+    pub const COMMAND_BUS_MASTER: u16 = config::COMMAND_BUS_MASTER as u16;
+    pub const STATUS_CAPABILITIES: u16 = config::STATUS_CAPABILITIES as u16;
+    pub const VENDOR_VIRTIO: u16 = layout::VENDOR_ID as u16;
+    pub const DEVICE_NET: u16 = layout::DEVICE_ID as u16;
+    pub const CLASS_ETHERNET: u32 = layout::CLASS as u32;
 }
+
+/// Configuration space: capabilities.
 pub mod capability {
-    pub const ID_POWER: u8 = 1;
-    pub const ID_PCIE: u8 = 0x10;
-    pub const ID_MSIX: u8 = 0x11;
-    pub const ID_VENDOR: u8 = 9;
-    pub const VIRTIO_TYPE: u16 = 3;
-    pub const VIRTIO_BAR: u16 = 4;
-    pub const VIRTIO_OFFSET: u16 = 8;
-    pub const VIRTIO_LENGTH: u16 = 12;
-    pub const NOTIFY_MULTIPLIER: u16 = 16;
-    pub const WINDOW_DATA: u16 = 16;
-    pub const TYPE_COMMON: u8 = 1;
-    pub const TYPE_NOTIFY: u8 = 2;
-    pub const TYPE_ISR: u8 = 3;
-    pub const TYPE_DEVICE: u8 = 4;
-    pub const TYPE_PCI_CFG: u8 = 5;
-    pub const PCIE_DEVICE_CONTROL: u16 = 8;
-    pub const DEVCTL_MPS_MASK: u16 = 7 << 5;
-    pub const DEVCTL_MRRS_MASK: u16 = 7 << 12;
-    pub const DEVCTL_MPS_SHIFT: u16 = 5;
-    pub const DEVCTL_MRRS_SHIFT: u16 = 12;
-    pub const DEVCTL_EXTENDED_TAG: u16 = 1 << 8;
-    pub const DEVCTL_FLR: u16 = 1 << 15;
-    pub const PM_AT: usize = 0x40;
-    pub const PCIE_AT: usize = 0x60;
-    pub const MSIX_AT: usize = 0x9c;
-    pub const WINDOW_AT: usize = 0xec;
+    use hematite_abi::{config, layout, pci_cap};
+
+    pub const ID_POWER: u8 = config::CAP_ID_POWER as u8;
+    pub const ID_PCIE: u8 = config::CAP_ID_PCIE as u8;
+    pub const ID_MSIX: u8 = config::CAP_ID_MSIX as u8;
+    pub const ID_VENDOR: u8 = config::CAP_ID_VENDOR as u8;
+    pub const VIRTIO_TYPE: u16 = pci_cap::CFG_TYPE as u16;
+    pub const VIRTIO_BAR: u16 = pci_cap::BAR as u16;
+    pub const VIRTIO_OFFSET: u16 = pci_cap::OFFSET as u16;
+    pub const VIRTIO_LENGTH: u16 = pci_cap::LENGTH as u16;
+    pub const NOTIFY_MULTIPLIER: u16 = pci_cap::NOTIFY_MULTIPLIER as u16;
+    pub const WINDOW_DATA: u16 = pci_cap::WINDOW_DATA as u16;
+    pub const TYPE_COMMON: u8 = pci_cap::TYPE_COMMON as u8;
+    pub const TYPE_NOTIFY: u8 = pci_cap::TYPE_NOTIFY as u8;
+    pub const TYPE_ISR: u8 = pci_cap::TYPE_ISR as u8;
+    pub const TYPE_DEVICE: u8 = pci_cap::TYPE_DEVICE as u8;
+    pub const TYPE_PCI_CFG: u8 = pci_cap::TYPE_PCI_CFG as u8;
+    pub const POWER_CONTROL: u16 = config::POWER_CONTROL as u16;
+    pub const PCIE_DEVICE_CONTROL: u16 = config::DEVICE_CONTROL as u16;
+    pub const DEVCTL_MPS_SHIFT: u16 = config::DEVCTL_MPS_LSB as u16;
+    pub const DEVCTL_MRRS_SHIFT: u16 = config::DEVCTL_MRRS_LSB as u16;
+    pub const DEVCTL_MPS_MASK: u16 = ((1 << config::DEVCTL_MPS_BITS) - 1) << config::DEVCTL_MPS_LSB;
+    pub const DEVCTL_MRRS_MASK: u16 = ((1 << config::DEVCTL_MRRS_BITS) - 1) << config::DEVCTL_MRRS_LSB;
+    pub const DEVCTL_EXTENDED_TAG: u16 = 1 << config::DEVCTL_EXTENDED_TAG_LSB;
+    pub const DEVCTL_FLR: u16 = 1 << config::DEVCTL_FLR_LSB;
+    pub const PCIE_AT: usize = layout::CAP_PCIE;
+    pub const MSIX_AT: usize = layout::CAP_MSIX;
+    pub const WINDOW_AT: usize = layout::CAP_PCI_CFG;
 }
+
+/// MSI-X.
 pub mod msix {
-    pub const SIZE_MASK: u16 = 0x7ff;
-    pub const ENABLE: u16 = 1 << 15;
-    pub const FUNCTION_MASK: u16 = 1 << 14;
-    pub const ENTRY_BYTES: u64 = 16;
-    pub const ENTRY_WORDS: u64 = 4;
-    pub const ENTRY_DATA: u64 = 8;
-    pub const ENTRY_CONTROL: u64 = 12;
-    pub const CONTROL_MASKED: u32 = 1;
+    use hematite_abi::msix;
+
+    pub const CAP_CONTROL: u16 = msix::CAP_CONTROL as u16;
+    pub const CAP_TABLE: u16 = msix::CAP_TABLE as u16;
+    pub const CAP_PBA: u16 = msix::CAP_PBA as u16;
+    pub const SIZE_MASK: u16 = (1 << msix::CONTROL_SIZE_BITS) - 1;
+    pub const LOCATION_MASK: u32 = (1 << msix::LOCATION_BIR_BITS) - 1;
+    pub const ENABLE: u16 = msix::CONTROL_ENABLE as u16;
+    pub const FUNCTION_MASK: u16 = msix::CONTROL_FUNCTION_MASK as u16;
+    pub const ENTRY_BYTES: u64 = msix::ENTRY_BYTES as u64;
+    pub const ENTRY_WORDS: usize = msix::ENTRY_DWORDS;
+    pub const ENTRY_DATA: u64 = msix::ENTRY_DATA as u64;
+    pub const ENTRY_CONTROL: u64 = msix::ENTRY_CONTROL as u64;
+    pub const ENTRY_ADDR_WORD: usize = msix::ENTRY_ADDR_DW;
+    pub const ENTRY_ADDR_HI_WORD: usize = msix::ENTRY_ADDR_HI_DW;
+    pub const ENTRY_DATA_WORD: usize = msix::ENTRY_DATA_DW;
+    pub const ENTRY_CONTROL_WORD: usize = msix::ENTRY_CONTROL_DW;
+    pub const CONTROL_MASKED: u32 = msix::ENTRY_MASKED as u32;
 }

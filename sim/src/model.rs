@@ -110,7 +110,7 @@ impl Default for Model {
 impl Model {
     /// A function of this shape, out of reset.
     pub fn new(shape: Shape) -> Model {
-        let config = ConfigSpace::new(shape.vectors());
+        let config = ConfigSpace::new(shape.vectors(), shape.queues(), shape.payload_bytes);
         let limits = Model::limits(&config, &shape);
         Model {
             now: 0,

@@ -7,6 +7,8 @@ mod settings;
 
 use std::fmt;
 
+use hematite_abi::tlp;
+
 use crate::root::tap::Direction;
 use crate::root::tlp::{Tlp, View};
 pub use order::QueueOrder;
@@ -146,7 +148,15 @@ impl Monitor {
 }
 
 /// Reserved, TC, LN, TH, TD and AT of word 0. Attributes may be set, tag bits 8 and 9 are judged with the tag.
-const RESERVED_WORD0: u32 = 7 << 20 | 3 << 16 | 1 << 15 | 3 << 10;
+const RESERVED_WORD0: u32 = field(tlp::TC_LSB, tlp::TC_BITS)
+    | field(tlp::LN_LSB, tlp::LN_BITS)
+    | field(tlp::TH_LSB, tlp::TH_BITS)
+    | field(tlp::TD_LSB, tlp::TD_BITS)
+    | field(tlp::AT_LSB, tlp::AT_BITS);
+
+const fn field(lsb: usize, bits: usize) -> u32 {
+    ((1 << bits) - 1) << lsb
+}
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +169,7 @@ mod tests {
 
     fn enabled() -> Monitor {
         let mut monitor = Monitor::new();
-        let request = CfgRequest { requester: HOST, tag: 1, target: DEVICE, offset: COMMAND as u16, be: 3 };
+        let request = CfgRequest { requester: HOST, tag: 1, target: DEVICE, offset: COMMAND, be: 3 };
         monitor.tlp(1, Direction::In, &Tlp::cfg_write0(request, u32::from(COMMAND_BUS_MASTER)));
         let fields = CplFields {
             completer: DEVICE,

@@ -31,9 +31,9 @@ fn the_function_is_found(make: Make) {
     let mut root = root(make, LinkModel::fast());
     let function = root.enumerate().expect("enumeration");
     assert_eq!((function.vendor, function.device), (config::VENDOR_VIRTIO, config::DEVICE_NET));
-    assert_eq!(root.config_u32(config::REVISION as u16).expect("class") >> 8, config::CLASS_ETHERNET);
+    assert_eq!(root.config_u32(config::REVISION).expect("class") >> 8, config::CLASS_ETHERNET);
     assert_eq!(
-        root.config_u16(config::STATUS as u16).expect("status") & config::STATUS_CAPABILITIES,
+        root.config_u16(config::STATUS).expect("status") & config::STATUS_CAPABILITIES,
         config::STATUS_CAPABILITIES
     );
     root.monitor.assert_silent();
@@ -149,7 +149,7 @@ fn the_bar_can_be_moved(make: Make) {
     let at = function.common.offset + common::NUM_QUEUES;
     let queues = read(&mut root, function.bar + at).expect("BAR read");
     for base in [0xf000_0000u64, 0x7_0000_0000, 0xffff_ffff_0000_0000] {
-        root.config_write(config::BAR0 as u16, &base.to_le_bytes()).expect("configuration write");
+        root.config_write(config::BAR0, &base.to_le_bytes()).expect("configuration write");
         assert_eq!(read(&mut root, base + at).expect("BAR read"), queues, "at {base:#x}");
         let elsewhere = read(&mut root, function.bar + at);
         assert!(matches!(elsewhere, Err(RequestError::Status { status: Status::UnsupportedRequest, .. })));
@@ -160,14 +160,14 @@ fn the_bar_can_be_moved(make: Make) {
 fn without_memory_enable_the_bar_is_not_there(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     let master = config::COMMAND_BUS_MASTER;
-    bench.root.config_write(config::COMMAND as u16, &master.to_le_bytes()).expect("configuration write");
+    bench.root.config_write(config::COMMAND, &master.to_le_bytes()).expect("configuration write");
     let mut byte = [0];
     let status_at = bench.driver.function.common.offset + common::DEVICE_STATUS;
     let answer = bench.root.bar_read(status_at, &mut byte);
     assert!(matches!(answer, Err(RequestError::Status { status: Status::UnsupportedRequest, .. })));
     bench.root.bar_write(status_at, &[0]).expect("posted");
     let both = master | config::COMMAND_MEMORY;
-    bench.root.config_write(config::COMMAND as u16, &both.to_le_bytes()).expect("configuration write");
+    bench.root.config_write(config::COMMAND, &both.to_le_bytes()).expect("configuration write");
     assert_ne!(bench.status() & status::DRIVER_OK, 0, "the write went nowhere");
     bench.works();
 }
@@ -206,8 +206,8 @@ fn the_number_is_captured_from_configuration_writes(make: Make) {
     for number in [0x0100, 0x3fa8, 0xff00] {
         root.function = Bdf(number);
         // the monitor compares completer and requester ids
-        root.config_write(config::COMMAND as u16, &[0, 0]).expect("configuration write");
-        assert_eq!(root.config_u16(config::VENDOR_ID as u16), Ok(config::VENDOR_VIRTIO));
+        root.config_write(config::COMMAND, &[0, 0]).expect("configuration write");
+        assert_eq!(root.config_u16(config::VENDOR_ID), Ok(config::VENDOR_VIRTIO));
     }
     root.monitor.assert_silent();
 }

@@ -304,7 +304,7 @@ fn bus_master_taken_away(make: Make) {
     use hematite_sim::facts::config;
     let mut bench = Bench::new(make, Options::default());
     let command = config::COMMAND_MEMORY;
-    bench.root.config_write(config::COMMAND as u16, &command.to_le_bytes()).expect("config write");
+    bench.root.config_write(config::COMMAND, &command.to_le_bytes()).expect("config write");
     let (reads, writes) = (bench.root.counts.reads, bench.root.counts.writes);
     bench.drive(|driver, root| driver.send(root, &frame(60, 1)));
     bench.root.frame_in(frame(70, 2));
@@ -313,6 +313,6 @@ fn bus_master_taken_away(make: Make) {
     assert_eq!(bench.vectors(), NONE);
     assert_ne!(bench.status() & status::NEEDS_RESET, 0);
     let both = command | config::COMMAND_BUS_MASTER;
-    bench.root.config_write(config::COMMAND as u16, &both.to_le_bytes()).expect("config write");
+    bench.root.config_write(config::COMMAND, &both.to_le_bytes()).expect("config write");
     bench.recovers();
 }

@@ -1,7 +1,8 @@
 //! The model's configuration space: bytes and write masks from abi's table, and what a write sets off.
 
-use crate::facts::{capability as cap, config, msix};
+use hematite_abi::space::{self, ConfigParams};
 
+use crate::facts::{capability as cap, config, msix};
 use crate::root::tlp::Bdf;
 
 /// What a configuration write asks of the rest of the function.
@@ -13,11 +14,18 @@ pub(super) enum Effect {
     WindowWrite,
 }
 
+/// One double word: what it holds, and what a write changes.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    value: u32,
+    write: u32,
+    w1c: u32,
+}
+
 /// Configuration space.
 #[derive(Clone, Debug)]
 pub(super) struct ConfigSpace {
-    bytes: Vec<u8>,
-    writable: Vec<u8>,
+    words: Vec<Word>,
     /// Our number, as the last configuration write addressed us.
     pub(super) function: Bdf,
 }
@@ -26,19 +34,19 @@ const WINDOW_DATA: usize = cap::WINDOW_AT + cap::WINDOW_DATA as usize;
 const CONTROL: usize = cap::PCIE_AT + cap::PCIE_DEVICE_CONTROL as usize;
 
 impl ConfigSpace {
-    pub(super) fn new(vectors: u16) -> ConfigSpace {
-        let (bytes, writable) = config::space(vectors);
-        ConfigSpace { bytes: bytes.to_vec(), writable: writable.to_vec(), function: Bdf(0) }
+    pub(super) fn new(vectors: u16, queues: u16, payload_bytes: usize) -> ConfigSpace {
+        let params = ConfigParams::new(usize::from(vectors), usize::from(queues), payload_bytes);
+        let word = |reg: &space::DwReg| Word { value: reg.reset, write: reg.write, w1c: reg.w1c };
+        ConfigSpace { words: space::config_space(&params).iter().map(word).collect(), function: Bdf(0) }
     }
 
     fn u16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes([self.bytes[offset], self.bytes[offset + 1]])
+        (self.read(offset as u16 & !3) >> (8 * (offset & 3))) as u16
     }
 
-    /// One double word; beyond the end reads 0.
+    /// One double word; beyond the table reads 0.
     pub(super) fn read(&self, offset: u16) -> u32 {
-        let at = usize::from(offset);
-        self.bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        self.words.get(usize::from(offset) / 4).map_or(0, |word| word.value)
     }
 
     /// Whether this double word is the window into the BAR.
@@ -48,7 +56,7 @@ impl ConfigSpace {
 
     /// Where the window looks: offset in the BAR and length. None if that is no access which can be made.
     pub(super) fn window(&self) -> Option<(u64, usize)> {
-        let bar = self.bytes[cap::WINDOW_AT + cap::VIRTIO_BAR as usize];
+        let bar = self.u16(cap::WINDOW_AT + cap::VIRTIO_BAR as usize) as u8;
         let offset = self.read((cap::WINDOW_AT as u16) + cap::VIRTIO_OFFSET);
         let len = self.read((cap::WINDOW_AT as u16) + cap::VIRTIO_LENGTH);
         // [virtio 1.4: PCI configuration access capability] length 1, 2 or 4, offset a multiple of it
@@ -59,17 +67,14 @@ impl ConfigSpace {
     /// Writes the enabled lanes of one double word.
     pub(super) fn write(&mut self, offset: u16, be: u8, value: u32) -> Effect {
         let at = usize::from(offset);
-        if at + 4 > self.bytes.len() {
-            return Effect::Nothing;
-        }
         if ConfigSpace::is_window(offset) {
             return Effect::WindowWrite;
         }
-        let lanes = (0..4usize).filter(|lane| be >> lane & 1 == 1);
-        for lane in lanes {
-            let mask = self.writable[at + lane];
-            self.bytes[at + lane] = self.bytes[at + lane] & !mask | value.to_le_bytes()[lane] & mask;
-        }
+        let Some(word) = self.words.get_mut(at / 4) else { return Effect::Nothing };
+        let lanes =
+            (0..4).filter(|lane| be >> lane & 1 == 1).fold(0, |lanes, lane| lanes | 0xffu32 << (8 * lane));
+        word.value = word.value & !(word.write & lanes) | value & word.write & lanes;
+        word.value &= !(value & word.w1c & lanes);
         if at == CONTROL & !3 && be & 0b10 != 0 && value & u32::from(cap::DEVCTL_FLR) != 0 {
             return Effect::FunctionReset;
         }
@@ -77,7 +82,7 @@ impl ConfigSpace {
     }
 
     fn command(&self, bit: u16) -> bool {
-        self.u16(config::COMMAND as usize) & bit != 0
+        self.u16(usize::from(config::COMMAND)) & bit != 0
     }
 
     pub(super) fn memory_enabled(&self) -> bool {
@@ -90,8 +95,8 @@ impl ConfigSpace {
 
     /// Bus address of the BAR.
     pub(super) fn bar(&self) -> u64 {
-        let bar = config::BAR0 as u16;
-        (u64::from(self.read(bar + 4)) << 32 | u64::from(self.read(bar))) & !0xf
+        let bar = config::BAR0;
+        (u64::from(self.read(bar + 4)) << 32 | u64::from(self.read(bar))) & !config::BAR_FLAGS
     }
 
     /// Max_Payload_Size in bytes.
@@ -106,7 +111,7 @@ impl ConfigSpace {
 
     /// MSI-X: enabled, and all masked.
     pub(super) fn msix(&self) -> (bool, bool) {
-        let control = self.u16(cap::MSIX_AT + 2);
+        let control = self.u16(cap::MSIX_AT + msix::CAP_CONTROL as usize);
         (control & msix::ENABLE != 0, control & msix::FUNCTION_MASK != 0)
     }
 }

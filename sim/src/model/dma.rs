@@ -55,7 +55,7 @@ pub(super) struct Dma {
 
 /// Tags which every function may use without leave. [PCIe base: Device Control Register, Extended Tag Field Enable]
 const TAGS: u16 = 32;
-const PAGE: u64 = 4096;
+const PAGE: u64 = hematite_abi::tlp::PAGE_BYTES as u64;
 
 impl Dma {
     pub(super) fn new(limits: Limits) -> Dma {

@@ -6,7 +6,7 @@ use crate::facts::msix;
 /// One entry of the table.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    words: [u32; msix::ENTRY_WORDS as usize],
+    words: [u32; msix::ENTRY_WORDS],
     pending: bool,
 }
 
@@ -23,8 +23,8 @@ pub(super) struct Msix {
 
 impl Msix {
     pub(super) fn new(vectors: u16) -> Msix {
-        let mut words = [0; msix::ENTRY_WORDS as usize];
-        words[msix::ENTRY_CONTROL as usize / 4] = msix::CONTROL_MASKED;
+        let mut words = [0; msix::ENTRY_WORDS];
+        words[msix::ENTRY_CONTROL_WORD] = msix::CONTROL_MASKED;
         let entries = vec![Entry { words, pending: false }; usize::from(vectors)];
         Msix { entries, enabled: false, masked: false }
     }
@@ -34,8 +34,7 @@ impl Msix {
     }
 
     fn masked(&self, vector: usize) -> bool {
-        self.masked
-            || self.entries[vector].words[msix::ENTRY_CONTROL as usize / 4] & msix::CONTROL_MASKED != 0
+        self.masked || self.entries[vector].words[msix::ENTRY_CONTROL_WORD] & msix::CONTROL_MASKED != 0
     }
 
     /// Wants to interrupt by `vector`; one which does not exist (VIRTIO_MSI_NO_VECTOR) is forgotten.
@@ -49,7 +48,8 @@ impl Msix {
             return None;
         }
         let words = self.entries[vector].words;
-        Some((u64::from(words[1]) << 32 | u64::from(words[0] & !3), words[2]))
+        let addr = u64::from(words[msix::ENTRY_ADDR_HI_WORD]) << 32 | u64::from(words[msix::ENTRY_ADDR_WORD]);
+        Some((addr, words[msix::ENTRY_DATA_WORD]))
     }
 
     /// Messages which a change of masks has let go.
@@ -71,16 +71,15 @@ impl Msix {
 
     pub(super) fn read(&self, offset: u64) -> u32 {
         let word = offset as usize / 4;
-        let entry = self.entries.get(word / msix::ENTRY_WORDS as usize);
-        entry.map_or(0, |entry| entry.words[word % msix::ENTRY_WORDS as usize])
+        let entry = self.entries.get(word / msix::ENTRY_WORDS);
+        entry.map_or(0, |entry| entry.words[word % msix::ENTRY_WORDS])
     }
 
     pub(super) fn write(&mut self, offset: u64, value: u32) {
         let word = offset as usize / 4;
-        if let Some(entry) = self.entries.get_mut(word / msix::ENTRY_WORDS as usize) {
-            let field = word % msix::ENTRY_WORDS as usize;
-            entry.words[field] =
-                if field == msix::ENTRY_CONTROL as usize / 4 { value & msix::CONTROL_MASKED } else { value };
+        if let Some(entry) = self.entries.get_mut(word / msix::ENTRY_WORDS) {
+            let field = word % msix::ENTRY_WORDS;
+            entry.words[field] = value & hematite_abi::msix::ENTRY[field].mask as u32;
         }
     }
 

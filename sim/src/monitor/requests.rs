@@ -6,7 +6,7 @@ use super::settings::Settings;
 use crate::root::replies::span;
 use crate::root::tlp::{Bdf, CplFields, MemRequest, Status, Tlp, View};
 
-const PAGE: u64 = 4096;
+const PAGE: u64 = hematite_abi::tlp::PAGE_BYTES as u64;
 
 /// A memory request's own shape.
 /// [PCIe base: Memory Request Rules], [PCIe base: Byte Enable Rules]

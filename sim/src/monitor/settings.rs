@@ -93,7 +93,7 @@ impl Settings {
     }
 }
 
-const COMMAND: usize = config::COMMAND as usize;
+const COMMAND: usize = hematite_abi::config::COMMAND;
 const BUS_MASTER: u16 = config::COMMAND_BUS_MASTER;
 const CONTROL: usize = cap::PCIE_AT + cap::PCIE_DEVICE_CONTROL as usize;
 const FLR: u16 = cap::DEVCTL_FLR;

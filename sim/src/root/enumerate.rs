@@ -78,12 +78,12 @@ impl<D: Device, M: HostMemory> Root<D, M> {
 
     /// Finds the function and makes it usable.
     pub fn enumerate(&mut self) -> Result<Function, EnumerateError> {
-        let vendor = self.config_u16(config::VENDOR_ID as u16)?;
+        let vendor = self.config_u16(config::VENDOR_ID)?;
         if vendor == u16::MAX {
             return Err(EnumerateError::Nobody(vendor));
         }
-        let device = self.config_u16(config::DEVICE_ID as u16)?;
-        self.config_write(config::COMMAND as u16, &0u16.to_le_bytes())?;
+        let device = self.config_u16(config::DEVICE_ID)?;
+        self.config_write(config::COMMAND, &0u16.to_le_bytes())?;
         let bar_bytes = self.place_bar()?;
         let mut function = self.walk()?;
         (function.vendor, function.device) = (vendor, device);
@@ -94,11 +94,11 @@ impl<D: Device, M: HostMemory> Root<D, M> {
 
     /// Sizes BAR 0, places it, and returns its size.
     pub fn place_bar(&mut self) -> Result<u64, EnumerateError> {
-        let bar0 = config::BAR0 as u16;
+        let bar0 = config::BAR0;
         self.config_write(bar0, &u64::MAX.to_le_bytes())?;
         let sized = u64::from_le_bytes(self.config(bar0)?);
-        let size = (sized & !0xf).wrapping_neg();
-        if sized & 0x7 != config::BAR_MEM64 || !size.is_power_of_two() {
+        let size = (sized & !config::BAR_FLAGS).wrapping_neg();
+        if sized & config::BAR_TYPE_MASK != config::BAR_MEM64 || !size.is_power_of_two() {
             return Err(EnumerateError::BadBar(sized));
         }
         self.config_write(bar0, &BAR_BASE.to_le_bytes())?;
@@ -110,9 +110,9 @@ impl<D: Device, M: HostMemory> Root<D, M> {
     pub fn walk(&mut self) -> Result<Function, EnumerateError> {
         let bad = |text: String| EnumerateError::Chain(text);
         let mut chain = vec![];
-        let mut at = u16::from(self.config::<1>(config::CAP_POINTER as u16)?[0]);
+        let mut at = u16::from(self.config::<1>(config::CAP_POINTER)?[0]);
         while at != 0 {
-            if at < 0x40 || at & 3 != 0 || chain.len() > 48 {
+            if at < FIRST_CAP || at & 3 != 0 || chain.len() > CAPS_MOST {
                 return Err(bad(format!("pointer {at:#x} after {chain:x?}")));
             }
             let [id, next] = self.config(at)?;
@@ -121,7 +121,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         }
         let find = |id: u8| chain.iter().find(|(i, _)| *i == id).map(|(_, at)| *at);
         let need = |id: u8, name: &str| find(id).ok_or_else(|| bad(format!("no {name} in {chain:x?}")));
-        let (pcie, msix) = (need(cap::ID_PCIE, "PCI Express")?, need(cap::ID_MSIX, "MSI-X")?);
+        let (pcie, msix_at) = (need(cap::ID_PCIE, "PCI Express")?, need(cap::ID_MSIX, "MSI-X")?);
         let mut function = Function {
             vendor: 0,
             device: 0,
@@ -129,10 +129,10 @@ impl<D: Device, M: HostMemory> Root<D, M> {
             bar_bytes: 0,
             power: find(cap::ID_POWER),
             pcie,
-            msix,
-            vectors: (self.config_u16(msix + 2)? & msix::SIZE_MASK) + 1,
-            table: u64::from(self.config_u32(msix + 4)? & !7),
-            pending: u64::from(self.config_u32(msix + 8)? & !7),
+            msix: msix_at,
+            vectors: (self.config_u16(msix_at + msix::CAP_CONTROL)? & msix::SIZE_MASK) + 1,
+            table: u64::from(self.config_u32(msix_at + msix::CAP_TABLE)? & !msix::LOCATION_MASK),
+            pending: u64::from(self.config_u32(msix_at + msix::CAP_PBA)? & !msix::LOCATION_MASK),
             common: Structure::default(),
             notify: Structure::default(),
             notify_multiplier: 0,
@@ -175,8 +175,8 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         let value = keep | sizes | cap::DEVCTL_EXTENDED_TAG;
         self.config_write(control, &value.to_le_bytes())?;
         let command = config::COMMAND_MEMORY | config::COMMAND_BUS_MASTER;
-        self.config_write(config::COMMAND as u16, &command.to_le_bytes())?;
-        self.config_write(function.msix + 2, &msix::ENABLE.to_le_bytes())?;
+        self.config_write(config::COMMAND, &command.to_le_bytes())?;
+        self.config_write(function.msix + msix::CAP_CONTROL, &msix::ENABLE.to_le_bytes())?;
         Ok(())
     }
 
@@ -204,10 +204,14 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         // [PCIe base: Function Level Reset] allows 100 ms; ours is done when its DMA is.
         self.pump(FLR_CYCLES);
         self.monitor.order.forget_all();
-        self.config_write(config::BAR0 as u16, &function.bar.to_le_bytes())?;
+        self.config_write(config::BAR0, &function.bar.to_le_bytes())?;
         self.enable(function)
     }
 }
+
+/// Capabilities lie behind the header, in double words, and below the extended space.
+const FIRST_CAP: u16 = hematite_abi::layout::CAP_POWER as u16;
+const CAPS_MOST: usize = (hematite_abi::config::SPACE_PCI_BYTES - FIRST_CAP as usize) / 4;
 
 /// Cycles given to a Function Level Reset.
 pub const FLR_CYCLES: u64 = 10_000;

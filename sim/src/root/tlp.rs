@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use hematite_abi::tlp as abi;
+
 /// Bus, device and function number, as in a requester id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bdf(pub u16);
@@ -90,48 +92,79 @@ pub enum View<'a> {
     Malformed(&'static str),
 }
 
-// The formats and types. [PCIe base: Fmt[2:0] and Type[4:0] Field Encodings]
-pub(crate) mod code {
-    pub(crate) const FMT_3: u8 = 0b000;
-    pub(crate) const FMT_4: u8 = 0b001;
-    pub(crate) const FMT_3_DATA: u8 = 0b010;
-    pub(crate) const FMT_4_DATA: u8 = 0b011;
-    pub(crate) const MEM: u8 = 0b00000;
-    pub(crate) const MEM_LOCKED: u8 = 0b00001;
-    pub(crate) const IO: u8 = 0b00010;
-    pub(crate) const CFG0: u8 = 0b00100;
-    pub(crate) const CFG1: u8 = 0b00101;
-    pub(crate) const FETCH_ADD: u8 = 0b01100;
-    pub(crate) const SWAP: u8 = 0b01101;
-    pub(crate) const COMPARE_SWAP: u8 = 0b01110;
-    pub(crate) const CPL: u8 = 0b01010;
-    pub(crate) const MSG: u8 = 0b10000;
-    pub(crate) const MSG_MASK: u8 = 0b11000;
-}
-use code::*;
+// The formats and types, as wide as their fields.
+const FMT_3: u8 = abi::FMT_3DW as u8;
+const FMT_4: u8 = abi::FMT_4DW as u8;
+const FMT_3_DATA: u8 = abi::FMT_3DW_DATA as u8;
+const FMT_4_DATA: u8 = abi::FMT_4DW_DATA as u8;
+const MEM: u8 = abi::TYPE_MEM as u8;
+const MEM_LOCKED: u8 = abi::TYPE_MEM_LOCKED as u8;
+const IO: u8 = abi::TYPE_IO as u8;
+const CFG0: u8 = abi::TYPE_CFG0 as u8;
+const CFG1: u8 = abi::TYPE_CFG1 as u8;
+const CPL: u8 = abi::TYPE_CPL as u8;
+const FETCH_ADD: u8 = abi::TYPE_FETCH_ADD as u8;
+const SWAP: u8 = abi::TYPE_SWAP as u8;
+const COMPARE_SWAP: u8 = abi::TYPE_CAS as u8;
+const MSG: u8 = abi::TYPE_MSG as u8;
+/// Type bits which are a message's routing.
+const MSG_ROUTING: u8 = 0b111;
 
 /// Longest payload a length field can say, in bytes.
-pub const MAX_BYTES: usize = 4096;
+pub const MAX_BYTES: usize = abi::PAYLOAD_MAX;
+const MAX_WORDS: u16 = (MAX_BYTES / 4) as u16;
 
 impl Status {
     fn from_bits(bits: u32) -> Status {
-        match bits {
-            0b000 => Status::Success,
-            0b001 => Status::UnsupportedRequest,
-            0b010 => Status::RequestRetry,
-            0b100 => Status::CompleterAbort,
-            other => Status::Reserved(other as u8),
+        match u64::from(bits) {
+            abi::STATUS_SC => Status::Success,
+            abi::STATUS_UR => Status::UnsupportedRequest,
+            abi::STATUS_CRS => Status::RequestRetry,
+            abi::STATUS_CA => Status::CompleterAbort,
+            _ => Status::Reserved(bits as u8),
         }
     }
 
     fn bits(self) -> u32 {
-        match self {
-            Status::Success => 0b000,
-            Status::UnsupportedRequest => 0b001,
-            Status::RequestRetry => 0b010,
-            Status::CompleterAbort => 0b100,
-            Status::Reserved(bits) => u32::from(bits) & 7,
-        }
+        let bits = match self {
+            Status::Success => abi::STATUS_SC,
+            Status::UnsupportedRequest => abi::STATUS_UR,
+            Status::RequestRetry => abi::STATUS_CRS,
+            Status::CompleterAbort => abi::STATUS_CA,
+            Status::Reserved(bits) => u64::from(bits),
+        };
+        bits as u32
+    }
+}
+
+/// A header being filled: fields by their place in the 128 bits.
+#[derive(Default)]
+struct Header(u128);
+
+impl Header {
+    fn put(mut self, lsb: usize, bits: usize, value: u64) -> Header {
+        self.0 |= (u128::from(value) & ((1 << bits) - 1)) << lsb;
+        self
+    }
+
+    fn start(format: u8, kind: u8, tag: u16, words: u16) -> Header {
+        Header::default()
+            .put(abi::FMT_LSB, abi::FMT_BITS, format.into())
+            .put(abi::TYPE_LSB, abi::TYPE_BITS, kind.into())
+            .put(abi::TAG8_LSB, abi::TAG8_BITS, u64::from(tag >> abi::TAG_BITS))
+            .put(abi::TAG9_LSB, abi::TAG9_BITS, u64::from(tag >> (abi::TAG_BITS + 1)))
+            .put(abi::LENGTH_LSB, abi::LENGTH_BITS, words.into())
+    }
+
+    fn request(self, requester: Bdf, tag: u16, first_be: u8, last_be: u8) -> Header {
+        self.put(abi::REQUESTER_LSB, abi::REQUESTER_BITS, requester.0.into())
+            .put(abi::TAG_LSB, abi::TAG_BITS, tag.into())
+            .put(abi::LAST_BE_LSB, abi::LAST_BE_BITS, last_be.into())
+            .put(abi::FIRST_BE_LSB, abi::FIRST_BE_BITS, first_be.into())
+    }
+
+    fn words(self) -> [u32; 4] {
+        [0, 32, 64, 96].map(|lsb| (self.0 >> lsb) as u32)
     }
 }
 
@@ -147,21 +180,6 @@ pub fn byte_enables(addr: u64, len: usize) -> (u8, u8, u16) {
     if words == 1 { ((first & last) as u8, 0, 1) } else { (first as u8, last as u8, words as u16) }
 }
 
-fn word0(format: u8, kind: u8, tag: u16, words: u16) -> u32 {
-    u32::from(format) << 29
-        | u32::from(kind) << 24
-        | u32::from(tag >> 9 & 1) << 23
-        | u32::from(tag >> 8 & 1) << 19
-        | u32::from(words) & 0x3ff
-}
-
-fn request_word(requester: Bdf, tag: u16, first_be: u8, last_be: u8) -> u32 {
-    u32::from(requester.0) << 16
-        | u32::from(tag & 0xff) << 8
-        | u32::from(last_be & 0xf) << 4
-        | u32::from(first_be & 0xf)
-}
-
 impl Tlp {
     /// A memory request with every field given; `data` is empty for a read.
     pub fn memory(request: MemRequest, data: Option<&[u8]>) -> Tlp {
@@ -172,18 +190,23 @@ impl Tlp {
             (false, true) => FMT_3_DATA,
             (true, true) => FMT_4_DATA,
         };
-        let low = request.addr as u32 & !3;
-        let mut header = [
-            word0(format, MEM, request.tag, request.words),
-            request_word(request.requester, request.tag, request.first_be, request.last_be),
-            low,
-            0,
-        ];
-        if wide {
-            header[2] = (request.addr >> 32) as u32;
-            header[3] = low;
-        }
-        Tlp { header, data: data.unwrap_or_default().to_vec(), error: false }
+        let header = Header::start(format, MEM, request.tag, request.words).request(
+            request.requester,
+            request.tag,
+            request.first_be,
+            request.last_be,
+        );
+        let addr = request.addr & !3;
+        let header = if wide {
+            header.put(abi::ADDR_DW2_LSB, abi::ADDR_DW2_BITS, addr >> abi::ADDR_DW2_BITS).put(
+                abi::ADDR_DW3_LSB,
+                abi::ADDR_DW3_BITS,
+                addr,
+            )
+        } else {
+            header.put(abi::ADDR_DW2_LSB, abi::ADDR_DW2_BITS, addr)
+        };
+        Tlp { header: header.words(), data: data.unwrap_or_default().to_vec(), error: false }
     }
 
     /// Reads `len` bytes at `addr`, any alignment.
@@ -203,16 +226,12 @@ impl Tlp {
 
     fn config(request: CfgRequest, value: Option<u32>) -> Tlp {
         let format = if value.is_some() { FMT_3_DATA } else { FMT_3 };
-        Tlp {
-            header: [
-                word0(format, CFG0, request.tag, 1),
-                request_word(request.requester, request.tag, request.be, 0),
-                u32::from(request.target.0) << 16 | u32::from(request.offset & 0xffc),
-                0,
-            ],
-            data: value.map(|value| value.to_le_bytes().to_vec()).unwrap_or_default(),
-            error: false,
-        }
+        let header = Header::start(format, CFG0, request.tag, 1)
+            .request(request.requester, request.tag, request.be, 0)
+            .put(abi::CFG_TARGET_LSB, abi::CFG_TARGET_BITS, request.target.0.into())
+            .put(abi::CFG_REGISTER_LSB, abi::CFG_REGISTER_BITS, u64::from(request.offset / 4));
+        let data = value.map(|value| value.to_le_bytes().to_vec()).unwrap_or_default();
+        Tlp { header: header.words(), data, error: false }
     }
 
     /// A type 0 configuration read.
@@ -226,16 +245,14 @@ impl Tlp {
     }
 
     fn completion_header(format: u8, fields: CplFields, words: u16) -> [u32; 4] {
-        [
-            word0(format, CPL, fields.tag, words),
-            u32::from(fields.completer.0) << 16
-                | fields.status.bits() << 13
-                | u32::from(fields.byte_count) & 0xfff,
-            u32::from(fields.requester.0) << 16
-                | u32::from(fields.tag & 0xff) << 8
-                | u32::from(fields.lower_addr & 0x7f),
-            0,
-        ]
+        Header::start(format, CPL, fields.tag, words)
+            .put(abi::CPL_COMPLETER_LSB, abi::CPL_COMPLETER_BITS, fields.completer.0.into())
+            .put(abi::CPL_STATUS_LSB, abi::CPL_STATUS_BITS, fields.status.bits().into())
+            .put(abi::CPL_BYTES_LSB, abi::CPL_BYTES_BITS, fields.byte_count.into())
+            .put(abi::CPL_REQUESTER_LSB, abi::CPL_REQUESTER_BITS, fields.requester.0.into())
+            .put(abi::CPL_TAG_LSB, abi::CPL_TAG_BITS, fields.tag.into())
+            .put(abi::CPL_LOWER_LSB, abi::CPL_LOWER_BITS, fields.lower_addr.into())
+            .words()
     }
 
     /// A completion without data.
@@ -249,36 +266,42 @@ impl Tlp {
         Tlp { header: Tlp::completion_header(FMT_3_DATA, fields, words), data, error: false }
     }
 
+    /// A field by its place in the 128 bits.
+    fn field(&self, lsb: usize, bits: usize) -> u64 {
+        let header = (0..4).fold(0, |header, word| header | u128::from(self.header[word]) << (32 * word));
+        (header >> lsb) as u64 & (u64::MAX >> (64 - bits))
+    }
+
     /// The poisoned bit (EP): the sender knows that the payload is bad.
     pub fn poisoned(&self) -> bool {
-        self.header[0] >> 14 & 1 == 1
+        self.field(abi::EP_LSB, abi::EP_BITS) == 1
     }
 
     /// The same TLP with the poisoned bit set.
     pub fn poison(mut self) -> Tlp {
-        self.header[0] |= 1 << 14;
+        self.header[0] |= 1 << abi::EP_LSB;
         self
     }
 
     /// Format field.
     pub fn format(&self) -> u8 {
-        (self.header[0] >> 29) as u8
+        self.field(abi::FMT_LSB, abi::FMT_BITS) as u8
     }
 
     /// Type field.
     pub fn kind(&self) -> u8 {
-        (self.header[0] >> 24 & 0x1f) as u8
+        self.field(abi::TYPE_LSB, abi::TYPE_BITS) as u8
     }
 
     /// Words of header, 3 or 4.
     pub fn header_words(&self) -> usize {
-        3 + usize::from(self.format() & 1)
+        3 + usize::from(self.format() >> abi::FMT_4DW_BIT & 1)
     }
 
     /// The length field, in double words (0 means 1024).
     pub fn words(&self) -> u16 {
-        match self.header[0] & 0x3ff {
-            0 => 1024,
+        match self.field(abi::LENGTH_LSB, abi::LENGTH_BITS) {
+            0 => MAX_WORDS,
             words => words as u16,
         }
     }
@@ -303,48 +326,55 @@ impl Tlp {
 
     /// Where a request's completion goes.
     pub fn requester_and_tag(&self) -> (Bdf, u16) {
-        (Bdf((self.header[1] >> 16) as u16), self.tag(self.header[1] >> 8))
+        let requester = Bdf(self.field(abi::REQUESTER_LSB, abi::REQUESTER_BITS) as u16);
+        (requester, self.tag(abi::TAG_LSB))
     }
 
-    fn tag(&self, low: u32) -> u16 {
-        let (t8, t9) = (self.header[0] >> 19 & 1, self.header[0] >> 23 & 1);
-        (t9 << 9 | t8 << 8 | low & 0xff) as u16
+    /// The tag whose low bits are at `lsb`, with bits 8 and 9 of the first word.
+    fn tag(&self, lsb: usize) -> u16 {
+        let low = self.field(lsb, abi::TAG_BITS);
+        let t8 = self.field(abi::TAG8_LSB, abi::TAG8_BITS);
+        let t9 = self.field(abi::TAG9_LSB, abi::TAG9_BITS);
+        (t9 << (abi::TAG_BITS + 1) | t8 << abi::TAG_BITS | low) as u16
     }
 
     fn mem_request(&self) -> MemRequest {
+        let (requester, tag) = self.requester_and_tag();
+        let dw2 = self.field(abi::ADDR_DW2_LSB, abi::ADDR_DW2_BITS);
         let addr = match self.header_words() {
-            4 => u64::from(self.header[2]) << 32 | u64::from(self.header[3] & !3),
-            _ => u64::from(self.header[2] & !3),
+            4 => dw2 << abi::ADDR_DW2_BITS | self.field(abi::ADDR_DW3_LSB, abi::ADDR_DW3_BITS),
+            _ => dw2,
         };
         MemRequest {
-            requester: Bdf((self.header[1] >> 16) as u16),
-            tag: self.tag(self.header[1] >> 8),
-            addr,
+            requester,
+            tag,
+            addr: addr & !3,
             words: self.words(),
-            first_be: (self.header[1] & 0xf) as u8,
-            last_be: (self.header[1] >> 4 & 0xf) as u8,
+            first_be: self.field(abi::FIRST_BE_LSB, abi::FIRST_BE_BITS) as u8,
+            last_be: self.field(abi::LAST_BE_LSB, abi::LAST_BE_BITS) as u8,
         }
     }
 
     fn cfg_request(&self) -> CfgRequest {
+        let (requester, tag) = self.requester_and_tag();
         CfgRequest {
-            requester: Bdf((self.header[1] >> 16) as u16),
-            tag: self.tag(self.header[1] >> 8),
-            target: Bdf((self.header[2] >> 16) as u16),
-            offset: (self.header[2] & 0xffc) as u16,
-            be: (self.header[1] & 0xf) as u8,
+            requester,
+            tag,
+            target: Bdf(self.field(abi::CFG_TARGET_LSB, abi::CFG_TARGET_BITS) as u16),
+            offset: 4 * self.field(abi::CFG_REGISTER_LSB, abi::CFG_REGISTER_BITS) as u16,
+            be: self.field(abi::FIRST_BE_LSB, abi::FIRST_BE_BITS) as u8,
         }
     }
 
     fn cpl_fields(&self) -> CplFields {
-        let count = (self.header[1] & 0xfff) as u16;
+        let count = self.field(abi::CPL_BYTES_LSB, abi::CPL_BYTES_BITS) as u16;
         CplFields {
-            completer: Bdf((self.header[1] >> 16) as u16),
-            status: Status::from_bits(self.header[1] >> 13 & 7),
-            byte_count: if count == 0 { 4096 } else { count },
-            requester: Bdf((self.header[2] >> 16) as u16),
-            tag: self.tag(self.header[2] >> 8),
-            lower_addr: (self.header[2] & 0x7f) as u8,
+            completer: Bdf(self.field(abi::CPL_COMPLETER_LSB, abi::CPL_COMPLETER_BITS) as u16),
+            status: Status::from_bits(self.field(abi::CPL_STATUS_LSB, abi::CPL_STATUS_BITS) as u32),
+            byte_count: if count == 0 { MAX_BYTES as u16 } else { count },
+            requester: Bdf(self.field(abi::CPL_REQUESTER_LSB, abi::CPL_REQUESTER_BITS) as u16),
+            tag: self.tag(abi::CPL_TAG_LSB),
+            lower_addr: self.field(abi::CPL_LOWER_LSB, abi::CPL_LOWER_BITS) as u8,
         }
     }
 
@@ -363,7 +393,7 @@ impl Tlp {
                 "payload behind a header without data"
             });
         }
-        if self.header[0] >> 15 & 1 == 1 {
+        if self.field(abi::TD_LSB, abi::TD_BITS) == 1 {
             return View::Malformed("digest bit set, no digest crosses this edge");
         }
         match (kind, has_data) {
@@ -381,9 +411,10 @@ impl Tlp {
             (CPL, _) if self.header_words() != 3 => View::Malformed("completion with a four-word header"),
             (CPL, false) => View::Cpl(self.cpl_fields()),
             (CPL, true) => View::CplD(self.cpl_fields(), &self.data),
-            (kind, _) if kind & MSG_MASK == MSG => {
-                View::Msg { code: (self.header[1] & 0xff) as u8, routing: kind & !MSG_MASK }
-            }
+            (kind, _) if kind & !MSG_ROUTING == MSG => View::Msg {
+                code: self.field(abi::MSG_CODE_LSB, abi::MSG_CODE_BITS) as u8,
+                routing: kind & MSG_ROUTING,
+            },
             _ => View::Unsupported { format, kind },
         }
     }
