@@ -1,9 +1,11 @@
 //! Configuration space: what a kernel finds, and what it may do there.
 
+use hematite_abi::space::{self, ConfigParams, DwReg};
+use hematite_abi::{config as abi, layout};
 use hematite_sim::driver::Options;
 use hematite_sim::facts::{capability as cap, common, config, status};
 use hematite_sim::root::tlp::{Bdf, MemRequest, Status};
-use hematite_sim::root::{LinkModel, RequestError, Tlp};
+use hematite_sim::root::{Function, LinkModel, RequestError, Tlp};
 use hematite_tests::{Bench, Make, on_bodies, root};
 
 on_bodies!(
@@ -12,7 +14,8 @@ on_bodies!(
     structures_lie_in_the_bar_and_do_not_overlap,
     any_size_and_alignment_reads_the_same_bytes,
     what_is_read_only_stays,
-    beyond_the_legacy_space_there_is_nothing,
+    out_of_reset_it_is_abis_table,
+    beyond_the_table_there_is_nothing,
     the_bar_can_be_moved,
     without_memory_enable_the_bar_is_not_there,
     requests_which_nobody_serves_are_refused,
@@ -42,20 +45,8 @@ fn the_function_is_found(make: Make) {
 fn the_capability_chain_is_the_one_of_the_design(make: Make) {
     let mut root = root(make, LinkModel::fast());
     let function = root.enumerate().expect("enumeration");
-    let vendor = cap::ID_VENDOR;
-    assert_eq!(
-        function.chain,
-        [
-            (cap::ID_POWER, 0x40),
-            (cap::ID_PCIE, 0x60),
-            (cap::ID_MSIX, 0x9c),
-            (vendor, 0xa8),
-            (vendor, 0xb8),
-            (vendor, 0xcc),
-            (vendor, 0xdc),
-            (vendor, 0xec),
-        ]
-    );
+    let chain: Vec<(u8, u16)> = layout::CHAIN.iter().map(|cap| (cap.id as u8, cap.offset as u16)).collect();
+    assert_eq!(function.chain, chain);
     let order = [
         function.common.cap,
         function.notify.cap,
@@ -63,7 +54,9 @@ fn the_capability_chain_is_the_one_of_the_design(make: Make) {
         function.device_cfg.cap,
         function.window,
     ];
-    assert_eq!(order, [0xa8, 0xb8, 0xcc, 0xdc, 0xec]);
+    let offsets =
+        [layout::CAP_COMMON, layout::CAP_NOTIFY, layout::CAP_ISR, layout::CAP_DEVICE, layout::CAP_PCI_CFG];
+    assert_eq!(order.map(usize::from), offsets);
 }
 
 fn structures_lie_in_the_bar_and_do_not_overlap(make: Make) {
@@ -101,38 +94,54 @@ fn any_size_and_alignment_reads_the_same_bytes(make: Make) {
     root.monitor.assert_silent();
 }
 
+/// The table of abi for this function's own parameters.
+fn table(root: &mut hematite_tests::BareRoot, function: &Function) -> Vec<DwReg> {
+    let capabilities = function.pcie + abi::DEVICE_CAPABILITIES as u16;
+    let mps = root.config_u32(capabilities).expect("device capabilities") >> abi::DEVCAP_MPS_LSB;
+    let payload_bytes = (abi::SIZE_UNIT as usize) << (mps & ((1 << abi::DEVCAP_MPS_BITS) - 1));
+    let queues = (function.notify.len / function.notify_multiplier) as usize;
+    space::config_space(&ConfigParams::new(usize::from(function.vectors), queues, payload_bytes)).to_vec()
+}
+
+fn out_of_reset_it_is_abis_table(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let function = root.walk().expect("capabilities");
+    for reg in table(&mut root, &function) {
+        let value = root.config_u32(reg.offset as u16).expect("configuration read");
+        assert_eq!(value & !reg.live, reg.reset & !reg.live, "offset {:#x}", reg.offset);
+    }
+    root.monitor.assert_silent();
+}
+
 fn what_is_read_only_stays(make: Make) {
     let mut root = root(make, LinkModel::fast());
     let function = root.enumerate().expect("enumeration");
-    let before = dump(&mut root);
-    let window = usize::from(function.window);
-    for at in (0..256usize).step_by(4) {
-        // the window's data reach into the BAR, device control has a reset in it: other tests are about those
-        if at == window + 16 || at == usize::from(function.pcie + cap::PCIE_DEVICE_CONTROL) {
+    let control = function.pcie + cap::PCIE_DEVICE_CONTROL;
+    for reg in table(&mut root, &function) {
+        let at = reg.offset as u16;
+        // the window's data reach into the BAR; device control has a reset in it; a sleeping function is another test
+        if at == function.window + cap::WINDOW_DATA
+            || at == control
+            || Some(at) == function.power.map(|p| p + 4)
+        {
             continue;
         }
-        root.config_write(at as u16, &[0xff; 4]).expect("configuration write");
-    }
-    let after = dump(&mut root);
-    let fixed = |at: usize| {
-        matches!(at, 0..4 | 8..0x10 | 0x18..=0x3b | 0x3d..=0x3f)
-            || (at >= 0xa8 && at < window)
-            || (0x9c..0x9e).contains(&at)
-            || (0xa0..0xa8).contains(&at)
-            || (0x40..0x44).contains(&at)
-            || (0x60..0x68).contains(&at)
-    };
-    for at in (0..256).filter(|at| fixed(*at)) {
-        assert_eq!(after[at], before[at], "byte {at:#x}");
+        root.config_write(at, &[0xff; 4]).expect("configuration write");
+        let value = root.config_u32(at).expect("configuration read");
+        let known = !(reg.live | reg.w1c);
+        assert_eq!(value & known, (reg.reset | reg.write) & known, "ones at {at:#x}");
+        root.config_write(at, &[0; 4]).expect("configuration write");
+        let value = root.config_u32(at).expect("configuration read");
+        assert_eq!(value & known, reg.reset & !reg.write & known, "zeroes at {at:#x}");
     }
     root.reset();
     root.enumerate().expect("enumeration after a hot reset");
     root.monitor.assert_silent();
 }
 
-fn beyond_the_legacy_space_there_is_nothing(make: Make) {
+fn beyond_the_table_there_is_nothing(make: Make) {
     let mut root = root(make, LinkModel::fast());
-    for at in [0x100, 0x104, 0x200, 0xffc] {
+    for at in [4 * space::CONFIG_DWORDS as u16, 0x200, 0x800, 0xffc] {
         assert_eq!(root.config_u32(at).expect("extended configuration space"), 0, "offset {at:#x}");
         root.config_write(at, &[0xff; 4]).expect("configuration write");
         assert_eq!(root.config_u32(at).expect("extended configuration space"), 0, "offset {at:#x}");
