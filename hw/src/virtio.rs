@@ -1,1 +1,11 @@
 //! The registers a virtio driver sees.
+
+pub mod common;
+pub mod device_cfg;
+pub mod errors;
+pub mod interrupts;
+pub mod isr;
+pub mod notify;
+pub mod queues;
+pub mod regions;
+pub mod status;

@@ -5,15 +5,15 @@ use rust_hdl_core::simulate::simulate;
 
 /// A block under test, and how many cycles it has seen.
 #[allow(dead_code, reason = "each block test uses the part it needs")]
-pub struct Harness<B: Block> {
-    pub uut: B,
-    pub cycle: u64,
+pub(crate) struct Harness<B: Block> {
+    pub(crate) uut: B,
+    pub(crate) cycle: u64,
     clock: fn(&mut B) -> &mut Signal<In, Clock>,
 }
 
 impl<B: Block> Harness<B> {
     /// Connects the block and settles it with the clock low.
-    pub fn new(mut uut: B, clock: fn(&mut B) -> &mut Signal<In, Clock>) -> Self {
+    pub(crate) fn new(mut uut: B, clock: fn(&mut B) -> &mut Signal<In, Clock>) -> Self {
         uut.connect_all();
         let mut harness = Harness { uut, cycle: 0, clock };
         harness.settle();
@@ -21,12 +21,12 @@ impl<B: Block> Harness<B> {
     }
 
     /// Lets combinational outputs follow the inputs just set.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         assert!(simulate(&mut self.uut, 200), "cycle {}: the block does not settle", self.cycle);
     }
 
     /// A rising and a falling edge.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.settle();
         (self.clock)(&mut self.uut).next = Clock { clk: true };
         self.settle();
@@ -36,7 +36,7 @@ impl<B: Block> Harness<B> {
     }
 
     /// Ticks until `done`, at most `limit` cycles; `what` names the wait.
-    pub fn until(&mut self, what: &str, limit: u64, mut done: impl FnMut(&mut B) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, limit: u64, mut done: impl FnMut(&mut B) -> bool) {
         for _ in 0..limit {
             if done(&mut self.uut) {
                 return;

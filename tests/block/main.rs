@@ -1,8 +1,8 @@
 //! One file per block of `hw`, named after it.
 
 mod cut;
-mod harness;
-mod rings;
-
 mod fetch;
+mod harness;
+mod pack;
+mod rings;
 mod walk;

@@ -1,0 +1,240 @@
+//! Transmission: from the buffers of a chain to a frame.
+//! In: `segment`; `reply`.   Out: `request` (payload reads); `frame`; `done`; `error`.
+//! Time: a request per piece and cycle; a beat of payload per cycle; 1 cycle more for a frame whose end spills over.
+//! Waits: on DMA, on `frame`. A frame of a bad chain ends with its error mark; its chain is not completed.
+//! Spec: [virtio 1.4: Packet Transmission], [Device Operation: Packet Transmission]
+
+use super::issue::Issue;
+use crate::params::Params;
+use crate::port::chain::{Done, Segment};
+use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::frame::FrameSide;
+use crate::port::queue::QueueError;
+use crate::prim::beat::{BeatSink, BeatSource};
+use crate::prim::fifo::Fifo;
+use crate::prim::pack::Pack;
+use crate::prim::stream::{StreamSink, StreamSource};
+use hematite_abi::{ident, net};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// See the file's head.
+#[derive(LogicBlock)]
+pub struct Tx<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub segment: StreamSink<Segment>,
+    pub read_bytes: Signal<In, Bits<13>>,
+    pub request: StreamSource<ReadRequest>,
+    pub reply: BeatSink<W, ReadSide>,
+    pub frame: BeatSource<W, FrameSide>,
+    pub done: StreamSource<Done>,
+    pub error: StreamSource<QueueError>,
+    pub busy: Signal<Out, Bit>,
+    /// Pulses: a frame shorter than an Ethernet header, longer than the device carries.
+    pub count_short: Signal<Out, Bit>,
+    pub count_long: Signal<Out, Bit>,
+    issue: Issue,
+    pack: Pack<W>,
+    dones: Fifo<Done>,
+    errors: Fifo<QueueError>,
+    // The piece being received: which byte of it comes next.
+    inside: Reg<Bit>,
+    left: Reg<Bits<13>>,
+    // What is known of the chain so far.
+    begun: Reg<Bit>,
+    bad: Reg<Bit>,
+    failed: Reg<Bit>,
+    short_by: Reg<Bits<6>>,
+    skipped: Reg<Bits<2>>,
+    lane: Signal<Local, Bits<13>>,
+    left_now: Signal<Local, Bits<13>>,
+    available: Signal<Local, Bits<13>>,
+    taken: Signal<Local, Bits<13>>,
+    offer: Signal<Local, Bit>,
+    piece_end: Signal<Local, Bit>,
+    chain_end: Signal<Local, Bit>,
+    read_failed: Signal<Local, Bit>,
+    short_now: Signal<Local, Bits<6>>,
+    too_short: Signal<Local, Bit>,
+    go: Signal<Local, Bit>,
+    beat_bytes: Constant<Bits<13>>,
+    start: Constant<Bits<7>>,
+    skip: Constant<Bits<2>>,
+    least: Constant<Bits<6>>,
+}
+
+impl<const W: usize> Tx<W> {
+    /// Frames of up to `params.frame_bytes`.
+    pub fn new(params: &Params) -> Self {
+        let lanes = W / 8;
+        let header = net::HDR_BYTES;
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            segment: Default::default(),
+            read_bytes: Default::default(),
+            request: Default::default(),
+            reply: Default::default(),
+            frame: Default::default(),
+            done: Default::default(),
+            error: Default::default(),
+            busy: Default::default(),
+            count_short: Default::default(),
+            count_long: Default::default(),
+            issue: Issue::new(params),
+            pack: Default::default(),
+            dones: Fifo::new(4),
+            errors: Fifo::new(2),
+            inside: Default::default(),
+            left: Default::default(),
+            begun: Default::default(),
+            bad: Default::default(),
+            failed: Default::default(),
+            short_by: Default::default(),
+            skipped: Default::default(),
+            lane: Default::default(),
+            left_now: Default::default(),
+            available: Default::default(),
+            taken: Default::default(),
+            offer: Default::default(),
+            piece_end: Default::default(),
+            chain_end: Default::default(),
+            read_failed: Default::default(),
+            short_now: Default::default(),
+            too_short: Default::default(),
+            go: Default::default(),
+            beat_bytes: Constant::new(lanes.to_bits()),
+            // The header is placed so that the frame's first byte comes to lane 0; the beats before that are dropped.
+            start: Constant::new(((lanes - header % lanes) % lanes).to_bits()),
+            skip: Constant::new(header.div_ceil(lanes).to_bits()),
+            least: Constant::new((header + net::ETHERNET_HEADER_BYTES).to_bits()),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Tx<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, inside, left, begun, bad, failed, short_by, skipped);
+        clock!(self, clock, issue, pack, dones, errors);
+        self.issue.reset.next = self.reset.val();
+        self.pack.reset.next = self.reset.val();
+        self.dones.reset.next = self.reset.val();
+        self.errors.reset.next = self.reset.val();
+        self.issue.read_bytes.next = self.read_bytes.val();
+        StreamSink::<Segment>::link(&mut self.segment, &mut self.issue.segment);
+        StreamSource::<ReadRequest>::link(&mut self.request, &mut self.issue.request);
+        StreamSource::<Done>::link(&mut self.done, &mut self.dones.source);
+        StreamSource::<QueueError>::link(&mut self.error, &mut self.errors.source);
+
+        // Of the piece at hand: the bytes this beat brings.
+        self.lane.next = 0.into();
+        self.left_now.next = self.left.q.val();
+        if !self.inside.q.val() {
+            self.lane.next = bit_cast::<13, 2>(self.issue.piece.data.val().offset);
+            self.left_now.next = self.issue.piece.data.val().len;
+        }
+        self.available.next = self.beat_bytes.val() - self.lane.val();
+        self.taken.next = self.left_now.val();
+        if self.left_now.val() > self.available.val() {
+            self.taken.next = self.available.val();
+        }
+        self.read_failed.next = self.issue.piece.data.val().read & self.reply.side.val().error & self.reply.last.val();
+        if self.read_failed.val() {
+            self.taken.next = 0.into();
+        }
+
+        // A piece without a read is a beat of no bytes.
+        self.offer.next = self.issue.piece.valid.val() & (self.reply.valid.val() | !self.issue.piece.data.val().read);
+        self.piece_end.next = !self.issue.piece.data.val().read | self.reply.last.val();
+        self.chain_end.next = self.piece_end.val() & self.issue.piece.data.val().end;
+
+        // Bytes still missing until there is a header and a whole Ethernet header.
+        self.short_now.next = self.short_by.q.val();
+        if !self.begun.q.val() {
+            self.short_now.next = self.least.val();
+        }
+        self.too_short.next = bit_cast::<13, 6>(self.short_now.val()) > self.taken.val();
+
+        self.go.next = self.offer.val() & self.pack.sink.ready.val() & self.dones.sink.ready.val() & self.errors.sink.ready.val();
+        self.pack.sink.valid.next = self.offer.val() & self.dones.sink.ready.val() & self.errors.sink.ready.val();
+        self.pack.sink.data.next = self.reply.data.val();
+        self.pack.sink.last.next = self.chain_end.val();
+        self.pack.sink.side.next.from = self.lane.val().get_bits::<7>(0);
+        self.pack.sink.side.next.count = self.taken.val().get_bits::<7>(0);
+        self.pack.sink.side.next.start = self.start.val();
+        self.pack.sink.side.next.error = self.bad.q.val() | self.read_failed.val() | self.too_short.val()
+            | self.issue.piece.data.val().drop | self.issue.piece.data.val().fail;
+        self.reply.ready.next = self.go.val() & self.issue.piece.data.val().read;
+        self.issue.piece.ready.next = self.go.val() & self.piece_end.val();
+
+        self.dones.sink.valid.next = false;
+        self.dones.sink.data.next.queue = self.issue.piece.data.val().queue;
+        self.dones.sink.data.next.id = self.issue.piece.data.val().id;
+        self.dones.sink.data.next.len = 0.into();
+        self.dones.sink.data.next.more = false;
+        self.errors.sink.valid.next = false;
+        self.errors.sink.data.next.queue = self.issue.piece.data.val().queue;
+        self.errors.sink.data.next.code = ident::ERROR_DMA_READ.into();
+        if self.reply.side.val().timeout {
+            self.errors.sink.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
+        }
+        self.count_short.next = false;
+        self.count_long.next = false;
+
+        if self.go.val() {
+            self.begun.d.next = !self.chain_end.val();
+            self.inside.d.next = !self.piece_end.val();
+            self.left.d.next = self.left_now.val() - self.taken.val();
+            self.short_by.d.next = 0.into();
+            if self.too_short.val() {
+                self.short_by.d.next = self.short_now.val() - self.taken.val().get_bits::<6>(0);
+            }
+            if self.read_failed.val() {
+                self.bad.d.next = true;
+                self.failed.d.next = true;
+                self.errors.sink.valid.next = true;
+            }
+            if self.chain_end.val() {
+                self.bad.d.next = false;
+                self.failed.d.next = false;
+                // "The device MUST NOT ... use a chain" whose bytes it could not read as if it had: it stays in flight until reset.
+                if !self.failed.q.val() & !self.read_failed.val() & !self.issue.piece.data.val().fail {
+                    self.dones.sink.valid.next = true;
+                    self.count_long.next = self.issue.piece.data.val().drop;
+                    self.count_short.next = self.too_short.val() & !self.issue.piece.data.val().drop;
+                }
+            }
+        }
+
+        // The header's beats come first and end here.
+        self.frame.valid.next = self.pack.source.valid.val();
+        self.frame.data.next = self.pack.source.data.val();
+        self.frame.last.next = self.pack.source.last.val();
+        self.frame.side.next.count = self.pack.source.side.val().count;
+        self.frame.side.next.error = self.pack.source.side.val().error;
+        self.pack.source.ready.next = self.frame.ready.val();
+        if (self.skipped.q.val() < self.skip.val()) & !self.pack.source.last.val() {
+            self.frame.valid.next = false;
+            self.pack.source.ready.next = true;
+        }
+        if self.pack.source.valid.val() & self.pack.source.ready.val() {
+            if self.pack.source.last.val() {
+                self.skipped.d.next = 0.into();
+            } else if self.skipped.q.val() < self.skip.val() {
+                self.skipped.d.next = self.skipped.q.val() + 1;
+            }
+        }
+
+        self.busy.next = self.issue.busy.val() | self.issue.piece.valid.val() | self.begun.q.val() | self.pack.busy.val()
+            | self.dones.source.valid.val() | self.errors.source.valid.val();
+        if self.reset.val() {
+            self.inside.d.next = false;
+            self.begun.d.next = false;
+            self.bad.d.next = false;
+            self.failed.d.next = false;
+            self.skipped.d.next = 0.into();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Device configuration of the network device: address, link, MTU.
+//! In: `access`, `link_up`.   Out: `generation`; `config_change`, a pulse when the link has changed.
+//! Time: an access is answered in the cycle it comes.
+//! Waits: never. Read only: writes are ignored.
+//! Spec: [virtio 1.4: Network Device: Device configuration layout]
+
+use crate::params::Params;
+use crate::port::mmio::MmioSlave;
+use hematite_abi::net;
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// See the file's head.
+#[derive(LogicBlock)]
+pub struct DeviceCfg {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub access: MmioSlave,
+    pub link_up: Signal<In, Bit>,
+    pub generation: Signal<Out, Bits<8>>,
+    pub config_change: Signal<Out, Bit>,
+    link: Reg<Bit>,
+    count: Reg<Bits<8>>,
+    mac_low: Constant<Bits<32>>,
+    mac_high: Constant<Bits<32>>,
+    pairs: Constant<Bits<32>>,
+    status: Signal<Local, Bits<32>>,
+}
+
+impl DeviceCfg {
+    /// Address and MTU from `params`.
+    pub fn new(params: &Params) -> Self {
+        let m = params.mac.map(u32::from);
+        // Ethernet header and one VLAN tag come on top of the MTU.
+        let mtu = (params.frame_bytes - 18) as u32;
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            access: Default::default(),
+            link_up: Default::default(),
+            generation: Default::default(),
+            config_change: Default::default(),
+            link: Default::default(),
+            count: Default::default(),
+            mac_low: Constant::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
+            mac_high: Constant::new((m[4] | m[5] << 8).to_bits()),
+            pairs: Constant::new((params.pairs as u32 | mtu << 16).to_bits()),
+            status: Default::default(),
+        }
+    }
+}
+
+impl Logic for DeviceCfg {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, link, count);
+        self.generation.next = self.count.q.val();
+        self.link.d.next = self.link_up.val();
+        self.config_change.next = false;
+        self.status.next = 0.into();
+        if self.link.q.val() {
+            self.status.next = net::STATUS_LINK_UP_DW.into();
+        }
+        self.access.ready.next = self.access.valid.val();
+        self.access.read_data.next = 0.into();
+        match self.access.addr.val().get_bits::<4>(2).index() {
+            net::MAC_DW => self.access.read_data.next = self.mac_low.val(),
+            net::STATUS_DW => self.access.read_data.next = self.mac_high.val() | self.status.val(),
+            net::MTU_DW => self.access.read_data.next = self.pairs.val(),
+            _ => {}
+        }
+        // "The device MUST change the generation whenever there is any possibility of a driver seeing an inconsistent view".
+        if !(self.link.q.val() == self.link_up.val()) {
+            self.count.d.next = self.count.q.val() + 1;
+            self.config_change.next = true;
+        }
+        if self.reset.val() {
+            // The link is not ours to reset; nobody is told of what he has not asked for yet.
+            self.config_change.next = false;
+            self.count.d.next = 0.into();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Doorbells: a write to a queue's notification address kicks it; so does its start.
+//! In: `access`; `driver_ok`; `enable` beside `enable_queue`.   Out: `kick`, at most one a cycle.
+//! Time: a write is answered in the next cycle; when the driver sets DRIVER_OK, every queue is kicked once, one a cycle.
+//! Waits: writes wait while the queues are kicked at DRIVER_OK.
+//! Spec: [virtio 1.4: Notification structure layout], [Available Buffer Notifications]
+
+use crate::params::Params;
+use crate::port::mmio::MmioSlave;
+use crate::port::queue::KickSource;
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// See the file's head.
+#[derive(LogicBlock)]
+pub struct Notify {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub access: MmioSlave,
+    /// The driver has set DRIVER_OK.
+    pub driver_ok: Signal<In, Bit>,
+    /// Pulse: this queue has just been enabled.
+    pub enable: Signal<In, Bit>,
+    pub enable_queue: Signal<In, Bits<16>>,
+    pub kick: KickSource,
+    /// Pulses for the counters.
+    pub count_kicks: Signal<Out, Bit>,
+    pub count_ignored: Signal<Out, Bit>,
+    was_ok: Reg<Bit>,
+    sweeping: Reg<Bit>,
+    sweep: Reg<Bits<16>>,
+    answered: Reg<Bit>,
+    queues: Constant<Bits<16>>,
+    last_queue: Constant<Bits<16>>,
+}
+
+impl Notify {
+    /// Doorbells for `params.queues()` queues.
+    pub fn new(params: &Params) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            access: Default::default(),
+            driver_ok: Default::default(),
+            enable: Default::default(),
+            enable_queue: Default::default(),
+            kick: Default::default(),
+            count_kicks: Default::default(),
+            count_ignored: Default::default(),
+            was_ok: Default::default(),
+            sweeping: Default::default(),
+            sweep: Default::default(),
+            answered: Default::default(),
+            queues: Constant::new(params.queues().to_bits()),
+            last_queue: Constant::new((params.queues() - 1).to_bits()),
+        }
+    }
+}
+
+impl Logic for Notify {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, was_ok, sweeping, sweep, answered);
+        self.kick.valid.next = false;
+        self.kick.queue.next = self.sweep.q.val();
+        self.count_kicks.next = false;
+        self.count_ignored.next = false;
+        self.access.ready.next = self.answered.q.val();
+        self.access.read_data.next = 0.into();
+        self.answered.d.next = false;
+        self.was_ok.d.next = self.driver_ok.val();
+
+        if self.enable.val() {
+            // Buffers may have been made available before the queue, or again after its reset: look.
+            self.kick.valid.next = self.driver_ok.val();
+            self.kick.queue.next = self.enable_queue.val();
+        } else if self.sweeping.q.val() {
+            self.kick.valid.next = true;
+            self.sweep.d.next = self.sweep.q.val() + 1;
+            if self.sweep.q.val() == self.last_queue.val() {
+                self.sweeping.d.next = false;
+            }
+        } else if self.access.valid.val() & !self.answered.q.val() {
+            // The address says which queue (multiplier 4), not the value.
+            self.answered.d.next = true;
+            self.kick.queue.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2));
+            if self.access.write.val() & self.access.strobe.val().any() {
+                self.kick.valid.next =
+                    self.driver_ok.val() & (bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2)) < self.queues.val());
+                self.count_kicks.next = self.kick.valid.val();
+                self.count_ignored.next = !self.kick.valid.val();
+            }
+        }
+        if self.driver_ok.val() & !self.was_ok.q.val() {
+            self.sweeping.d.next = true;
+            self.sweep.d.next = 0.into();
+        }
+        if self.reset.val() {
+            self.sweeping.d.next = false;
+            self.was_ok.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! prim::pack: random picks against the bytes they name.
+
+use crate::harness::Harness;
+use hematite_hw::prim::pack::{Pack, Pick};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
+
+/// One beat to be picked from.
+struct Beat {
+    bytes: Vec<u8>,
+    from: usize,
+    count: usize,
+    start: usize,
+    last: bool,
+    error: bool,
+}
+
+pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
+    let mut value = Bits::<W>::default();
+    for (lane, byte) in bytes.iter().enumerate() {
+        value.set_bits::<8>(8 * lane, (*byte as u64).into());
+    }
+    value
+}
+
+pub(crate) fn to_bytes<const W: usize>(value: Bits<W>) -> Vec<u8> {
+    (0..W / 8).map(|lane| u64::from(value.get_bits::<8>(8 * lane)) as u8).collect()
+}
+
+fn random_picks<const W: usize>(seed: u64, packets: usize) {
+    let lanes = W / 8;
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let mut beats = Vec::new();
+    let mut expected: Vec<(usize, Vec<u8>, bool)> = Vec::new();
+    for _ in 0..packets {
+        let start = rng.random_range(0..lanes);
+        let (mut bytes, error) = (Vec::new(), rng.random_bool(0.1));
+        let picks = rng.random_range(1..6);
+        for pick in 0..picks {
+            let beat: Vec<u8> = (0..lanes).map(|_| rng.random()).collect();
+            let from = rng.random_range(0..lanes);
+            let mut count = rng.random_range(0..=lanes - from);
+            if pick == 0 && count == 0 {
+                count = 1;
+            }
+            bytes.extend_from_slice(&beat[from..from + count]);
+            beats.push(Beat { bytes: beat, from, count, start, last: pick + 1 == picks, error });
+        }
+        expected.push((start, bytes, error));
+    }
+    let mut bench = Harness::new(Pack::<W>::default(), |b| &mut b.clock);
+    let (mut next, mut offered, mut done) = (0, false, 0);
+    let mut got: Vec<u8> = Vec::new();
+    while done < expected.len() {
+        assert!(bench.cycle < 100 * beats.len() as u64, "seed {seed}: stuck after {done} packets");
+        offered |= next < beats.len() && rng.random_bool(0.7);
+        bench.uut.sink.valid.next = offered;
+        if let Some(b) = beats.get(next) {
+            bench.uut.sink.data.next = to_bits(&b.bytes);
+            bench.uut.sink.last.next = b.last;
+            bench.uut.sink.side.next = Pick {
+                from: b.from.to_bits(),
+                count: b.count.to_bits(),
+                start: b.start.to_bits(),
+                error: b.error,
+            };
+        }
+        bench.uut.source.ready.next = rng.random_bool(0.7);
+        bench.settle();
+        let u = &bench.uut;
+        if offered && u.sink.ready.val() {
+            (next, offered) = (next + 1, false);
+        }
+        if u.source.valid.val() && u.source.ready.val() {
+            let side = u.source.side.val();
+            got.extend(&to_bytes(u.source.data.val())[..side.count.index()]);
+            if u.source.last.val() {
+                let (start, bytes, error) = &expected[done];
+                assert_eq!(&got[*start..], &bytes[..], "seed {seed}: packet {done}");
+                assert_eq!(side.error, *error, "seed {seed}: packet {done}");
+                got.clear();
+                done += 1;
+            } else {
+                assert_eq!(side.count.index(), lanes, "seed {seed}: only the last beat is not full");
+            }
+        }
+        bench.tick();
+    }
+}
+
+#[test]
+fn gathers_random_picks() {
+    random_picks::<64>(1, 300);
+    random_picks::<128>(2, 200);
+    random_picks::<256>(3, 100);
+    random_picks::<512>(4, 100);
+}
