@@ -30,12 +30,12 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// Collects from `inputs` blocks.
-    pub fn new(params: &Params, inputs: usize) -> Self {
+    /// Collects from `REPORTERS` blocks.
+    pub fn new(params: &Params) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
-            errors: (0..inputs).map(|_| Default::default()).collect(),
+            errors: (0..REPORTERS).map(|_| Default::default()).collect(),
             stop: Default::default(),
             failed: Default::default(),
             inspect_queue: Default::default(),
@@ -50,7 +50,7 @@ impl Errors {
 }
 
 /// Blocks that report errors.
-pub const REPORTERS: usize = 7;
+pub const REPORTERS: usize = 6;
 
 impl Logic for Errors {
     #[hdl_gen]
@@ -59,7 +59,7 @@ impl Logic for Errors {
         clock!(self, clock, codes);
         self.found.next = false;
         self.taken.d.next = self.errors[0].data.val();
-        for i in 0..7 {
+        for i in 0..6 {
             self.errors[i].ready.next = false;
             if self.errors[i].valid.val() & !self.found.val() {
                 self.found.next = true;

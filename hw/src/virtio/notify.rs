@@ -22,6 +22,7 @@ pub struct Notify {
     pub enable: Signal<In, Bit>,
     pub enable_queue: Signal<In, Bits<16>>,
     pub kick: KickSource,
+    pub busy: Signal<Out, Bit>,
     /// Pulses for the counters.
     pub count_kicks: Signal<Out, Bit>,
     pub count_ignored: Signal<Out, Bit>,
@@ -44,6 +45,7 @@ impl Notify {
             enable: Default::default(),
             enable_queue: Default::default(),
             kick: Default::default(),
+            busy: Default::default(),
             count_kicks: Default::default(),
             count_ignored: Default::default(),
             was_ok: Default::default(),
@@ -62,6 +64,7 @@ impl Logic for Notify {
         dff_setup!(self, clock, was_ok, sweeping, sweep, answered);
         self.kick.valid.next = false;
         self.kick.queue.next = self.sweep.q.val();
+        self.busy.next = self.sweeping.q.val();
         self.count_kicks.next = false;
         self.count_ignored.next = false;
         self.access.ready.next = self.answered.q.val();

@@ -45,6 +45,8 @@ pub struct Queues {
     /// For the inspection region, while `access` is idle: `{queue, word}` as in the RAM, and what is there.
     pub inspect_addr: Signal<In, Bits<16>>,
     pub inspect_data: Signal<Out, Bits<32>>,
+    /// `inspect_data` is the answer to `inspect_addr` in this cycle.
+    pub inspect_ready: Signal<Out, Bit>,
     /// One bit per queue.
     pub enabled: Signal<Out, Bits<128>>,
     state: Reg<State>,
@@ -95,6 +97,7 @@ impl Queues {
             irq_vector: Default::default(),
             inspect_addr: Default::default(),
             inspect_data: Default::default(),
+            inspect_ready: Default::default(),
             enabled: Default::default(),
             state: Default::default(),
             words: Lutram::new(8 * params.queues()),
@@ -169,6 +172,7 @@ impl Logic for Queues {
         self.vectors.read_addr.next = self.irq_queue.val();
         self.irq_vector.next = self.vectors.read_data.val();
         self.inspect_data.next = self.words.read_data.val();
+        self.inspect_ready.next = (self.state.q.val() == State::Idle) & !self.access.valid.val();
 
         self.access.ready.next = false;
         self.access.read_data.next = self.answer.q.val();

@@ -1,0 +1,137 @@
+//! The counters: 32 of 32 bits.
+//! In: `events`, a bit per counter and cycle; bytes of frames.   Out: a counter, when asked.
+//! Time: an answer takes up to 33 cycles: it is given when the sweep comes by, and is exact then.
+//! Waits: never. Nothing is lost: what happens between two sweeps fits a small counter in flip-flops.
+
+use hematite_abi::ident;
+use hematite_verilog::{Reg, dff_setup};
+use crate::prim::lutram::Lutram;
+use rust_hdl_core::prelude::*;
+
+/// Counters that one sweep visits.
+const COUNTERS: usize = 32;
+
+/// See the file's head.
+#[derive(LogicBlock)]
+pub struct Counters {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// Bit n: counter n counts one.
+    pub events: Signal<In, Bits<32>>,
+    /// Bytes that have gone to the wire, and come from it, in this cycle.
+    pub tx_bytes: Signal<In, Bits<7>>,
+    pub rx_bytes: Signal<In, Bits<7>>,
+    pub ask: Signal<In, Bit>,
+    pub index: Signal<In, Bits<5>>,
+    /// `value` is the counter asked for, in this cycle.
+    pub told: Signal<Out, Bit>,
+    pub value: Signal<Out, Bits<32>>,
+    few: Vec<Reg<Bits<6>>>,
+    tx_few: Reg<Bits<12>>,
+    rx_few: Reg<Bits<12>>,
+    totals: Lutram<Bits<32>>,
+    sweep: Reg<Bits<5>>,
+    /// What the sweep has picked up, and where.
+    picked: Reg<Bits<12>>,
+    picked_at: Reg<Bits<5>>,
+    clearing: Reg<Bits<6>>,
+    pick: Signal<Local, Bits<12>>,
+    sum: Signal<Local, Bits<33>>,
+    carry_tx: Reg<Bit>,
+    carry_rx: Reg<Bit>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            events: Default::default(),
+            tx_bytes: Default::default(),
+            rx_bytes: Default::default(),
+            ask: Default::default(),
+            index: Default::default(),
+            told: Default::default(),
+            value: Default::default(),
+            few: (0..COUNTERS).map(|_| Reg::default()).collect(),
+            tx_few: Default::default(),
+            rx_few: Default::default(),
+            totals: Lutram::new(COUNTERS),
+            sweep: Default::default(),
+            picked: Default::default(),
+            picked_at: Default::default(),
+            clearing: Default::default(),
+            pick: Default::default(),
+            sum: Default::default(),
+            carry_tx: Default::default(),
+            carry_rx: Default::default(),
+        }
+    }
+}
+
+impl Logic for Counters {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, tx_few, rx_few, sweep, picked, picked_at, clearing, carry_tx, carry_rx);
+        clock!(self, clock, totals);
+
+        // What happens is kept until the sweep picks it up.
+        self.pick.next = 0.into();
+        for i in 0..32 {
+            self.few[i].clock.next = self.clock.val();
+            self.few[i].d.next = self.few[i].q.val();
+            if self.events.val().get_bit(i) {
+                self.few[i].d.next = self.few[i].q.val() + 1;
+            }
+            if self.sweep.q.val().index() == i {
+                self.pick.next = bit_cast::<12, 6>(self.few[i].q.val());
+                self.few[i].d.next = 0.into();
+                if self.events.val().get_bit(i) {
+                    self.few[i].d.next = 1.into();
+                }
+            }
+        }
+        self.tx_few.d.next = self.tx_few.q.val() + bit_cast::<12, 7>(self.tx_bytes.val());
+        self.rx_few.d.next = self.rx_few.q.val() + bit_cast::<12, 7>(self.rx_bytes.val());
+        self.picked.d.next = self.pick.val();
+        match self.sweep.q.val().index() {
+            ident::TX_BYTES_LO => {
+                self.picked.d.next = self.tx_few.q.val();
+                self.tx_few.d.next = bit_cast::<12, 7>(self.tx_bytes.val());
+            }
+            ident::RX_BYTES_LO => {
+                self.picked.d.next = self.rx_few.q.val();
+                self.rx_few.d.next = bit_cast::<12, 7>(self.rx_bytes.val());
+            }
+            ident::TX_BYTES_HI => self.picked.d.next = bit_cast::<12, 1>(self.carry_tx.q.val().into()),
+            ident::RX_BYTES_HI => self.picked.d.next = bit_cast::<12, 1>(self.carry_rx.q.val().into()),
+            _ => {}
+        }
+        self.picked_at.d.next = self.sweep.q.val();
+        self.sweep.d.next = self.sweep.q.val() + 1;
+
+        // One cycle later it is added.
+        self.totals.read_addr.next = bit_cast::<16, 5>(self.picked_at.q.val());
+        self.sum.next = bit_cast::<33, 32>(self.totals.read_data.val()) + bit_cast::<33, 12>(self.picked.q.val());
+        self.totals.write.next = true;
+        self.totals.write_addr.next = bit_cast::<16, 5>(self.picked_at.q.val());
+        self.totals.write_data.next = self.sum.val().get_bits::<32>(0);
+        match self.picked_at.q.val().index() {
+            ident::TX_BYTES_LO => self.carry_tx.d.next = self.sum.val().get_bit(32),
+            ident::RX_BYTES_LO => self.carry_rx.d.next = self.sum.val().get_bit(32),
+            _ => {}
+        }
+        self.told.next = self.ask.val() & (self.picked_at.q.val() == self.index.val()) & (self.clearing.q.val() == 0);
+        self.value.next = self.sum.val().get_bits::<32>(0);
+
+        if !(self.clearing.q.val() == 0) {
+            self.clearing.d.next = self.clearing.q.val() - 1;
+            self.totals.write_data.next = 0.into();
+        }
+        if self.reset.val() {
+            self.clearing.d.next = 40.into();
+            self.carry_tx.d.next = false;
+            self.carry_rx.d.next = false;
+        }
+    }
+}
