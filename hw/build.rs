@@ -18,7 +18,11 @@ fn main() {
         hash.update(fs::read(&file).expect("read a source file"));
     }
     let digest = hash.finalize();
-    let words: Vec<String> = digest.chunks(4).take(5).map(|b| format!("{:#x}", u32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect();
+    let words: Vec<String> = digest
+        .chunks(4)
+        .take(5)
+        .map(|b| format!("{:#x}", u32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+        .collect();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("source_hash.rs"), format!("[{}]", words.join(", "))).expect("write the hash");
 }

@@ -192,7 +192,7 @@ impl<const W: usize> Logic for Function<W> {
         self.config_space.captured.next = self.completer.captured.val();
 
         // Registers.
-        MmioMaster::join(&mut self.completer.config_access, &mut self.config_space.access);
+        MmioMaster::join(&mut self.completer.cfg, &mut self.config_space.access);
         MmioMaster::join(&mut self.completer.bar, &mut self.share.bar);
         MmioMaster::join(&mut self.config_space.window, &mut self.share.window);
         MmioMaster::join(&mut self.share.access, &mut self.regions.access);
@@ -295,7 +295,7 @@ impl<const W: usize> Logic for Function<W> {
         self.net_rx.payload_bytes.next = self.config_space.settings.val().payload_bytes;
         self.place.enabled.next = self.status.driver_ok.val() & self.queues.enabled.val().get_bit(0);
         self.place.fence.next = self.queues.control.fence.val();
-        self.place.mergeable.next = self.common.accepted0.val().get_bit(feature::NET_MRG_RXBUF);
+        self.place.mergeable.next = self.common.accepted0.val().get_bit(feature::MRG_RXBUF);
 
         // DMA.
         StreamSource::<ReadRequest>::join(&mut self.net_tx.request, &mut self.reader.requests[0]);
@@ -324,7 +324,60 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<QueueError>::join(&mut self.net_tx.error, &mut self.errors.errors[4]);
         StreamSource::<QueueError>::join(&mut self.suppress.error, &mut self.errors.errors[5]);
 
-        INSPECT
+        // Inspection.
+        self.inspection.settings_data.next = self.queues.inspect_data.val();
+        self.inspection.settings_ready.next = self.queues.inspect_ready.val();
+        self.queues.inspect_addr.next = self.inspection.settings_addr.val();
+        self.inspection.enabled.next = self.queues.enabled.val();
+        self.errors.inspect_queue.next = self.inspection.queue.val();
+        self.inspection.error.next = self.errors.inspect_code.val();
+        self.tx_fetch.probe_queue.next = self.inspection.queue.val();
+        self.inspection.tx_seen.next = self.tx_fetch.probe_seen.val();
+        self.inspection.tx_taken.next = self.tx_fetch.probe_taken.val();
+        self.rx_fetch.probe_queue.next = self.inspection.queue.val();
+        self.inspection.rx_seen.next = self.rx_fetch.probe_seen.val();
+        self.inspection.rx_taken.next = self.rx_fetch.probe_taken.val();
+        self.used.probe_queue.next = self.inspection.queue.val();
+        self.inspection.used_idx.next = self.used.probe_used.val();
+        self.inspection.failed.next = self.errors.failed.val();
+        self.inspection.failed_queue.next = self.errors.stop.queue.val();
+        self.inspection.failed_code.next = self.errors.failed_code.val();
+        self.inspection.active.next = self.data_busy.val();
+        self.inspection.resetting.next = self.data_reset.val();
+        self.inspection.tx_bytes.next = self.tx_buffer.count_bytes.val();
+        self.inspection.rx_bytes.next = self.rx_buffer.count_bytes.val();
+        self.inspection.events.next.tx_frames = self.net_tx.count_frames.val();
+        self.inspection.events.next.rx_frames = self.net_rx.count_frames.val();
+        self.inspection.events.next.rx_no_buffer = self.place.count_no_buffer.val();
+        self.inspection.events.next.rx_dropped = self.place.count_dropped.val();
+        self.inspection.events.next.tx_dropped_short = self.net_tx.count_short.val();
+        self.inspection.events.next.tx_dropped_long = self.net_tx.count_long.val();
+        self.inspection.events.next.tlp_in = self.rx.count_tlp_in.val();
+        self.inspection.events.next.tlp_out = self.tx.count_tlp_out.val();
+        self.inspection.events.next.tlp_malformed = self.rx.count_malformed.val();
+        self.inspection.events.next.tlp_unsupported = self.completer.count_unsupported.val();
+        self.inspection.events.next.cpl_unexpected = self.reader.count_cpl_unexpected.val();
+        self.inspection.events.next.cpl_timeout = self.reader.count_cpl_timeout.val();
+        self.inspection.events.next.cpl_error = self.reader.count_cpl_error.val();
+        self.inspection.events.next.irq_sent = self.msix.count_irq_sent.val();
+        self.inspection.events.next.irq_masked = self.msix.count_irq_masked.val();
+        self.inspection.events.next.kicks = self.notify.count_kicks.val();
+        self.inspection.events.next.kicks_ignored = self.notify.count_ignored.val();
+        self.inspection.events.next.queue_errors = self.errors.failed.val();
+        self.inspection.events.next.tx_bytes_lo = false;
+        self.inspection.events.next.tx_bytes_hi = false;
+        self.inspection.events.next.rx_bytes_lo = false;
+        self.inspection.events.next.rx_bytes_hi = false;
+        self.inspection.events.next.tlp_aborted = self.completer.count_aborted.val();
+        self.inspection.events.next.tlp_poisoned = self.completer.count_poisoned.val();
+        self.inspection.events.next.irq_suppressed = false;
+        self.inspection.events.next.dma_reads = false;
+        self.inspection.events.next.dma_writes = false;
+        self.inspection.events.next.device_resets = false;
+        self.inspection.events.next.queue_resets = false;
+        self.inspection.events.next.spare_29 = false;
+        self.inspection.events.next.spare_30 = false;
+        self.inspection.events.next.spare_31 = false;
 
         // Who holds work.
         self.data_busy.next = self.tx_fetch.busy.val()

@@ -1,8 +1,10 @@
 //! The registers a virtio driver sees.
 
 pub mod common;
+pub mod counters;
 pub mod device_cfg;
 pub mod errors;
+pub mod inspection;
 pub mod interrupts;
 pub mod isr;
 pub mod notify;

@@ -33,6 +33,8 @@ pub struct Buffer<const W: usize> {
     pub source: BeatSource<W, FrameSide>,
     pub length: StreamSource<FrameLength>,
     pub busy: Signal<Out, Bit>,
+    /// Bytes that leave in this cycle.
+    pub count_bytes: Signal<Out, Bits<7>>,
     /// Pulse: a frame was dropped because it was marked bad or too long.
     pub count_dropped: Signal<Out, Bit>,
     data: Ram<Bits<W>>,
@@ -73,6 +75,7 @@ impl<const W: usize> Buffer<W> {
             source: Default::default(),
             length: Default::default(),
             busy: Default::default(),
+            count_bytes: Default::default(),
             count_dropped: Default::default(),
             data: Ram::new(depth),
             marks: Ram::new(depth),
@@ -116,9 +119,12 @@ impl<const W: usize> Logic for Buffer<W> {
         self.full.next = self.used.val() == self.depth.val();
         self.total.next = self.bytes.q.val() + bit_cast::<16, 7>(self.sink.side.val().count);
         self.too_long.next = self.long.q.val() | (self.total.val() > self.most.val());
-        self.sink.ready.next =
-            (!self.full.val() & self.lengths.sink.ready.val()) | self.too_long.val() | self.skipping.q.val() | self.reset.val();
-        self.put.next = self.sink.valid.val() & self.sink.ready.val() & !self.skipping.q.val() & !self.reset.val();
+        self.sink.ready.next = (!self.full.val() & self.lengths.sink.ready.val())
+            | self.too_long.val()
+            | self.skipping.q.val()
+            | self.reset.val();
+        self.put.next =
+            self.sink.valid.val() & self.sink.ready.val() & !self.skipping.q.val() & !self.reset.val();
         self.midway_now.next = self.midway.q.val();
         if self.sink.valid.val() & self.sink.ready.val() {
             self.midway_now.next = !self.sink.last.val();
@@ -171,8 +177,14 @@ impl<const W: usize> Logic for Buffer<W> {
         self.out.sink.last.next = self.marks.read_data.val().last;
         self.out.sink.side.next.count = self.marks.read_data.val().count;
         self.out.sink.side.next.error = false;
+        self.count_bytes.next = 0.into();
+        if self.fetched.q.val() {
+            self.count_bytes.next = self.marks.read_data.val().count;
+        }
 
-        self.busy.next = !(self.reading.q.val() == self.writing.q.val()) | self.fetched.q.val() | self.out.source.valid.val();
+        self.busy.next = !(self.reading.q.val() == self.writing.q.val())
+            | self.fetched.q.val()
+            | self.out.source.valid.val();
         if self.abort.val() {
             self.writing.d.next = self.committed.q.val();
             self.bytes.d.next = 0.into();

@@ -97,8 +97,11 @@ impl Logic for Issue {
         StreamSource::<Piece>::link(&mut self.piece, &mut self.pieces.source);
 
         // A segment begins when the one before it has been cut up. One that makes the frame too long is not read.
-        self.sum.next = self.total.q.val() + bit_cast::<18, 17>(self.segment.data.val().len.get_bits::<17>(0));
-        self.too_long.next = self.segment.data.val().len.get_bits::<15>(17).any() | (self.sum.val() > self.most.val()) | self.long.q.val();
+        self.sum.next =
+            self.total.q.val() + bit_cast::<18, 17>(self.segment.data.val().len.get_bits::<17>(0));
+        self.too_long.next = self.segment.data.val().len.get_bits::<15>(17).any()
+            | (self.sum.val() > self.most.val())
+            | self.long.q.val();
         self.begin.next = self.segment.valid.val() & !self.cutting.q.val() & self.cut.job.ready.val();
         self.segment.ready.next = self.cut.job.ready.val() & !self.cutting.q.val();
         self.cut.job.valid.next = self.segment.valid.val() & !self.cutting.q.val();
@@ -121,8 +124,11 @@ impl Logic for Issue {
 
         // Each piece is a read and an entry in the list, together.
         self.needs_read.next = self.cut.piece.data.val().len.any();
-        self.go.next = self.cut.piece.valid.val() & self.pieces.sink.ready.val() & (self.request.ready.val() | !self.needs_read.val());
-        self.request.valid.next = self.cut.piece.valid.val() & self.pieces.sink.ready.val() & self.needs_read.val();
+        self.go.next = self.cut.piece.valid.val()
+            & self.pieces.sink.ready.val()
+            & (self.request.ready.val() | !self.needs_read.val());
+        self.request.valid.next =
+            self.cut.piece.valid.val() & self.pieces.sink.ready.val() & self.needs_read.val();
         self.request.data.next.addr = self.cut.piece.data.val().addr;
         self.request.data.next.len = self.cut.piece.data.val().len;
         self.cut.piece.ready.next = self.go.val();
@@ -139,7 +145,8 @@ impl Logic for Issue {
             self.cutting.d.next = false;
         }
 
-        self.busy.next = self.cutting.q.val() | self.total.q.val().any() | self.long.q.val() | self.segment.valid.val();
+        self.busy.next =
+            self.cutting.q.val() | self.total.q.val().any() | self.long.q.val() | self.segment.valid.val();
         if self.reset.val() {
             self.cutting.d.next = false;
             self.total.d.next = 0.into();

@@ -226,7 +226,9 @@ impl Logic for Place {
             _ => self.state.d.next = State::Idle,
         }
 
-        self.busy.next = !(self.state.q.val() == State::Idle) | self.jobs.source.valid.val() | self.places.source.valid.val();
+        self.busy.next = !(self.state.q.val() == State::Idle)
+            | self.jobs.source.valid.val()
+            | self.places.source.valid.val();
         if self.reset.val() {
             self.state.d.next = State::Idle;
         }

@@ -54,6 +54,8 @@ pub struct Rx<const W: usize> {
     pub write: BeatSource<W, WriteSide>,
     pub done: StreamSource<Done>,
     pub busy: Signal<Out, Bit>,
+    /// Pulse: a frame's last byte has a place.
+    pub count_frames: Signal<Out, Bit>,
     pack: Pack<W>,
     cut: Cut,
     sides: Fifo<Side>,
@@ -104,6 +106,7 @@ impl<const W: usize> Rx<W> {
             write: Default::default(),
             done: Default::default(),
             busy: Default::default(),
+            count_frames: Default::default(),
             pack: Default::default(),
             cut: Default::default(),
             sides: Fifo::new(4),
@@ -153,6 +156,7 @@ impl<const W: usize> Logic for Rx<W> {
         self.cut.limit.next = self.payload_bytes.val();
         StreamSource::<Done>::link(&mut self.done, &mut self.dones.source);
 
+        self.count_frames.next = false;
         self.job.ready.next = false;
         self.place.ready.next = false;
         self.frame.ready.next = false;
@@ -184,7 +188,8 @@ impl<const W: usize> Logic for Rx<W> {
                     self.row.next = 0.into();
                     self.until.next = self.lanes.val();
                 } else {
-                    self.row.next = bit_cast::<W, 16>(self.num_buffers.q.val()) << net::HDR_NUM_BUFFERS_BIT_NARROW;
+                    self.row.next =
+                        bit_cast::<W, 16>(self.num_buffers.q.val()) << net::HDR_NUM_BUFFERS_BIT_NARROW;
                     self.at.next = self.header_at.q.val() - self.lanes.val();
                     self.until.next = self.header.val() - self.lanes.val();
                 }
@@ -262,7 +267,8 @@ impl<const W: usize> Logic for Rx<W> {
                     self.left.d.next = self.left.q.val() - self.part.val();
                     self.chain_bytes.d.next = self.chain_bytes.q.val() + self.part.val();
                     // A chain ends with its last buffer, or with the one that takes the frame's end.
-                    self.chain_end.d.next = self.place.data.val().last | (self.part.val() == self.left.q.val());
+                    self.chain_end.d.next =
+                        self.place.data.val().last | (self.part.val() == self.left.q.val());
                     self.begun.d.next = false;
                     self.state.d.next = State::Move;
                 }
@@ -291,6 +297,7 @@ impl<const W: usize> Logic for Rx<W> {
                             }
                             self.state.d.next = State::Place;
                             if self.left.q.val() == 0 {
+                                self.count_frames.next = true;
                                 self.state.d.next = State::Idle;
                             }
                         }
@@ -329,8 +336,11 @@ impl<const W: usize> Logic for Rx<W> {
         self.write.side.next.len = self.sides.source.data.val().len;
         self.write.side.next.notify = false;
         self.pack.source.ready.next = self.write.valid.val() & self.write.ready.val();
-        self.sides.source.ready.next = (self.write.valid.val() & self.write.ready.val() & self.pack.source.last.val())
-            | (self.sides.source.valid.val() & self.sides.source.data.val().empty & self.dones.sink.ready.val());
+        self.sides.source.ready.next =
+            (self.write.valid.val() & self.write.ready.val() & self.pack.source.last.val())
+                | (self.sides.source.valid.val()
+                    & self.sides.source.data.val().empty
+                    & self.dones.sink.ready.val());
         self.dones.sink.valid.next = self.sides.source.ready.val() & self.sides.source.data.val().end;
         self.dones.sink.data.next.queue = self.sides.source.data.val().queue;
         self.dones.sink.data.next.id = self.sides.source.data.val().id;

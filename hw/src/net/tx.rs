@@ -31,6 +31,8 @@ pub struct Tx<const W: usize> {
     pub done: StreamSource<Done>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
+    /// Pulse: a chain has gone, as a frame.
+    pub count_frames: Signal<Out, Bit>,
     /// Pulses: a frame shorter than an Ethernet header, longer than the device carries.
     pub count_short: Signal<Out, Bit>,
     pub count_long: Signal<Out, Bit>,
@@ -80,6 +82,7 @@ impl<const W: usize> Tx<W> {
             done: Default::default(),
             error: Default::default(),
             busy: Default::default(),
+            count_frames: Default::default(),
             count_short: Default::default(),
             count_long: Default::default(),
             issue: Issue::new(params),
@@ -140,13 +143,15 @@ impl<const W: usize> Logic for Tx<W> {
         if self.left_now.val() > self.available.val() {
             self.taken.next = self.available.val();
         }
-        self.read_failed.next = self.issue.piece.data.val().read & self.reply.side.val().error & self.reply.last.val();
+        self.read_failed.next =
+            self.issue.piece.data.val().read & self.reply.side.val().error & self.reply.last.val();
         if self.read_failed.val() {
             self.taken.next = 0.into();
         }
 
         // A piece without a read is a beat of no bytes.
-        self.offer.next = self.issue.piece.valid.val() & (self.reply.valid.val() | !self.issue.piece.data.val().read);
+        self.offer.next =
+            self.issue.piece.valid.val() & (self.reply.valid.val() | !self.issue.piece.data.val().read);
         self.piece_end.next = !self.issue.piece.data.val().read | self.reply.last.val();
         self.chain_end.next = self.piece_end.val() & self.issue.piece.data.val().end;
 
@@ -157,15 +162,22 @@ impl<const W: usize> Logic for Tx<W> {
         }
         self.too_short.next = bit_cast::<13, 6>(self.short_now.val()) > self.taken.val();
 
-        self.go.next = self.offer.val() & self.pack.sink.ready.val() & self.dones.sink.ready.val() & self.errors.sink.ready.val();
-        self.pack.sink.valid.next = self.offer.val() & self.dones.sink.ready.val() & self.errors.sink.ready.val();
+        self.go.next = self.offer.val()
+            & self.pack.sink.ready.val()
+            & self.dones.sink.ready.val()
+            & self.errors.sink.ready.val();
+        self.pack.sink.valid.next =
+            self.offer.val() & self.dones.sink.ready.val() & self.errors.sink.ready.val();
         self.pack.sink.data.next = self.reply.data.val();
         self.pack.sink.last.next = self.chain_end.val();
         self.pack.sink.side.next.from = self.lane.val().get_bits::<7>(0);
         self.pack.sink.side.next.count = self.taken.val().get_bits::<7>(0);
         self.pack.sink.side.next.start = self.start.val();
-        self.pack.sink.side.next.error = self.bad.q.val() | self.read_failed.val() | self.too_short.val()
-            | self.issue.piece.data.val().drop | self.issue.piece.data.val().fail;
+        self.pack.sink.side.next.error = self.bad.q.val()
+            | self.read_failed.val()
+            | self.too_short.val()
+            | self.issue.piece.data.val().drop
+            | self.issue.piece.data.val().fail;
         self.reply.ready.next = self.go.val() & self.issue.piece.data.val().read;
         self.issue.piece.ready.next = self.go.val() & self.piece_end.val();
 
@@ -180,6 +192,7 @@ impl<const W: usize> Logic for Tx<W> {
         if self.reply.side.val().timeout {
             self.errors.sink.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
+        self.count_frames.next = false;
         self.count_short.next = false;
         self.count_long.next = false;
 
@@ -202,6 +215,7 @@ impl<const W: usize> Logic for Tx<W> {
                 // "The device MUST NOT ... use a chain" whose bytes it could not read as if it had: it stays in flight until reset.
                 if !self.failed.q.val() & !self.read_failed.val() & !self.issue.piece.data.val().fail {
                     self.dones.sink.valid.next = true;
+                    self.count_frames.next = !self.too_short.val() & !self.issue.piece.data.val().drop;
                     self.count_long.next = self.issue.piece.data.val().drop;
                     self.count_short.next = self.too_short.val() & !self.issue.piece.data.val().drop;
                 }
@@ -227,8 +241,12 @@ impl<const W: usize> Logic for Tx<W> {
             }
         }
 
-        self.busy.next = self.issue.busy.val() | self.issue.piece.valid.val() | self.begun.q.val() | self.pack.busy.val()
-            | self.dones.source.valid.val() | self.errors.source.valid.val();
+        self.busy.next = self.issue.busy.val()
+            | self.issue.piece.valid.val()
+            | self.begun.q.val()
+            | self.pack.busy.val()
+            | self.dones.source.valid.val()
+            | self.errors.source.valid.val();
         if self.reset.val() {
             self.inside.d.next = false;
             self.begun.d.next = false;

@@ -44,7 +44,6 @@ pub struct Cut {
     // The piece on offer.
     offered: Reg<Bit>,
     out: Reg<Piece>,
-    after: Signal<Local, Bits<33>>,
     into_page: Signal<Local, Bits<13>>,
     last: Signal<Local, Bit>,
     step: Signal<Local, Bit>,
@@ -63,9 +62,6 @@ impl Logic for Cut {
     fn update(&mut self) {
         dff_setup!(self, clock, active, addr, left, room, offered, out);
         self.last.next = self.left.q.val() <= bit_cast::<32, 13>(self.room.q.val());
-        // `left <= room` from the borrow of the one subtraction.
-        self.after.next = bit_cast::<33, 13>(self.room.q.val()) - bit_cast::<33, 32>(self.left.q.val());
-        self.last.next = !self.after.val().get_bit(32);
         self.step.next = self.active.q.val() & (!self.offered.q.val() | self.piece.ready.val());
         self.take.next = !self.active.q.val() | (self.step.val() & self.last.val());
         self.into_page.next = bit_cast::<13, 64>(self.job.data.val().addr) & (self.limit.val() - 1);

@@ -102,14 +102,26 @@ impl<const W: usize> Default for Pack<W> {
 impl<const W: usize> Logic for Pack<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, begun, fill, turned, turned_valid, turned_fill, turned_count, turned_last, turned_error);
+        dff_setup!(
+            self,
+            clock,
+            begun,
+            fill,
+            turned,
+            turned_valid,
+            turned_fill,
+            turned_count,
+            turned_last,
+            turned_error
+        );
         dff_setup!(self, clock, held, flushing);
         clock!(self, clock, out);
         self.out.reset.next = self.reset.val();
         BeatSource::<W, Packed>::link(&mut self.source, &mut self.out.source);
 
         // Second stage. Beats that do not fill one, and end no packet, need no room.
-        self.sum.next = bit_cast::<8, 7>(self.turned_fill.q.val()) + bit_cast::<8, 7>(self.turned_count.q.val());
+        self.sum.next =
+            bit_cast::<8, 7>(self.turned_fill.q.val()) + bit_cast::<8, 7>(self.turned_count.q.val());
         self.over.next = (self.sum.val() - self.lanes.val()).get_bits::<7>(0);
         self.full.next = self.sum.val() >= self.lanes.val();
         self.overlay.low.next = self.held.q.val();

@@ -193,8 +193,12 @@ impl Logic for Common {
                 self.state.d.next = State::Answer;
                 if self.access.write.val() {
                     match self.access.addr.val().get_bits::<4>(2).index() {
-                        common::DEVICE_FEATURE_SELECT_DW => self.device_select.d.next = self.merge.merged.val(),
-                        common::DRIVER_FEATURE_SELECT_DW => self.driver_select.d.next = self.merge.merged.val(),
+                        common::DEVICE_FEATURE_SELECT_DW => {
+                            self.device_select.d.next = self.merge.merged.val()
+                        }
+                        common::DRIVER_FEATURE_SELECT_DW => {
+                            self.driver_select.d.next = self.merge.merged.val()
+                        }
                         common::DRIVER_FEATURE_DW => {
                             // "The driver MUST NOT accept new feature bits after this step" (FEATURES_OK).
                             if !self.features_fixed.val() {

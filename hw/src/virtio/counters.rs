@@ -3,9 +3,9 @@
 //! Time: an answer takes up to 33 cycles: it is given when the sweep comes by, and is exact then.
 //! Waits: never. Nothing is lost: what happens between two sweeps fits a small counter in flip-flops.
 
+use crate::prim::lutram::Lutram;
 use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
-use crate::prim::lutram::Lutram;
 use rust_hdl_core::prelude::*;
 
 /// Counters that one sweep visits.
@@ -35,7 +35,7 @@ pub struct Counters {
     picked: Reg<Bits<12>>,
     picked_at: Reg<Bits<5>>,
     clearing: Reg<Bits<6>>,
-    pick: Signal<Local, Bits<12>>,
+    pick: Signal<Local, Bits<6>>,
     sum: Signal<Local, Bits<33>>,
     carry_tx: Reg<Bit>,
     carry_rx: Reg<Bit>,
@@ -84,7 +84,7 @@ impl Logic for Counters {
                 self.few[i].d.next = self.few[i].q.val() + 1;
             }
             if self.sweep.q.val().index() == i {
-                self.pick.next = bit_cast::<12, 6>(self.few[i].q.val());
+                self.pick.next = self.few[i].q.val();
                 self.few[i].d.next = 0.into();
                 if self.events.val().get_bit(i) {
                     self.few[i].d.next = 1.into();
@@ -93,7 +93,7 @@ impl Logic for Counters {
         }
         self.tx_few.d.next = self.tx_few.q.val() + bit_cast::<12, 7>(self.tx_bytes.val());
         self.rx_few.d.next = self.rx_few.q.val() + bit_cast::<12, 7>(self.rx_bytes.val());
-        self.picked.d.next = self.pick.val();
+        self.picked.d.next = bit_cast::<12, 6>(self.pick.val());
         match self.sweep.q.val().index() {
             ident::TX_BYTES_LO => {
                 self.picked.d.next = self.tx_few.q.val();
@@ -112,7 +112,8 @@ impl Logic for Counters {
 
         // One cycle later it is added.
         self.totals.read_addr.next = bit_cast::<16, 5>(self.picked_at.q.val());
-        self.sum.next = bit_cast::<33, 32>(self.totals.read_data.val()) + bit_cast::<33, 12>(self.picked.q.val());
+        self.sum.next =
+            bit_cast::<33, 32>(self.totals.read_data.val()) + bit_cast::<33, 12>(self.picked.q.val());
         self.totals.write.next = true;
         self.totals.write_addr.next = bit_cast::<16, 5>(self.picked_at.q.val());
         self.totals.write_data.next = self.sum.val().get_bits::<32>(0);
@@ -121,7 +122,8 @@ impl Logic for Counters {
             ident::RX_BYTES_LO => self.carry_rx.d.next = self.sum.val().get_bit(32),
             _ => {}
         }
-        self.told.next = self.ask.val() & (self.picked_at.q.val() == self.index.val()) & (self.clearing.q.val() == 0);
+        self.told.next =
+            self.ask.val() & (self.picked_at.q.val() == self.index.val()) & (self.clearing.q.val() == 0);
         self.value.next = self.sum.val().get_bits::<32>(0);
 
         if !(self.clearing.q.val() == 0) {

@@ -19,6 +19,7 @@ pub struct Errors {
     pub errors: Vec<StreamSink<QueueError>>,
     pub stop: KickSource,
     pub failed: Signal<Out, Bit>,
+    pub failed_code: Signal<Out, Bits<8>>,
     pub inspect_queue: Signal<In, Bits<16>>,
     pub inspect_code: Signal<Out, Bits<8>>,
     taken: Reg<QueueError>,
@@ -38,6 +39,7 @@ impl Errors {
             errors: (0..REPORTERS).map(|_| Default::default()).collect(),
             stop: Default::default(),
             failed: Default::default(),
+            failed_code: Default::default(),
             inspect_queue: Default::default(),
             inspect_code: Default::default(),
             taken: Default::default(),
@@ -72,6 +74,7 @@ impl Logic for Errors {
         self.stop.valid.next = self.valid.q.val();
         self.stop.queue.next = self.taken.q.val().queue;
         self.failed.next = self.valid.q.val();
+        self.failed_code.next = self.taken.q.val().code;
         self.codes.write.next = self.valid.q.val();
         self.codes.write_addr.next = self.taken.q.val().queue;
         self.codes.write_data.next = self.taken.q.val().code;

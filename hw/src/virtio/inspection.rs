@@ -6,6 +6,7 @@
 
 use super::counters::Counters;
 use crate::params::Params;
+use crate::port::count::Events;
 use crate::port::mmio::MmioSlave;
 use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
@@ -20,7 +21,7 @@ pub struct Inspection {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub access: MmioSlave,
-    pub events: Signal<In, Bits<32>>,
+    pub events: Signal<In, Events>,
     pub tx_bytes: Signal<In, Bits<7>>,
     pub rx_bytes: Signal<In, Bits<7>>,
     /// The device holds work; a reset is going on.
@@ -144,7 +145,7 @@ impl Logic for Inspection {
         dff_setup!(self, clock, answer, answered, first_code, first_queue);
         clock!(self, clock, counters);
         self.counters.reset.next = self.reset.val();
-        self.counters.events.next = self.events.val();
+        self.counters.events.next = self.events.val().into();
         self.counters.tx_bytes.next = self.tx_bytes.val();
         self.counters.rx_bytes.next = self.rx_bytes.val();
 
@@ -158,7 +159,8 @@ impl Logic for Inspection {
         self.word.next = self.access.addr.val().get_bits::<4>(2);
         self.is_queue.next = self.access.addr.val().get_bits::<3>(12).any();
         // 32 counters are 128 bytes.
-        self.is_counter.next = !self.is_queue.val() & (self.access.addr.val().get_bits::<5>(7) == self.counters_at.val());
+        self.is_counter.next =
+            !self.is_queue.val() & (self.access.addr.val().get_bits::<5>(7) == self.counters_at.val());
         self.queue.next = bit_cast::<16, 9>(self.access.addr.val().get_bits::<9>(6)) - self.first_block.val();
         self.exists.next = self.queue.val() < self.queue_count.val();
         self.settings_addr.next = self.queue.val() << 3;

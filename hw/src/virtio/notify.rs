@@ -87,8 +87,8 @@ impl Logic for Notify {
             self.answered.d.next = true;
             self.kick.queue.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2));
             if self.access.write.val() & self.access.strobe.val().any() {
-                self.kick.valid.next =
-                    self.driver_ok.val() & (bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2)) < self.queues.val());
+                self.kick.valid.next = self.driver_ok.val()
+                    & (bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2)) < self.queues.val());
                 self.count_kicks.next = self.kick.valid.val();
                 self.count_ignored.next = !self.kick.valid.val();
             }

@@ -141,7 +141,8 @@ impl Logic for Queues {
         clock!(self, clock, words, vectors);
         self.busy.next = !self.swept.q.val() | (self.reset.val() & !self.was_reset.q.val());
         self.exists.next = self.queue_select.val() < self.queues.val();
-        self.enabled_here.next = self.exists.val() & self.enables.q.val().get_bit(self.queue_select.val().index());
+        self.enabled_here.next =
+            self.exists.val() & self.enables.q.val().get_bit(self.queue_select.val().index());
         self.enabled.next = self.enables.q.val();
 
         // The words of a queue: its DWORDs of common configuration, by the low three bits of their index.
@@ -181,14 +182,21 @@ impl Logic for Queues {
         self.control.fence.next = self.resetting.q.val();
         self.control.settings.next.queue = self.queue_select.val();
         self.control.settings.next.size = self.chain6.q.val().get_bits::<16>(0);
-        self.control.settings.next.desc = bit_cast::<64, 32>(self.chain0.q.val()) | (bit_cast::<64, 32>(self.chain1.q.val()) << 32);
-        self.control.settings.next.driver = bit_cast::<64, 32>(self.chain2.q.val()) | (bit_cast::<64, 32>(self.chain3.q.val()) << 32);
-        self.control.settings.next.device = bit_cast::<64, 32>(self.chain4.q.val()) | (bit_cast::<64, 32>(self.chain5.q.val()) << 32);
+        self.control.settings.next.desc =
+            bit_cast::<64, 32>(self.chain0.q.val()) | (bit_cast::<64, 32>(self.chain1.q.val()) << 32);
+        self.control.settings.next.driver =
+            bit_cast::<64, 32>(self.chain2.q.val()) | (bit_cast::<64, 32>(self.chain3.q.val()) << 32);
+        self.control.settings.next.device =
+            bit_cast::<64, 32>(self.chain4.q.val()) | (bit_cast::<64, 32>(self.chain5.q.val()) << 32);
 
         // "queue_size: ... the driver ... MUST NOT write a value that is not a power of 2": such a write, or one that is too
         // large, or one while the queue runs, leaves what was there.
         self.size.next = self.merge.merged.val().get_bits::<16>(0);
-        if (self.size.val() == 0) | ((self.size.val() & (self.size.val() - 1)) != 0) | (self.size.val() > self.size_max.val()) | self.enabled_here.val() {
+        if (self.size.val() == 0)
+            | ((self.size.val() & (self.size.val() - 1)) != 0)
+            | (self.size.val() > self.size_max.val())
+            | self.enabled_here.val()
+        {
             self.size.next = self.old.q.val().get_bits::<16>(0);
         }
         // "the device MUST ... return NO_VECTOR when reading" a vector it could not map.
@@ -222,8 +230,8 @@ impl Logic for Queues {
                         common::QUEUE_SIZE_DW => {
                             if self.access.write.val() {
                                 self.words.write.next = true;
-                                self.words.write_data.next =
-                                    bit_cast::<32, 16>(self.size.val()) | (bit_cast::<32, 16>(self.vector.val()) << 16);
+                                self.words.write_data.next = bit_cast::<32, 16>(self.size.val())
+                                    | (bit_cast::<32, 16>(self.vector.val()) << 16);
                                 self.vectors.write.next = true;
                                 self.vectors.write_data.next = self.vector.val();
                             }
@@ -235,16 +243,27 @@ impl Logic for Queues {
                                 self.answer.d.next = (bit_cast::<32, 16>(self.queue_select.val()) << 16) | 1;
                             }
                             // "The driver MUST NOT write a 0 to queue_enable": such a write is ignored.
-                            if self.access.write.val() & self.access.strobe.val().get_bit(0) & self.access.write_data.val().get_bit(0) & !self.enabled_here.val() & !self.resetting.q.val() {
+                            if self.access.write.val()
+                                & self.access.strobe.val().get_bit(0)
+                                & self.access.write_data.val().get_bit(0)
+                                & !self.enabled_here.val()
+                                & !self.resetting.q.val()
+                            {
                                 self.sweep.d.next = 0.into();
                                 self.state.d.next = State::Load;
                             }
                         }
                         common::QUEUE_RESET_DW => {
-                            if self.resetting.q.val() & (self.reset_queue.q.val() == self.queue_select.val()) {
+                            if self.resetting.q.val() & (self.reset_queue.q.val() == self.queue_select.val())
+                            {
                                 self.answer.d.next = 65536.into();
                             }
-                            if self.access.write.val() & self.access.strobe.val().get_bit(2) & self.access.write_data.val().get_bit(16) & self.enabled_here.val() & !self.resetting.q.val() {
+                            if self.access.write.val()
+                                & self.access.strobe.val().get_bit(2)
+                                & self.access.write_data.val().get_bit(16)
+                                & self.enabled_here.val()
+                                & !self.resetting.q.val()
+                            {
                                 self.resetting.d.next = true;
                                 self.reset_queue.d.next = self.queue_select.val();
                             }
@@ -293,7 +312,8 @@ impl Logic for Queues {
             State::Clear => {
                 self.control.clear.next = true;
                 self.control.settings.next.queue = self.reset_queue.q.val();
-                self.enables.d.next = self.enables.q.val().replace_bit(self.reset_queue.q.val().index(), false);
+                self.enables.d.next =
+                    self.enables.q.val().replace_bit(self.reset_queue.q.val().index(), false);
                 self.state.d.next = State::Default;
             }
             // Default: "The device MUST provide consistent default values after reset" in the queue's registers.

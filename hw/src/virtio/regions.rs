@@ -94,16 +94,23 @@ impl Logic for Regions {
                 if self.access.addr.val() < layout::COMMON_END {
                     self.target.d.next = Target::Common;
                 }
-                if (self.access.addr.val() >= layout::ISR_OFFSET) & (self.access.addr.val() < layout::ISR_END) {
+                if (self.access.addr.val() >= layout::ISR_OFFSET) & (self.access.addr.val() < layout::ISR_END)
+                {
                     self.target.d.next = Target::Isr;
                 }
-                if (self.access.addr.val() >= layout::DEVICE_OFFSET) & (self.access.addr.val() < layout::DEVICE_END) {
+                if (self.access.addr.val() >= layout::DEVICE_OFFSET)
+                    & (self.access.addr.val() < layout::DEVICE_END)
+                {
                     self.target.d.next = Target::Device;
                 }
-                if (self.access.addr.val() >= layout::NOTIFY_OFFSET) & (self.access.addr.val() < layout::NOTIFY_END) {
+                if (self.access.addr.val() >= layout::NOTIFY_OFFSET)
+                    & (self.access.addr.val() < layout::NOTIFY_END)
+                {
                     self.target.d.next = Target::Notify;
                 }
-                if (self.access.addr.val() >= layout::MSIX_TABLE_OFFSET) & (self.access.addr.val() < layout::MSIX_PBA_END) {
+                if (self.access.addr.val() >= layout::MSIX_TABLE_OFFSET)
+                    & (self.access.addr.val() < layout::MSIX_PBA_END)
+                {
                     self.target.d.next = Target::Msix;
                 }
                 if self.access.addr.val() >= layout::INSPECTION_OFFSET {
@@ -114,47 +121,45 @@ impl Logic for Regions {
                 }
             }
             // Ask: the structure has it.
-            State::Ask => {
-                match self.target.q.val() {
-                    Target::Common => {
-                        self.answer.d.next = self.common.read_data.val();
-                        if self.common.ready.val() {
-                            self.state.d.next = State::Answer;
-                        }
+            State::Ask => match self.target.q.val() {
+                Target::Common => {
+                    self.answer.d.next = self.common.read_data.val();
+                    if self.common.ready.val() {
+                        self.state.d.next = State::Answer;
                     }
-                    Target::Isr => {
-                        self.answer.d.next = self.isr.read_data.val();
-                        if self.isr.ready.val() {
-                            self.state.d.next = State::Answer;
-                        }
-                    }
-                    Target::Device => {
-                        self.answer.d.next = self.device.read_data.val();
-                        if self.device.ready.val() {
-                            self.state.d.next = State::Answer;
-                        }
-                    }
-                    Target::Notify => {
-                        self.answer.d.next = self.notify.read_data.val();
-                        if self.notify.ready.val() {
-                            self.state.d.next = State::Answer;
-                        }
-                    }
-                    Target::Msix => {
-                        self.answer.d.next = self.msix.read_data.val();
-                        if self.msix.ready.val() {
-                            self.state.d.next = State::Answer;
-                        }
-                    }
-                    Target::Inspection => {
-                        self.answer.d.next = self.inspection.read_data.val();
-                        if self.inspection.ready.val() {
-                            self.state.d.next = State::Answer;
-                        }
-                    }
-                    _ => self.state.d.next = State::Answer,
                 }
-            }
+                Target::Isr => {
+                    self.answer.d.next = self.isr.read_data.val();
+                    if self.isr.ready.val() {
+                        self.state.d.next = State::Answer;
+                    }
+                }
+                Target::Device => {
+                    self.answer.d.next = self.device.read_data.val();
+                    if self.device.ready.val() {
+                        self.state.d.next = State::Answer;
+                    }
+                }
+                Target::Notify => {
+                    self.answer.d.next = self.notify.read_data.val();
+                    if self.notify.ready.val() {
+                        self.state.d.next = State::Answer;
+                    }
+                }
+                Target::Msix => {
+                    self.answer.d.next = self.msix.read_data.val();
+                    if self.msix.ready.val() {
+                        self.state.d.next = State::Answer;
+                    }
+                }
+                Target::Inspection => {
+                    self.answer.d.next = self.inspection.read_data.val();
+                    if self.inspection.ready.val() {
+                        self.state.d.next = State::Answer;
+                    }
+                }
+                _ => self.state.d.next = State::Answer,
+            },
             // Answer: the answer is beside `ready`.
             State::Answer => {
                 self.access.ready.next = true;

@@ -48,8 +48,8 @@ impl Logic for Status {
         if self.failed.val() & !self.resetting.q.val() {
             // "If DRIVER_OK is set, after it sets DEVICE_NEEDS_RESET, the device MUST send a device configuration change
             // notification."
-            self.config_change.next =
-                self.held.q.val().get_bit(status::DRIVER_OK_BIT) & !self.held.q.val().get_bit(status::DEVICE_NEEDS_RESET_BIT);
+            self.config_change.next = self.held.q.val().get_bit(status::DRIVER_OK_BIT)
+                & !self.held.q.val().get_bit(status::DEVICE_NEEDS_RESET_BIT);
             self.held.d.next = self.held.q.val() | status::DEVICE_NEEDS_RESET;
         }
         if self.write.val() & !self.resetting.q.val() {
@@ -60,7 +60,8 @@ impl Logic for Status {
             } else {
                 self.held.d.next = self.value.val() | self.needs_reset.val();
                 if !self.features_good.val() & !self.held.q.val().get_bit(status::FEATURES_OK_BIT) {
-                    self.held.d.next = (self.value.val() & !bits::<8>(status::FEATURES_OK)) | self.needs_reset.val();
+                    self.held.d.next =
+                        (self.value.val() & !bits::<8>(status::FEATURES_OK)) | self.needs_reset.val();
                 }
             }
         }
