@@ -10,7 +10,7 @@ use super::{
 
 impl Tlp {
     /// The tag whose low bits are at `lsb`, with bits 8 and 9 of the first word.
-    fn tag(&self, lsb: usize) -> u16 {
+    pub(super) fn tag(&self, lsb: usize) -> u16 {
         let low = self.field(lsb, abi::TAG_BITS);
         let t8 = self.field(abi::TAG8_LSB, abi::TAG8_BITS);
         let t9 = self.field(abi::TAG9_LSB, abi::TAG9_BITS);
