@@ -11,6 +11,7 @@ pub mod ring;
 pub mod root;
 pub mod seed;
 pub mod vfio_user;
+pub mod wire;
 
 pub use device::Device;
 pub use root::tlp::Tlp;

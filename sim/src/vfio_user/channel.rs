@@ -32,6 +32,8 @@ pub enum Gone {
     Cut { have: usize, want: usize },
     #[error("sent garbage: {0}")]
     Garbled(#[from] Garbled),
+    #[error("speaks version {major}.{minor} of the protocol")]
+    Version { major: u16, minor: u16 },
     #[error("does not read its answers: {0} bytes unsent")]
     Deaf(usize),
     #[error("socket: {0}")]

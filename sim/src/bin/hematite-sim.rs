@@ -1,0 +1,171 @@
+//! The bench's command line: serve the simulated function to any VMM.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use hematite_sim::Device;
+use hematite_sim::model::Model;
+use hematite_sim::root::complex::Root;
+use hematite_sim::root::link::LinkModel;
+use hematite_sim::seed;
+use hematite_sim::vfio_user::dma::GuestMemory;
+use hematite_sim::vfio_user::regions::{Function, MsixMode};
+use hematite_sim::vfio_user::server::{Options, Server};
+use hematite_sim::wire::Wire;
+use hematite_sim::wire::loopback::Loopback;
+use hematite_sim::wire::pcap::{PcapTap, PcapWriter, Replay};
+use hematite_sim::wire::stack::Stack;
+use hematite_sim::wire::tap::Tap;
+
+/// The simulated Hematite virtio-net function.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the function over vfio-user; any VMM may attach, one at a time
+    Serve(Serve),
+}
+
+/// Which body the function has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Body {
+    /// Plain untimed Rust
+    Model,
+}
+
+/// How the root complex answers the function's reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Completions {
+    /// At once and in order
+    Fast,
+    /// Split, delayed and reordered at random, from --seed
+    Random,
+    /// With the latency and bandwidth of a Gen3 x16 slot
+    Gen3,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Where to listen: a Unix socket's path
+    #[arg(long)]
+    socket: PathBuf,
+    /// The function's parameter set
+    #[arg(long, default_value = "SIM")]
+    params: String,
+    /// The function's body
+    #[arg(long, value_enum, default_value = "model")]
+    device: Body,
+    /// The far end: stack (a small network, 10.0.2.2), tap:NAME, pcap:FILE (played back) or loop
+    #[arg(long, default_value = "stack")]
+    wire: String,
+    /// How interrupts leave: as eventfds, or as memory writes of the function's own MSI-X table
+    #[arg(long, value_enum, default_value = "eventfd")]
+    msix: MsixMode,
+    /// How the function's reads are answered
+    #[arg(long, value_enum, default_value = "fast")]
+    completions: Completions,
+    /// Record a waveform (FST)
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Log every TLP and frame, a line each
+    #[arg(long)]
+    tlp_log: Option<PathBuf>,
+    /// Record the wire (pcap)
+    #[arg(long)]
+    pcap: Option<PathBuf>,
+    /// Seeds everything random, decimal or 0x hexadecimal
+    #[arg(long, default_value = "0", value_parser = read_seed)]
+    seed: u64,
+    /// Cycles which a busy function runs between two looks at the socket
+    #[arg(long, default_value_t = Options::default().slice_cycles, value_parser = clap::value_parser!(u64).range(1..))]
+    slice: u64,
+    /// Say what the client does
+    #[arg(long)]
+    verbose: bool,
+}
+
+fn read_seed(text: &str) -> Result<u64, String> {
+    seed::parse(text).ok_or_else(|| format!("{text:?} is neither a decimal nor a 0x hexadecimal number"))
+}
+
+fn device(serve: &Serve) -> Result<Box<dyn Device>> {
+    match serve.device {
+        Body::Model => {
+            if let Some(path) = &serve.trace {
+                bail!("--trace {}: the model has no signals; only an RTL body has", path.display());
+            }
+            // The model has one shape, that of SIM.
+            if serve.params != "SIM" {
+                bail!("--params {}: the model is of set SIM only", serve.params);
+            }
+            Ok(Box::new(Model::default()))
+        }
+    }
+}
+
+fn wire(serve: &Serve) -> Result<Box<dyn Wire>> {
+    Ok(match serve.wire.split_once(':') {
+        None if serve.wire == "stack" => Box::new(Stack::new(serve.seed)),
+        None if serve.wire == "loop" => Box::new(Loopback::new()),
+        Some(("tap", name)) => Box::new(Tap::open(name)?),
+        Some(("pcap", file)) => Box::new(Replay::open(file.as_ref())?),
+        _ => bail!("--wire {:?}: it is stack, loop, tap:NAME or pcap:FILE", serve.wire),
+    })
+}
+
+fn serve(serve: &Serve) -> Result<()> {
+    // Before anything else: a signal from here on waits for the loop, so that every file is closed properly.
+    let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    signals.thread_block().context("block SIGTERM and SIGINT")?;
+    let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .context("make a descriptor of SIGTERM and SIGINT")?;
+    let link = match serve.completions {
+        Completions::Fast => LinkModel { seed: serve.seed, ..LinkModel::fast() },
+        Completions::Random => LinkModel::random(serve.seed),
+        Completions::Gen3 => LinkModel { seed: serve.seed, ..LinkModel::gen3_x16() },
+    };
+    let mut root = Root::new(device(serve)?, GuestMemory::new(), link);
+    if let Some(path) = &serve.tlp_log {
+        let file =
+            std::fs::File::create(path).with_context(|| format!("create the TLP log {}", path.display()))?;
+        root.tap(Box::new(hematite_sim::log::TlpLog::new(file)));
+    }
+    if let Some(path) = &serve.pcap {
+        root.tap(Box::new(PcapTap::new(PcapWriter::create(path)?)));
+    }
+    let function = Function::new(root, serve.msix).context("look at the function as a kernel would")?;
+    let options = Options { slice_cycles: serve.slice, verbose: serve.verbose };
+    let mut server = Server::bind(&serve.socket, function, wire(serve)?, options)?;
+    println!("ready {}", serve.socket.display());
+    server.run(stop.as_fd())?;
+    match server.violations {
+        0 => Ok(()),
+        count => bail!(
+            "the function broke {count} rules of its TLP port, see `monitor:` above; `--tlp-log` shows more"
+        ),
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match &Cli::parse().command {
+        Command::Serve(options) => serve(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hematite-sim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
