@@ -1,5 +1,6 @@
 //! From TLPs to accesses, DMA and interrupts.
 
+pub mod completer;
 pub mod quiesce;
 pub mod request;
 pub mod share;
