@@ -1,4 +1,4 @@
-//! Floors inside `hw/src`: `function`, `emit` > `pcie`, `virtio`, `queue`, `net` (never each other) > `port` > `prim`.
+//! Floors inside `hw/src`: `emit` > `function` > `pcie`, `virtio`, `queue`, `net` (never each other) > `port` > `prim`.
 
 use super::{Finding, Source};
 
@@ -12,7 +12,7 @@ const FLOORS: [(&str, u8); 9] = [
     ("queue", 3),
     ("net", 3),
     ("function", 4),
-    ("emit", 4),
+    ("emit", 5),
 ];
 const HOME: &str = "hw/src/";
 
