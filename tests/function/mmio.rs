@@ -156,7 +156,7 @@ fn an_unknown_queue_reads_as_absent(make: Make) {
 fn between_the_structures_there_is_nothing(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     let function = bench.driver.function.clone();
-    let mut holes = vec![function.bar_bytes - 128, function.common.offset + u64::from(function.common.len)];
+    let mut holes = vec![function.table - 128, function.common.offset + u64::from(function.common.len)];
     holes.push(function.device_cfg.offset + u64::from(function.device_cfg.len) + 64);
     holes.push(function.pending + 0x100);
     for at in holes {

@@ -14,6 +14,7 @@ on_bodies!(
     too_small_without_merging_is_dropped,
     too_few_to_merge_is_dropped,
     no_buffer_no_frame,
+    the_oversized_are_dropped,
     before_driver_ok_frames_are_dropped,
     random_frames_over_a_random_link,
 );
@@ -100,6 +101,20 @@ fn no_buffer_no_frame(make: Make) {
     assert_eq!(bench.received(), Some(frame(60, 0)));
     assert_eq!(bench.received(), Some(frame(60, 1)));
     assert_eq!(bench.received(), None, "the other three had no buffer");
+    bench.works();
+}
+
+/// Longer than any parameter set takes; the frames around it arrive.
+fn the_oversized_are_dropped(make: Make) {
+    let mut bench = Bench::new(make, Options { queue_size: 32, rx_buffers: 32, ..Options::default() });
+    for packet in [frame(100, 1), frame(9300, 2), frame(101, 3)] {
+        bench.root.frame_in(packet);
+    }
+    bench.rest();
+    assert_eq!(bench.received(), Some(frame(100, 1)));
+    assert_eq!(bench.received(), Some(frame(101, 3)));
+    assert_eq!(bench.received(), None);
+    bench.vectors();
     bench.works();
 }
 

@@ -224,7 +224,8 @@ impl Model {
 
     fn receive(&mut self) -> Result<(), Stop> {
         let live = self.registers.queues.first().is_some_and(|q| q.live && !q.bad);
-        let Some(frame) = self.frames_in.front().cloned().filter(|_| live) else {
+        let most = self.shape.frame_bytes;
+        let Some(frame) = self.frames_in.front().cloned().filter(|frame| live && frame.len() <= most) else {
             self.drop_frame();
             return Ok(());
         };
