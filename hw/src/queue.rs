@@ -3,9 +3,11 @@
 //! Chains of one queue keep the order of its available ring through every block here. Per-queue state is addressed by
 //! the queue's place among those of its direction (`queue >> 1`), or by its number where a block serves both.
 
+pub mod cache;
 pub mod fetch;
-pub mod numbers;
 pub mod supply;
+pub mod suppress;
+pub mod used;
 pub mod walk;
 
 /// Which queues a block serves. Receive queues are even, transmit queues odd [virtio: Virtqueues, network device].

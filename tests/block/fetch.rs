@@ -2,12 +2,12 @@
 
 use crate::harness::Harness;
 use crate::rings::{Memory, Reader, Taken, enable, pulse, settings};
+use hematite_abi::ident;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::Head;
 use hematite_hw::port::queue::QueueError;
 use hematite_hw::queue::Direction;
 use hematite_hw::queue::fetch::Fetch;
-use hematite_hw::queue::numbers::ident;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};

@@ -1,10 +1,13 @@
 //! One file per block of `hw`, named after it.
 
+mod cache;
 mod completer;
 mod cut;
 mod fetch;
 mod harness;
 mod pack;
 mod rings;
+mod suppress;
 mod tlps;
+mod used;
 mod walk;

@@ -2,9 +2,9 @@
 
 #![allow(dead_code, reason = "each block test uses the part it needs")]
 
-use hematite_hw::port::dma::{ReadRequest, ReadSide};
+use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
 use hematite_hw::port::queue::{KickSink, QueueControlSink, QueueSettings};
-use hematite_hw::prim::beat::BeatSink;
+use hematite_hw::prim::beat::{BeatSink, BeatSource};
 use hematite_hw::prim::stream::{StreamSink, StreamSource};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -245,5 +245,79 @@ pub(crate) fn pulse(sink: &mut KickSink, queue: Option<u64>) {
     sink.valid.next = queue.is_some();
     if let Some(queue) = queue {
         sink.queue.next = queue.into();
+    }
+}
+
+/// What `pcie::writer` does for one client: takes pieces into memory, and says when those that ask for it have left.
+pub(crate) struct Writer {
+    pub(crate) stall: u32,
+    /// Largest number of cycles until a piece has left.
+    pub(crate) delay: u64,
+    bytes: Vec<u8>,
+    piece: Option<WriteSide>,
+    /// Notices due.
+    notices: VecDeque<u64>,
+    pub(crate) pieces: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(delay: u64, stall: u32) -> Self {
+        Self { stall, delay, bytes: vec![], piece: None, notices: VecDeque::new(), pieces: 0 }
+    }
+
+    pub(crate) fn drive<const W: usize>(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        cycle: u64,
+        write: &mut BeatSource<W, WriteSide>,
+        notified: &mut Signal<In, Bit>,
+    ) {
+        write.ready.next = rng.random_range(0..100) >= self.stall;
+        notified.next = self.notices.front().is_some_and(|due| *due <= cycle);
+    }
+
+    /// The piece whose last beat is taken in this cycle: its place, its length, whether it is to be notified.
+    pub(crate) fn sample<const W: usize>(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        cycle: u64,
+        memory: &mut Memory,
+        write: &BeatSource<W, WriteSide>,
+        notified: &Signal<In, Bit>,
+    ) -> Option<(u64, Vec<u8>, bool)> {
+        if notified.val() {
+            self.notices.pop_front();
+        }
+        if !(write.valid.val() && write.ready.val()) {
+            return None;
+        }
+        let side = *self.piece.get_or_insert(write.side.val());
+        self.bytes.extend(to_bytes(write.data.val()));
+        if !write.last.val() {
+            return None;
+        }
+        let (addr, len) = (u64::from(side.addr), u64::from(side.len) as usize);
+        let lead = (addr & 3) as usize;
+        assert!((1..=4096).contains(&len), "write of {len} bytes");
+        assert_eq!(
+            addr >> 12,
+            (addr + len as u64 - 1) >> 12,
+            "write of {len} bytes at {addr:#x} crosses 4 KiB"
+        );
+        assert_eq!(
+            self.bytes.len(),
+            (lead + len).div_ceil(W / 8) * W / 8,
+            "beats of a write of {len} bytes at {addr:#x}"
+        );
+        let bytes = self.bytes[lead..lead + len].to_vec();
+        memory.write(addr, &bytes);
+        if side.notify {
+            let due = cycle + 1 + rng.random_range(0..=self.delay);
+            self.notices.push_back(due);
+        }
+        self.pieces += 1;
+        self.bytes.clear();
+        self.piece = None;
+        Some((addr, bytes, side.notify))
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::harness::Harness;
 use crate::rings::{Memory, Offer, Reader, Taken, enable, settings};
+use hematite_abi::{ident, ring};
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Head, Segment};
 use hematite_hw::port::queue::QueueError;
 use hematite_hw::queue::Direction;
-use hematite_hw::queue::numbers::{ident, ring};
 use hematite_hw::queue::walk::Walk;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -14,10 +14,10 @@ use crate::prim::beat::BeatSink;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
-use crate::queue::numbers::{ident, ring};
 use crate::queue::supply::{CreditSink, SupplySource};
 use faults::Faults;
 use gather::Gather;
+use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use locate::Locate;
 use plan::Plan;
@@ -135,7 +135,7 @@ impl<const W: usize> Fetch<W> {
             one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
             idx_bytes: Constant::new(2.into()),
-            desc_bytes: Constant::new(ring::DESC_BYTES.into()),
+            desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
             dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
             plan: Plan::new(params, direction, slots),

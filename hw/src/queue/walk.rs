@@ -16,7 +16,7 @@ use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
 use crate::queue::fetch::gather::Gather;
 use crate::queue::fetch::locate::Table;
-use crate::queue::numbers::{ident, ring};
+use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -94,7 +94,7 @@ impl<const W: usize> Walk<W> {
             tx: Constant::new(direction == Direction::Tx),
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
-            desc_bytes: Constant::new(ring::DESC_BYTES.into()),
+            desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             next_flag: Constant::new(ring::DESC_F_NEXT.into()),
             write_flag: Constant::new(ring::DESC_F_WRITE.into()),
             indirect_flag: Constant::new(ring::DESC_F_INDIRECT.into()),

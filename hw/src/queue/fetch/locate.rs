@@ -11,7 +11,7 @@ use crate::port::queue::{QueueControlSink, QueueError};
 use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
-use crate::queue::numbers::ident;
+use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 

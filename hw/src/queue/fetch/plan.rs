@@ -12,8 +12,8 @@ use crate::params::Params;
 use crate::port::queue::{KickSink, QueueControlSink, QueueError};
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
-use crate::queue::numbers::{ident, ring};
 use crate::queue::supply::{CreditSink, SupplySource};
+use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -130,8 +130,8 @@ impl Plan {
             ready_heads: Constant::new((params.ready_heads as u64).into()),
             line_entries: Constant::new(LINE_ENTRIES.into()),
             most: Constant::new(LINE_ENTRIES.min(slots as u64 / 2).into()),
-            idx_offset: Constant::new(ring::AVAIL_IDX.into()),
-            ring_offset: Constant::new(ring::AVAIL_RING.into()),
+            idx_offset: Constant::new((ring::AVAIL_IDX as u64).into()),
+            ring_offset: Constant::new((ring::AVAIL_RING as u64).into()),
             avail_index: Constant::new(ident::ERROR_AVAIL_INDEX.into()),
             marks: Marks::new(params, direction),
             ledger: Ledger::new(params, direction),

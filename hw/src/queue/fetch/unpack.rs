@@ -12,7 +12,7 @@ use crate::prim::beat_fifo::BeatFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
-use crate::queue::numbers::ident;
+use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 

@@ -1,0 +1,247 @@
+//! Keeps heads of receive queues ready, so that a frame that arrives need not wait for the host's memory.
+//! In: `head`, as fetched, at most `ready_heads` per queue beyond those given back; `want`; `commit`, a pulse.
+//! Out: `answer`, one per want; `credit`, a pulse per commit; `supply`: asks fetch what is still to come.
+//! Time: an answer stands in the cycle after its want; two later if the queue has nothing ready.
+//! Waits: a want waits while its queue is empty and heads are on their way, at most for the DMA time-out; it is answered
+//! with none if there are none, the queue has stopped or is off, or all it may have ready are taken and not committed.
+//! Busy: a want or its answer is in hand. Heads that are kept do not count.
+
+use crate::params::Params;
+use crate::port::chain::{Head, Want};
+use crate::port::queue::{KickSink, QueueControlSink};
+use crate::prim::lutram::Lutram;
+use crate::prim::ram::Ram;
+use crate::prim::stream::{StreamSink, StreamSource};
+use crate::queue::supply::{CreditSource, SupplySink};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// The cache of first descriptors. Per queue three counts, modulo 65536: heads got, taken, and committed.
+#[derive(LogicBlock)]
+pub struct Cache {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub control: QueueControlSink,
+    pub head: StreamSink<Head>,
+    pub want: StreamSink<Want>,
+    pub answer: StreamSource<Head>,
+    /// Pulse: what has been taken of this queue is used up.
+    pub commit: KickSink,
+    pub credit: CreditSource,
+    pub supply: SupplySink,
+    pub busy: Signal<Out, Bit>,
+    one: Constant<Bits<64>>,
+    mask: Constant<Bits<16>>,
+    ready_heads: Constant<Bits<16>>,
+    place_mask: Constant<Bits<16>>,
+    place_bits: Constant<Bits<4>>,
+    heads: Ram<Head>,
+    got_in: Lutram<Bits<16>>,
+    got_out: Lutram<Bits<16>>,
+    taken_out: Lutram<Bits<16>>,
+    taken_commit: Lutram<Bits<16>>,
+    committed: Lutram<Bits<16>>,
+    /// Bit per index: something has been committed since it was enabled.
+    used: Reg<Bits<64>>,
+    /// Fetch is being asked about `queue`.
+    looking: Reg<Bit>,
+    queue: Reg<Bits<16>>,
+    full: Reg<Bit>,
+    none: Reg<Bit>,
+    given: Reg<Bit>,
+    given_queue: Reg<Bits<16>>,
+    given_total: Reg<Bits<16>>,
+    at_control: Signal<Local, Bits<64>>,
+    at_want: Signal<Local, Bits<64>>,
+    at_commit: Signal<Local, Bits<64>>,
+    start: Signal<Local, Bit>,
+    start_index: Signal<Local, Bits<16>>,
+    want_index: Signal<Local, Bits<16>>,
+    got_index: Signal<Local, Bits<16>>,
+    got_total: Signal<Local, Bits<16>>,
+    done: Signal<Local, Bits<16>>,
+    from: Signal<Local, Bits<16>>,
+    have: Signal<Local, Bit>,
+    nothing: Signal<Local, Bit>,
+    take: Signal<Local, Bit>,
+}
+
+impl Cache {
+    /// For the receive queues.
+    pub fn new(params: &Params) -> Self {
+        let depth = params.pairs.max(2);
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            control: Default::default(),
+            head: Default::default(),
+            want: Default::default(),
+            answer: Default::default(),
+            commit: Default::default(),
+            credit: Default::default(),
+            supply: Default::default(),
+            busy: Default::default(),
+            one: Constant::new(1.into()),
+            mask: Constant::new((params.pairs as u64 - 1).into()),
+            ready_heads: Constant::new((params.ready_heads as u64).into()),
+            place_mask: Constant::new((params.ready_heads as u64 - 1).into()),
+            place_bits: Constant::new(u64::from(params.ready_heads.trailing_zeros()).into()),
+            heads: Ram::new(params.pairs * params.ready_heads),
+            got_in: Lutram::new(depth),
+            got_out: Lutram::new(depth),
+            taken_out: Lutram::new(depth),
+            taken_commit: Lutram::new(depth),
+            committed: Lutram::new(depth),
+            used: Default::default(),
+            looking: Default::default(),
+            queue: Default::default(),
+            full: Default::default(),
+            none: Default::default(),
+            given: Default::default(),
+            given_queue: Default::default(),
+            given_total: Default::default(),
+            at_control: Default::default(),
+            at_want: Default::default(),
+            at_commit: Default::default(),
+            start: Default::default(),
+            start_index: Default::default(),
+            want_index: Default::default(),
+            got_index: Default::default(),
+            got_total: Default::default(),
+            done: Default::default(),
+            from: Default::default(),
+            have: Default::default(),
+            nothing: Default::default(),
+            take: Default::default(),
+        }
+    }
+}
+
+impl Logic for Cache {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, used, looking, queue, full, none, given, given_queue, given_total);
+        clock!(self, clock, heads, got_in, got_out, taken_out, taken_commit, committed);
+        // A queue that starts or ends has the write ports of its counts for itself.
+        self.start.next = (self.control.enable.val() | self.control.clear.val())
+            & !self.control.settings.val().queue.get_bit(0);
+        self.start_index.next = (self.control.settings.val().queue >> 1) & self.mask.val();
+        self.at_control.next = 0.into();
+        if self.start.val() {
+            self.at_control.next = self.one.val() << self.start_index.val();
+        }
+
+        // Heads that come. There is a place for each: fetch counts.
+        self.got_in.read_addr.next = (self.head.data.val().queue >> 1) & self.mask.val();
+        self.head.ready.next = !self.start.val();
+        self.got_index.next = (self.head.data.val().queue >> 1) & self.mask.val();
+        self.got_total.next = self.got_in.read_data.val() + 1;
+        if self.start.val() {
+            self.got_index.next = self.start_index.val();
+            self.got_total.next = 0.into();
+        }
+        self.got_in.write.next = self.head.valid.val() | self.start.val();
+        self.got_in.write_addr.next = self.got_index.val();
+        self.got_in.write_data.next = self.got_total.val();
+        self.got_out.write.next = self.head.valid.val() | self.start.val();
+        self.got_out.write_addr.next = self.got_index.val();
+        self.got_out.write_data.next = self.got_total.val();
+        self.heads.write.next = self.head.valid.val() & !self.start.val();
+        self.heads.write_addr.next = (((self.head.data.val().queue >> 1) & self.mask.val())
+            << self.place_bits.val())
+            | (self.got_in.read_data.val() & self.place_mask.val());
+        self.heads.write_data.next = self.head.data.val();
+
+        // Heads that go.
+        self.want_index.next = (self.want.data.val().queue >> 1) & self.mask.val();
+        self.at_want.next = self.one.val() << self.want_index.val();
+        self.at_commit.next = 0.into();
+        if self.commit.valid.val() {
+            self.at_commit.next = self.one.val() << ((self.commit.queue.val() >> 1) & self.mask.val());
+        }
+        self.got_out.read_addr.next = self.want_index.val();
+        self.taken_out.read_addr.next = self.want_index.val();
+        self.committed.read_addr.next = self.want_index.val();
+        self.done.next = 0.into();
+        if (self.used.q.val() & self.at_want.val()).any() {
+            self.done.next = self.committed.read_data.val();
+        }
+        // A commit in this very cycle counts.
+        self.from.next = self.taken_out.read_data.val();
+        if self.want.data.val().first & !(self.at_commit.val() & self.at_want.val()).any() {
+            self.from.next = self.done.val();
+        }
+        self.have.next = self.from.val() != self.got_out.read_data.val();
+        self.supply.queue.next = self.queue.q.val();
+        self.nothing.next = !(self.supply.live.val() & self.at_want.val()).any();
+        if self.looking.q.val() & !self.have.val() {
+            if self.supply.idle.val() & (self.supply.begun.val() == self.got_out.read_data.val()) {
+                self.nothing.next = true;
+            }
+            if self.got_out.read_data.val() - self.done.val() == self.ready_heads.val() {
+                self.nothing.next = true;
+            }
+        }
+        self.take.next = self.want.valid.val()
+            & (self.have.val() | self.nothing.val())
+            & (!self.full.q.val() | self.answer.ready.val())
+            & !self.start.val();
+        self.want.ready.next = self.take.val();
+        self.heads.read.next = self.take.val();
+        self.heads.read_addr.next =
+            (self.want_index.val() << self.place_bits.val()) | (self.from.val() & self.place_mask.val());
+        self.taken_out.write.next = self.take.val() | self.start.val();
+        self.taken_out.write_addr.next = self.want_index.val();
+        self.taken_out.write_data.next = self.from.val() + 1;
+        self.taken_commit.write.next = self.take.val() | self.start.val();
+        self.taken_commit.write_addr.next = self.want_index.val();
+        self.taken_commit.write_data.next = self.from.val() + 1;
+        if self.nothing.val() {
+            self.taken_out.write_data.next = self.from.val();
+            self.taken_commit.write_data.next = self.from.val();
+        }
+        if self.start.val() {
+            self.taken_out.write_addr.next = self.start_index.val();
+            self.taken_out.write_data.next = 0.into();
+            self.taken_commit.write_addr.next = self.start_index.val();
+            self.taken_commit.write_data.next = 0.into();
+        }
+        self.looking.d.next = self.want.valid.val() & !self.take.val();
+        self.queue.d.next = self.want.data.val().queue;
+        if self.answer.ready.val() {
+            self.full.d.next = false;
+        }
+        if self.take.val() {
+            self.full.d.next = true;
+            self.none.d.next = self.nothing.val();
+        }
+        if self.full.q.val() & !self.answer.ready.val() {
+            self.queue.d.next = self.queue.q.val();
+            self.looking.d.next = false;
+        }
+        self.answer.valid.next = self.full.q.val();
+        self.answer.data.next = self.heads.read_data.val();
+        self.answer.data.next.queue = self.queue.q.val();
+        self.answer.data.next.none = self.none.q.val();
+
+        // Heads that are used up: their places go back to fetch.
+        self.taken_commit.read_addr.next = (self.commit.queue.val() >> 1) & self.mask.val();
+        self.committed.write.next = self.commit.valid.val();
+        self.committed.write_addr.next = (self.commit.queue.val() >> 1) & self.mask.val();
+        self.committed.write_data.next = self.taken_commit.read_data.val();
+        self.used.d.next = (self.used.q.val() | self.at_commit.val()) & !self.at_control.val();
+        self.given.d.next = self.commit.valid.val();
+        self.given_queue.d.next = self.commit.queue.val();
+        self.given_total.d.next = self.taken_commit.read_data.val();
+        self.credit.valid.next = self.given.q.val();
+        self.credit.queue.next = self.given_queue.q.val();
+        self.credit.total.next = self.given_total.q.val();
+        self.busy.next = self.full.q.val() | self.looking.q.val();
+        if self.reset.val() {
+            self.used.d.next = 0.into();
+            self.looking.d.next = false;
+            self.full.d.next = false;
+            self.given.d.next = false;
+        }
+    }
+}

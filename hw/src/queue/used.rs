@@ -1,0 +1,325 @@
+//! Gives chains back: writes used elements, then publishes `used.idx`. For both directions' queues.
+//! In: `done`, two streams; one with `more` keeps its turn.   Out: `write`: DMA; `published`, once the index has left.
+//! Time: about six cycles per publication and one per element; up to W/64 neighbouring elements go in one write.
+//! Waits: on `write`, and on `done` while `more` is open.   Busy: anything of this is in hand, or an index has not left.
+//! An index is written when no further chain of its queue waits or sixteen have been written, never inside a packet.
+//! Spec: [virtio: The Virtqueue Used Ring], [virtio: Used Buffer Notifications]
+
+use crate::params::Params;
+use crate::port::chain::{Done, Published};
+use crate::port::dma::WriteSide;
+use crate::port::queue::QueueControlSink;
+use crate::prim::beat::BeatSource;
+use crate::prim::fifo::Fifo;
+use crate::prim::lutram::Lutram;
+use crate::prim::stream::{StreamSink, StreamSource};
+use hematite_abi::ring;
+use hematite_verilog::{Reg, dff_setup};
+use notice::Notice;
+use rust_hdl_core::prelude::*;
+use turn::Turn;
+
+pub mod notice;
+pub mod turn;
+
+/// Elements after which the index is written though more of its queue wait.
+const PUBLISH_EVERY: u64 = 16;
+
+/// Where a used ring stands.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct UsedRing {
+    pub device: Bits<64>,
+    pub size: Bits<16>,
+}
+
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+enum State {
+    Idle,
+    Load,
+    Place,
+    Fill,
+    Write,
+    Rest,
+    Next,
+    Store,
+    Index,
+}
+
+/// The writer of used rings.
+#[derive(LogicBlock)]
+pub struct Used<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub control: QueueControlSink,
+    /// Receive, transmit.
+    pub done: Vec<StreamSink<Done>>,
+    pub write: BeatSource<W, WriteSide>,
+    /// Pulse: the oldest index written and not yet notified has left for the host.
+    pub notified: Signal<In, Bit>,
+    pub published: StreamSource<Published>,
+    pub busy: Signal<Out, Bit>,
+    /// For inspection: a queue, and its `used.idx` as published.
+    pub probe_queue: Signal<In, Bits<16>>,
+    pub probe_used: Signal<Out, Bits<16>>,
+    mask: Constant<Bits<16>>,
+    half_bytes: Constant<Bits<13>>,
+    idx_bytes: Constant<Bits<13>>,
+    ring_offset: Constant<Bits<64>>,
+    idx_offset: Constant<Bits<64>>,
+    /// Elements in a write, less one; elements between two publications, less one, and not.
+    last_elem: Constant<Bits<4>>,
+    last_since: Constant<Bits<5>>,
+    often: Constant<Bits<5>>,
+    /// Where in a page no element may follow another, and where one stands across its end.
+    page_late: Constant<Bits<12>>,
+    page_end: Constant<Bits<12>>,
+    turn: Turn,
+    chains: Fifo<Done>,
+    rings: Lutram<UsedRing>,
+    used: Lutram<Bits<16>>,
+    used_probe: Lutram<Bits<16>>,
+    notice: Notice,
+    state: Reg<State>,
+    queue: Reg<Bits<16>>,
+    ring: Reg<UsedRing>,
+    /// The next element's.
+    number: Reg<Bits<16>>,
+    /// The piece in hand: elements, of which one may stand across two pages.
+    addr: Reg<Bits<64>>,
+    data: Reg<Bits<W>>,
+    elems: Reg<Bits<4>>,
+    split: Reg<Bit>,
+    closed: Reg<Bit>,
+    /// Elements since the index was written; the packet goes on.
+    since: Reg<Bits<5>>,
+    more: Reg<Bit>,
+    here: Signal<Local, Bit>,
+    element: Signal<Local, Bits<64>>,
+    slot: Signal<Local, Bits<16>>,
+    at: Signal<Local, Bits<9>>,
+    low: Signal<Local, Bits<12>>,
+    store: Signal<Local, Bit>,
+    count: Signal<Local, Bit>,
+    used_index: Signal<Local, Bits<16>>,
+    used_number: Signal<Local, Bits<16>>,
+}
+
+impl<const W: usize> Used<W> {
+    /// For all queues.
+    pub fn new(params: &Params) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            control: Default::default(),
+            done: vec![Default::default(); 2],
+            write: Default::default(),
+            notified: Default::default(),
+            published: Default::default(),
+            busy: Default::default(),
+            probe_queue: Default::default(),
+            probe_used: Default::default(),
+            mask: Constant::new((params.queues() as u64 - 1).into()),
+            half_bytes: Constant::new((ring::USED_ELEM_BYTES as u64 / 2).into()),
+            idx_bytes: Constant::new(2.into()),
+            ring_offset: Constant::new((ring::USED_RING as u64).into()),
+            idx_offset: Constant::new((ring::USED_IDX as u64).into()),
+            last_elem: Constant::new((W as u64 / 64 - 1).into()),
+            last_since: Constant::new((PUBLISH_EVERY - 1).into()),
+            often: Constant::new(PUBLISH_EVERY.into()),
+            page_late: Constant::new((4096 - 12).into()),
+            page_end: Constant::new((4096 - 4).into()),
+            turn: Turn::default(),
+            chains: Fifo::new(if W == 64 { 4 } else { 16 }),
+            rings: Lutram::new(params.queues()),
+            used: Lutram::new(params.queues()),
+            used_probe: Lutram::new(params.queues()),
+            notice: Notice::new(if W == 64 { 4 } else { 16 }),
+            state: Default::default(),
+            queue: Default::default(),
+            ring: Default::default(),
+            number: Default::default(),
+            addr: Default::default(),
+            data: Default::default(),
+            elems: Default::default(),
+            split: Default::default(),
+            closed: Default::default(),
+            since: Default::default(),
+            more: Default::default(),
+            here: Default::default(),
+            element: Default::default(),
+            slot: Default::default(),
+            at: Default::default(),
+            low: Default::default(),
+            store: Default::default(),
+            count: Default::default(),
+            used_index: Default::default(),
+            used_number: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Used<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, state, queue, ring, number);
+        dff_setup!(self, clock, addr, data, elems, split, closed, since, more);
+        clock!(self, clock, turn, chains, rings, used, used_probe, notice);
+        self.chains.reset.next = self.reset.val();
+
+        self.turn.reset.next = self.reset.val();
+        StreamSink::<Done>::link(&mut self.done[0], &mut self.turn.done[0]);
+        StreamSink::<Done>::link(&mut self.done[1], &mut self.turn.done[1]);
+        StreamSource::<Done>::join(&mut self.turn.source, &mut self.chains.sink);
+        self.notice.reset.next = self.reset.val();
+        self.notice.notified.next = self.notified.val();
+        StreamSource::<Published>::link(&mut self.published, &mut self.notice.source);
+
+        self.chains.source.ready.next = false;
+        self.here.next =
+            self.chains.source.valid.val() & (self.chains.source.data.val().queue == self.queue.q.val());
+        self.element.next = bit_cast::<64, 16>(self.chains.source.data.val().id)
+            | (bit_cast::<64, 32>(self.chains.source.data.val().len) << 32);
+        self.slot.next = self.number.q.val() & (self.ring.q.val().size - 1);
+        self.at.next = bit_cast::<9, 4>(self.elems.q.val()) << 6;
+        self.low.next = self.addr.q.val().get_bits::<12>(0) + (bit_cast::<12, 4>(self.elems.q.val()) << 3);
+        self.write.valid.next = false;
+        self.write.last.next = true;
+        self.write.data.next = self.data.q.val();
+        self.write.side.next.addr = self.addr.q.val();
+        self.write.side.next.len = bit_cast::<13, 4>(self.elems.q.val()) << 3;
+        self.write.side.next.notify = false;
+        self.notice.sink.valid.next = false;
+        self.notice.sink.data.next.queue = self.queue.q.val();
+        self.store.next = false;
+        match self.state.q.val() {
+            // Nothing in hand.
+            State::Idle => {
+                self.queue.d.next = self.chains.source.data.val().queue;
+                if self.chains.source.valid.val() {
+                    self.state.d.next = State::Load;
+                }
+            }
+            // The queue's state is at hand.
+            State::Load => {
+                self.ring.d.next = self.rings.read_data.val();
+                self.number.d.next = self.used.read_data.val();
+                self.since.d.next = 0.into();
+                self.state.d.next = State::Place;
+            }
+            // Where the next element goes.
+            State::Place => {
+                self.addr.d.next = self.ring.q.val().device
+                    + (self.ring_offset.val() | (bit_cast::<64, 16>(self.slot.val()) << 3));
+                self.data.d.next = 0.into();
+                self.elems.d.next = 0.into();
+                self.closed.d.next = false;
+                self.split.d.next = false;
+                self.state.d.next = State::Fill;
+            }
+            // Elements side by side, as many as wait.
+            State::Fill => {
+                if self.here.val() & !self.closed.q.val() {
+                    self.chains.source.ready.next = true;
+                    self.data.d.next =
+                        self.data.q.val() | (bit_cast::<W, 64>(self.element.val()) << self.at.val());
+                    self.more.d.next = self.chains.source.data.val().more;
+                    self.number.d.next = self.number.q.val() + 1;
+                    self.since.d.next = self.since.q.val() + 1;
+                    self.elems.d.next = self.elems.q.val() + 1;
+                    self.split.d.next = self.low.val() == self.page_end.val();
+                    self.closed.d.next = (self.elems.q.val() == self.last_elem.val())
+                        | (self.since.q.val() == self.last_since.val())
+                        | (self.slot.val() + 1 == self.ring.q.val().size)
+                        | (self.low.val() >= self.page_late.val());
+                } else {
+                    self.state.d.next = State::Write;
+                }
+            }
+            // The piece; of one that stands across two pages its first half.
+            State::Write => {
+                self.write.valid.next = true;
+                if self.split.q.val() {
+                    self.write.side.next.len = self.half_bytes.val();
+                }
+                if self.write.ready.val() {
+                    self.state.d.next = State::Next;
+                    if self.split.q.val() {
+                        self.addr.d.next = self.addr.q.val() + bit_cast::<64, 13>(self.half_bytes.val());
+                        self.data.d.next = self.data.q.val() >> 32;
+                        self.state.d.next = State::Rest;
+                    }
+                }
+            }
+            // Its second half.
+            State::Rest => {
+                self.write.valid.next = true;
+                self.write.side.next.len = self.half_bytes.val();
+                if self.write.ready.val() {
+                    self.state.d.next = State::Next;
+                }
+            }
+            // "The driver MAY read the element at once": the index waits for the end of the packet.
+            State::Next => {
+                if self.here.val() & (self.more.q.val() | (self.since.q.val() < self.often.val())) {
+                    self.state.d.next = State::Place;
+                } else if !self.more.q.val() | self.chains.source.valid.val() {
+                    self.state.d.next = State::Store;
+                }
+            }
+            // The index is counted before it is written: a queue that starts has the write port for itself.
+            State::Store => {
+                self.store.next = self.notice.sink.ready.val() & !self.control.enable.val();
+                if self.store.val() {
+                    self.addr.d.next = self.ring.q.val().device | self.idx_offset.val();
+                    self.data.d.next = bit_cast::<W, 16>(self.number.q.val()) << 16;
+                    self.state.d.next = State::Index;
+                }
+            }
+            // It goes behind its elements.
+            State::Index => {
+                self.write.valid.next = true;
+                self.write.side.next.len = self.idx_bytes.val();
+                self.write.side.next.notify = true;
+                if self.write.ready.val() {
+                    self.notice.sink.valid.next = true;
+                    self.state.d.next = State::Idle;
+                }
+            }
+            _ => {
+                self.state.d.next = State::Idle;
+            }
+        }
+
+        // State per queue.
+        self.rings.write.next = self.control.enable.val();
+        self.rings.write_addr.next = self.control.settings.val().queue & self.mask.val();
+        // The Device Area is aligned to 4: what stands below is not looked at.
+        self.rings.write_data.next.device = (self.control.settings.val().device >> 2) << 2;
+        self.rings.write_data.next.size = self.control.settings.val().size;
+        self.rings.read_addr.next = self.queue.q.val() & self.mask.val();
+        self.count.next = self.control.enable.val() | self.store.val();
+        self.used_index.next = self.queue.q.val() & self.mask.val();
+        self.used_number.next = self.number.q.val();
+        if self.control.enable.val() {
+            self.used_index.next = self.control.settings.val().queue & self.mask.val();
+            self.used_number.next = 0.into();
+        }
+        self.used.write.next = self.count.val();
+        self.used.write_addr.next = self.used_index.val();
+        self.used.write_data.next = self.used_number.val();
+        self.used.read_addr.next = self.queue.q.val() & self.mask.val();
+        self.used_probe.write.next = self.count.val();
+        self.used_probe.write_addr.next = self.used_index.val();
+        self.used_probe.write_data.next = self.used_number.val();
+        self.used_probe.read_addr.next = self.probe_queue.val() & self.mask.val();
+        self.probe_used.next = self.used_probe.read_data.val();
+
+        self.busy.next = self.chains.source.valid.val()
+            | self.notice.busy.val()
+            | self.turn.open.val()
+            | (self.state.q.val() != State::Idle);
+        if self.reset.val() {
+            self.state.d.next = State::Idle;
+        }
+    }
+}

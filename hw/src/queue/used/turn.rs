@@ -1,0 +1,71 @@
+//! Two streams of finished chains made one, packet by packet.
+//! In: `done`, receive and transmit.   Out: `source`; `open`: a packet is not whole yet.
+//! Time: same cycle.   Waits: on `source`, and while a packet is open on the stream it comes from.
+
+use crate::port::chain::Done;
+use crate::prim::stream::{StreamSink, StreamSource};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// Who says `more` keeps the turn; else they take turns.
+#[derive(LogicBlock)]
+pub struct Turn {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub done: Vec<StreamSink<Done>>,
+    pub source: StreamSource<Done>,
+    pub open: Signal<Out, Bit>,
+    /// The second had the last turn.
+    second: Reg<Bit>,
+    kept: Reg<Bit>,
+    turn: Signal<Local, Bit>,
+    valid: Signal<Local, Bit>,
+    chosen: Signal<Local, Done>,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            done: vec![Default::default(); 2],
+            source: Default::default(),
+            open: Default::default(),
+            second: Default::default(),
+            kept: Default::default(),
+            turn: Default::default(),
+            valid: Default::default(),
+            chosen: Default::default(),
+        }
+    }
+}
+
+impl Logic for Turn {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, second, kept);
+        self.turn.next = self.second.q.val();
+        if !self.kept.q.val() {
+            self.turn.next = self.done[1].valid.val() & (!self.done[0].valid.val() | !self.second.q.val());
+        }
+        self.valid.next = self.done[0].valid.val();
+        self.chosen.next = self.done[0].data.val();
+        if self.turn.val() {
+            self.valid.next = self.done[1].valid.val();
+            self.chosen.next = self.done[1].data.val();
+        }
+        self.source.valid.next = self.valid.val();
+        self.source.data.next = self.chosen.val();
+        self.done[0].ready.next = self.source.ready.val() & !self.turn.val();
+        self.done[1].ready.next = self.source.ready.val() & self.turn.val();
+        if self.valid.val() & self.source.ready.val() {
+            self.second.d.next = self.turn.val();
+            self.kept.d.next = self.chosen.val().more;
+        }
+        self.open.next = self.kept.q.val();
+        if self.reset.val() {
+            self.second.d.next = false;
+            self.kept.d.next = false;
+        }
+    }
+}

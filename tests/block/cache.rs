@@ -1,0 +1,296 @@
+//! queue::cache: heads in order, again from the last commit, none only when there is none.
+
+use crate::harness::Harness;
+use crate::rings::{Offer, Taken, enable, pulse, settings};
+use hematite_hw::params::Params;
+use hematite_hw::port::chain::{Head, Want};
+use hematite_hw::queue::cache::Cache;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, VecDeque};
+
+/// What fetch knows of a queue.
+#[derive(Default)]
+struct Queue {
+    /// Heads the driver has given, and those fetch has begun, delivered, got back.
+    backlog: VecDeque<Head>,
+    begun: usize,
+    kept: Vec<Head>,
+    returned: usize,
+    stopped: bool,
+    /// The test's own pointers.
+    taken: usize,
+    committed: usize,
+}
+
+struct Bench {
+    harness: Harness<Cache>,
+    rng: ChaCha8Rng,
+    ready_heads: usize,
+    queues: BTreeMap<u64, Queue>,
+    heads: Offer<Head>,
+    wants: Offer<Want>,
+    watch: Taken<Head>,
+    commit: Option<u64>,
+    /// Which answer is due: the queue, and the head or none.
+    due: VecDeque<(u64, Option<Head>)>,
+    answers: Vec<Head>,
+    stall: u32,
+    /// Per cent of cycles in which fetch begins something.
+    pace: u32,
+    serial: u64,
+    nones: u64,
+}
+
+impl Bench {
+    fn new(params: &Params, seed: u64, stall: u32) -> Self {
+        let mut bench = Self {
+            harness: Harness::new(Cache::new(params), |b| &mut b.clock),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            ready_heads: params.ready_heads,
+            queues: BTreeMap::new(),
+            heads: Offer::new(stall),
+            wants: Offer::new(stall),
+            watch: Taken::default(),
+            commit: None,
+            due: VecDeque::new(),
+            answers: vec![],
+            stall,
+            pace: 10,
+            serial: 0,
+            nones: 0,
+        };
+        bench.harness.uut.reset.next = true;
+        bench.harness.tick();
+        bench.harness.uut.reset.next = false;
+        bench
+    }
+
+    fn enable(&mut self, queue: u64) {
+        self.queues.insert(queue, Queue::default());
+        enable(&mut self.harness.uut.control, Some(settings(queue, 64, 0, 0, 0)));
+        self.step();
+        enable(&mut self.harness.uut.control, None);
+    }
+
+    fn clear(&mut self, queue: u64) {
+        self.queues.remove(&queue);
+        self.harness.uut.control.clear.next = true;
+        self.harness.uut.control.settings.next = settings(queue, 0, 0, 0, 0);
+        self.step();
+        self.harness.uut.control.clear.next = false;
+    }
+
+    fn give(&mut self, queue: u64, count: usize) {
+        for _ in 0..count {
+            self.serial += 1;
+            let head = Head {
+                queue: queue.into(),
+                id: (self.serial & 0xffff).into(),
+                addr: self.rng.random::<u64>().into(),
+                len: self.serial.into(),
+                flags: 2.into(),
+                next_desc: 7.into(),
+                none: false,
+            };
+            self.queues.get_mut(&queue).unwrap().backlog.push_back(head);
+        }
+    }
+
+    fn step(&mut self) {
+        let cycle = self.harness.cycle;
+        // Fetch: begins what the cache has places for, delivers it later.
+        let numbers: Vec<u64> = self.queues.keys().copied().collect();
+        for n in &numbers {
+            let q = self.queues.get_mut(n).unwrap();
+            let places = self.ready_heads - (q.begun - q.returned);
+            if !q.stopped && self.rng.random_range(0..100) < self.pace {
+                for head in q.backlog.drain(..places.min(q.backlog.len())) {
+                    q.begun += 1;
+                    self.heads.words.push_back(head);
+                }
+            }
+        }
+        let uut = &mut self.harness.uut;
+        self.heads.drive(&mut self.rng, &mut uut.head);
+        self.wants.drive(&mut self.rng, &mut uut.want);
+        uut.answer.ready.next = self.rng.random_range(0..100) >= self.stall;
+        let commit = self.commit.take();
+        pulse(&mut uut.commit, commit);
+        let live =
+            numbers.iter().filter(|n| !self.queues[n].stopped).fold(0, |bits, n| bits | 1u64 << (n >> 1));
+        uut.supply.live.next = live.into();
+        self.harness.settle();
+        let uut = &mut self.harness.uut;
+        let asked = u64::from(uut.supply.queue.val());
+        let none = Queue::default();
+        let q = self.queues.get(&asked).unwrap_or(&none);
+        uut.supply.begun.next = (q.begun as u64 & 0xffff).into();
+        uut.supply.idle.next = q.backlog.is_empty();
+        self.harness.settle();
+        let uut = &mut self.harness.uut;
+
+        // What a want must be answered: seen at the moment it is taken.
+        if let Some(n) = commit
+            && let Some(q) = self.queues.get_mut(&n)
+        {
+            q.committed = q.taken;
+        }
+        let want = uut.want.data.val();
+        if self.wants.sample(&uut.want) {
+            let n = u64::from(want.queue);
+            let answer = self.queues.get_mut(&n).and_then(|q| {
+                if want.first {
+                    q.taken = q.committed;
+                }
+                if q.stopped {
+                    return None;
+                }
+                let head = q.kept.get(q.taken).copied();
+                if head.is_some() {
+                    q.taken += 1;
+                } else {
+                    let all_taken = q.kept.len() - q.committed == self.ready_heads;
+                    let no_more = q.backlog.is_empty() && q.begun == q.kept.len();
+                    assert!(all_taken || no_more, "cycle {cycle}: none, but heads are on their way");
+                }
+                head
+            });
+            self.due.push_back((n, answer));
+        }
+        if uut.credit.valid.val() {
+            let q = self.queues.get_mut(&u64::from(uut.credit.queue.val())).unwrap();
+            let total = u64::from(uut.credit.total.val()) as usize;
+            q.returned += total.wrapping_sub(q.returned) & 0xffff;
+            assert_eq!(q.returned, q.committed);
+        }
+        if self.heads.sample(&uut.head) {
+            let head = uut.head.data.val();
+            self.queues.get_mut(&u64::from(head.queue)).unwrap().kept.push(head);
+        }
+        if let Some(answer) = self.watch.sample(&uut.answer) {
+            let (queue, due) = self.due.pop_front().expect("an answer to no want");
+            assert_eq!(u64::from(answer.queue), queue);
+            match due {
+                Some(head) => assert_eq!(answer, head, "cycle {cycle}"),
+                None => {
+                    assert!(answer.none, "cycle {cycle}: a head where there is none");
+                    self.nones += 1;
+                }
+            }
+            self.answers.push(answer);
+        }
+        self.harness.tick();
+    }
+
+    /// One want, until it is answered.
+    fn want(&mut self, queue: u64, first: bool) -> Head {
+        self.wants.words.push_back(Want { queue: queue.into(), first });
+        for _ in 0..2000 {
+            self.step();
+            if let Some(answer) = self.answers.pop() {
+                return answer;
+            }
+        }
+        panic!("an answer for queue {queue}: not within 2000 cycles");
+    }
+
+    fn commit(&mut self, queue: u64) {
+        self.commit = Some(queue);
+        if self.rng.random() {
+            self.step();
+        }
+    }
+}
+
+fn random_frames(params: &Params, seed: u64) {
+    let mut bench = Bench::new(params, seed, 30);
+    let queues: Vec<u64> = [0, 2 * (params.pairs as u64 - 1), params.pairs as u64 & !1].into();
+    for queue in &queues {
+        bench.enable(*queue);
+    }
+    let mut received = 0;
+    for _ in 0..300 {
+        let queue = queues[bench.rng.random_range(0..queues.len())];
+        if bench.rng.random_range(0..4) == 0 {
+            let count = bench.rng.random_range(1..16);
+            bench.give(queue, count);
+        }
+        // A frame takes some heads, and is kept or dropped.
+        let heads = bench.rng.random_range(1..6);
+        let mut whole = true;
+        for i in 0..heads {
+            whole = whole && !bench.want(queue, i == 0).none;
+        }
+        if whole && bench.rng.random_range(0..4) != 0 {
+            bench.commit(queue);
+            received += 1;
+        }
+    }
+    assert!(received > 50, "only {received} frames");
+    assert!(bench.nones > 5, "only {} wants without an answer", bench.nones);
+}
+
+#[test]
+fn random_frames_all_sets() {
+    random_frames(&Params::TINY, 1);
+    random_frames(&Params::SIM, 2);
+    random_frames(&Params::MAX, 3);
+}
+
+/// Answers come one per cycle, each in the cycle after its want.
+#[test]
+fn one_per_cycle() {
+    let mut bench = Bench::new(&Params::MAX, 4, 0);
+    bench.pace = 100;
+    bench.enable(6);
+    bench.give(6, 64);
+    for _ in 0..70 {
+        bench.step();
+    }
+    for i in 0..64 {
+        bench.wants.words.push_back(Want { queue: 6.into(), first: i == 0 });
+    }
+    for _ in 0..66 {
+        bench.step();
+    }
+    assert_eq!(bench.answers.len(), 64);
+}
+
+/// A frame that needs more heads than are kept can never be received: none, and no wait without end.
+#[test]
+fn more_than_is_kept() {
+    let mut bench = Bench::new(&Params::TINY, 5, 10);
+    bench.enable(0);
+    bench.give(0, 100);
+    for i in 0..16 {
+        assert!(!bench.want(0, i == 0).none);
+    }
+    assert!(bench.want(0, false).none);
+    assert!(!bench.want(0, true).none);
+}
+
+#[test]
+fn stopped_and_cleared_queues_have_none() {
+    for params in [Params::TINY, Params::MAX] {
+        let mut bench = Bench::new(&params, 6, 20);
+        assert!(bench.want(0, true).none, "a queue that is off");
+        bench.enable(0);
+        bench.give(0, 40);
+        assert!(!bench.want(0, true).none);
+        bench.queues.get_mut(&0).unwrap().stopped = true;
+        assert!(bench.want(0, false).none, "a queue that has stopped");
+        bench.queues.get_mut(&0).unwrap().stopped = false;
+        bench.want(0, true);
+        bench.commit(0);
+        for _ in 0..400 {
+            bench.step();
+        }
+        bench.clear(0);
+        assert!(bench.want(0, true).none, "a queue that has been cleared");
+        bench.enable(0);
+        assert!(bench.want(0, true).none, "a queue that is new");
+        bench.give(0, 3);
+        assert!(!bench.want(0, true).none);
+    }
+}

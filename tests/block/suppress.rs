@@ -1,0 +1,98 @@
+//! queue::suppress: an interrupt for each publication whose driver wants one, in order, and for no other.
+
+use crate::harness::Harness;
+use crate::rings::{Memory, Offer, Reader, Taken, enable, settings};
+use hematite_abi::ident;
+use hematite_hw::params::Params;
+use hematite_hw::port::chain::Published;
+use hematite_hw::queue::suppress::Suppress;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+
+/// Flags in the driver area of each queue: what a driver may put there, and whether it wants to be interrupted.
+const FLAGS: [(u16, bool); 4] = [(0, true), (1, false), (0xfffe, true), (0xffff, false)];
+
+fn random_flags<const W: usize>(params: &Params, seed: u64, stall: u32) -> u64 {
+    let mut harness = Harness::new(Suppress::<W>::new(params), |b| &mut b.clock);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut memory = Memory::default();
+    let mut reader = Reader::<W>::new(20, stall);
+    let mut published = Offer::<Published>::new(stall);
+    let mut watch = Taken::default();
+    let (mut expect, mut suppressed, mut errors) = (VecDeque::new(), 0, VecDeque::new());
+    harness.uut.reset.next = true;
+    harness.tick();
+    harness.uut.reset.next = false;
+    let queues = params.queues() as u64;
+    let mut flags = vec![];
+    for queue in 0..queues {
+        let driver = ((queue + 1) << 20) + 2 * rng.random_range(0..100);
+        enable(&mut harness.uut.control, Some(settings(queue, 8, 0, driver, 0)));
+        harness.tick();
+        let (value, wanted) = FLAGS[rng.random_range(0..4)];
+        memory.write(driver - 2, &[rng.random(), rng.random()]);
+        memory.write_u16(driver, value);
+        memory.write_u16(driver + 2, rng.random());
+        let bad = (queue % 8 == 5).then(|| rng.random());
+        if let Some(timeout) = bad {
+            memory.bad.insert(driver + 1, timeout);
+        }
+        flags.push((wanted, bad));
+    }
+    enable(&mut harness.uut.control, None);
+    for _ in 0..400 {
+        let queue = rng.random_range(0..queues);
+        published.words.push_back(Published { queue: queue.into() });
+        match flags[queue as usize] {
+            (_, Some(timeout)) => errors.push_back((queue, timeout)),
+            (true, None) => expect.push_back(queue),
+            (false, None) => suppressed += 1,
+        }
+    }
+    for cycle in 0..20_000 {
+        published.drive(&mut rng, &mut harness.uut.published);
+        harness.uut.irq.ready.next = rng.random_range(0..100) >= stall;
+        harness.uut.error.ready.next = rng.random_range(0..100) >= stall;
+        let uut = &mut harness.uut;
+        reader.drive(&mut rng, cycle, &memory, &mut uut.request, &mut uut.reply);
+        harness.settle();
+        let uut = &mut harness.uut;
+        published.sample(&uut.published);
+        reader.sample(&mut rng, cycle, &uut.request, &uut.reply);
+        if let Some(irq) = watch.sample(&uut.irq) {
+            assert_eq!(expect.pop_front(), Some(u64::from(irq.queue)));
+        }
+        suppressed -= i64::from(uut.count_irq_suppressed.val());
+        if uut.error.valid.val() && uut.error.ready.val() {
+            let (queue, timeout) = errors.pop_front().expect("an error of no queue");
+            let code = if timeout { ident::ERROR_DMA_TIMEOUT } else { ident::ERROR_DMA_READ };
+            assert_eq!(
+                (u64::from(uut.error.data.val().queue), u64::from(uut.error.data.val().code)),
+                (queue, code)
+            );
+        }
+        if published.words.is_empty() && !uut.busy.val() {
+            assert!(reader.quiet() && expect.is_empty() && errors.is_empty());
+            assert_eq!(suppressed, 0);
+            return cycle;
+        }
+        harness.tick();
+    }
+    panic!("all answered: not within 20000 cycles");
+}
+
+#[test]
+fn random_flags_all_widths() {
+    random_flags::<64>(&Params::TINY, 1, 30);
+    random_flags::<128>(&Params::BOARD, 2, 30);
+    random_flags::<256>(&Params::SIM, 3, 30);
+    random_flags::<512>(&Params::MAX, 4, 30);
+}
+
+/// Reads do not wait for each other.
+#[test]
+fn pipelined() {
+    let cycles = random_flags::<64>(&Params::TINY, 5, 0);
+    assert!(cycles < 400 * 8, "400 publications with a read of up to 20 cycles each took {cycles} cycles");
+}
