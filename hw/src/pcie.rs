@@ -2,5 +2,7 @@
 
 pub mod completer;
 pub mod quiesce;
+pub mod reader;
 pub mod request;
 pub mod share;
+pub mod writer;

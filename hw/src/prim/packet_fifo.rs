@@ -102,7 +102,7 @@ impl<const W: usize, T: Synth> Logic for PacketFifo<W, T> {
         let a = depth.trailing_zeros() as usize;
         Verilog::Custom(format!(
             "(* ram_style = \"block\", no_rw_check *)
-reg [{top}:0] beats [0:{last}];
+reg [{top}:0] store [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] mark; // behind the last whole packet
 reg [{a}:0] tail;
@@ -111,10 +111,10 @@ wire put = sink_valid & sink_ready;
 wire fetch = (head != mark) & (~source_valid | source_ready);
 always @(posedge clock) begin
     if (put) begin
-        beats[tail[{ah}:0]] <= {{sink_side, sink_last, sink_data}};
+        store[tail[{ah}:0]] <= {{sink_side, sink_last, sink_data}};
     end
     if (fetch) begin
-        {{source_side, source_last, source_data}} <= beats[head[{ah}:0]];
+        {{source_side, source_last, source_data}} <= store[head[{ah}:0]];
     end
 end
 always @(posedge clock) begin

@@ -1,0 +1,244 @@
+//! Reads host memory for the function's blocks.
+//!
+//! In: `requests`, one per client; `completion`; `settings`; `drain`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
+//! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip.
+//! Waits: a client that does not take its reply waits alone: the others have tags and slots of their own.
+//! `drain`: the clients are forgotten; what is under way comes home and is dropped; when not `busy`, all tags are free.
+//! Spec: [PCI Express: Memory Read Requests; Completion Handling Rules; Completion Timeout Mechanism]
+
+pub mod decode;
+pub mod issue;
+pub mod port;
+pub mod receive;
+pub mod tags;
+
+use crate::params::Params;
+use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::pcie::PcieSettings;
+use crate::port::tlp::TlpSide;
+use crate::prim::arbiter::Arbiter;
+use crate::prim::beat::{BeatSink, BeatSource};
+use crate::prim::dword_ram::DwordRam;
+use crate::prim::ids::Ids;
+use crate::prim::stream::StreamSink;
+use hematite_verilog::{Reg, dff_setup};
+use issue::Issue;
+use port::ReplyPort;
+use receive::Receive;
+use rust_hdl_core::prelude::*;
+use tags::Tags;
+
+/// See the head of this file.
+#[derive(LogicBlock)]
+pub struct Reader<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// Level.
+    pub drain: Signal<In, Bit>,
+    pub settings: Signal<In, PcieSettings>,
+    pub requests: Vec<StreamSink<ReadRequest>>,
+    /// Client by client, in the order of its requests.
+    pub replies: Vec<BeatSource<W, ReadSide>>,
+    pub tlp: BeatSource<W, TlpSide>,
+    pub completion: BeatSink<W, TlpSide>,
+    /// A request, a reply or a tag is under way.
+    pub busy: Signal<Out, Bit>,
+    /// Pulse: a completion that belongs to no request of ours.
+    pub count_cpl_unexpected: Signal<Out, Bit>,
+    /// Pulse: a request has failed by time-out.
+    pub count_cpl_timeout: Signal<Out, Bit>,
+    /// Pulse: a request has failed by its completion.
+    pub count_cpl_error: Signal<Out, Bit>,
+    ports: Vec<ReplyPort<W>>,
+    // Whose request goes next; whose reply is read next.
+    asking: Arbiter,
+    answering: Arbiter,
+    issue: Issue<W>,
+    ids: Ids,
+    tags: Tags,
+    receive: Receive<W>,
+    slots: DwordRam<W>,
+    // From `drain` until all is home.
+    draining: Reg<Bit>,
+    reading: Reg<Bit>,
+    row: Reg<Bits<20>>,
+    freed: Reg<Bit>,
+    freed_tag: Reg<Bits<8>>,
+    forget: Signal<Local, Bit>,
+    under_way: Signal<Local, Bit>,
+    // Any port is busy: a chain through all of them.
+    held: Vec<Signal<Local, Bit>>,
+    inside: Signal<Local, Bit>,
+}
+
+impl<const W: usize> Reader<W> {
+    /// Tags that each client but the first may have at a time.
+    pub fn share(params: &Params) -> usize {
+        (params.tags / 16).max(2)
+    }
+
+    /// Client 0, the payload, gets what the others leave.
+    pub fn new(params: &Params, clients: usize) -> Self {
+        let share = Self::share(params);
+        let rest = (clients - 1) * share;
+        assert!(
+            rest < params.tags,
+            "{}: {} tags do not suffice for {clients} clients",
+            params.name,
+            params.tags
+        );
+        let rows = params.read_bytes * 8 / W;
+        let port = |i| ReplyPort::new(if i == 0 { params.tags - rest } else { share }, rows, params.tags);
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            drain: Default::default(),
+            settings: Default::default(),
+            requests: (0..clients).map(|_| Default::default()).collect(),
+            replies: (0..clients).map(|_| Default::default()).collect(),
+            tlp: Default::default(),
+            completion: Default::default(),
+            busy: Default::default(),
+            count_cpl_unexpected: Default::default(),
+            count_cpl_timeout: Default::default(),
+            count_cpl_error: Default::default(),
+            ports: (0..clients).map(port).collect(),
+            asking: Arbiter::new(clients),
+            answering: Arbiter::new(clients),
+            issue: Issue::new(params),
+            ids: Ids::new(params.tags),
+            tags: Tags::new(params),
+            receive: Receive::new(params),
+            slots: DwordRam::new(params.tags * rows),
+            draining: Default::default(),
+            reading: Default::default(),
+            row: Default::default(),
+            freed: Default::default(),
+            freed_tag: Default::default(),
+            forget: Default::default(),
+            under_way: Default::default(),
+            held: (0..clients + 1).map(|_| Default::default()).collect(),
+            inside: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Reader<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, asking, answering, issue, ids, tags, receive, slots);
+        dff_setup!(self, clock, draining, reading, row, freed, freed_tag);
+        self.asking.reset.next = self.reset.val();
+        self.answering.reset.next = self.reset.val();
+        self.issue.reset.next = self.reset.val();
+        self.tags.reset.next = self.reset.val();
+        self.receive.reset.next = self.reset.val();
+        self.forget.next = self.drain.val() | self.draining.q.val();
+        self.under_way.next = self.tags.any.val() | self.issue.busy.val() | self.receive.busy.val();
+        self.draining.d.next = self.forget.val() & self.under_way.val();
+        // Tags that have timed out, or whose reply nobody takes any more, come back when no other is out.
+        self.ids.reset.next = self.reset.val() | (self.forget.val() & !self.under_way.val());
+
+        // Requests: client by client to the one place where they get a tag.
+        self.issue.forget.next = self.forget.val();
+        self.issue.settings.next = self.settings.val();
+        self.issue.tag_valid.next = self.ids.id.valid.val();
+        self.issue.tag.next = self.ids.id.data.val();
+        self.issue.hold.next = self.receive.storing.val();
+        self.ids.id.ready.next = self.issue.alloc.val();
+        self.issue.request.valid.next = self.asking.any.val();
+        self.issue.client.next = self.asking.index.val();
+        self.asking.take.next = self.issue.request.ready.val();
+        self.tags.alloc.next = self.issue.alloc.val();
+        self.tags.alloc_tag.next = self.ids.id.data.val();
+        self.tags.alloc_refused.next = self.issue.refused.val();
+        self.tags.alloc_state.next = self.issue.state.val();
+
+        self.tlp.valid.next = self.issue.tlp.valid.val();
+        self.tlp.last.next = self.issue.tlp.last.val();
+        self.tlp.data.next = self.issue.tlp.data.val();
+        self.tlp.side.next = self.issue.tlp.side.val();
+        self.issue.tlp.ready.next = self.tlp.ready.val();
+
+        // Completions.
+        self.receive.requester.next = self.settings.val().requester;
+        self.receive.completion.valid.next = self.completion.valid.val();
+        self.receive.completion.last.next = self.completion.last.val();
+        self.receive.completion.data.next = self.completion.data.val();
+        self.receive.completion.side.next = self.completion.side.val();
+        self.completion.ready.next = self.receive.completion.ready.val();
+        self.tags.look_tag.next = self.receive.look_tag.val();
+        self.receive.look_state.next = self.tags.look_state.val();
+        self.receive.look_waiting.next = self.tags.look_waiting.val();
+        self.tags.store.next = self.receive.store.val();
+        self.tags.store_state.next = self.receive.store_state.val();
+        self.tags.finish.next = self.receive.finish.val();
+        self.tags.fresh.next = self.ids.fresh.val();
+        self.tags.look_free.next = self.receive.look_free.val();
+        self.receive.visit_tag.next = self.tags.visit_tag.val();
+        self.tags.finish_failed.next = self.receive.finish_failed.val();
+        self.slots.write.next = self.receive.write.val();
+        self.slots.write_at.next = self.receive.write_at.val();
+        self.slots.write_count.next = self.receive.write_count.val();
+        self.slots.write_data.next = self.receive.write_data.val();
+
+        // Replies: row by row, from the clients that have one and room for it.
+        self.reading.d.next = self.answering.any.val();
+        self.answering.take.next = true;
+        self.slots.read.next = self.reading.q.val();
+        self.slots.read_row.next = self.row.q.val();
+        self.freed.d.next = false;
+        self.ids.give.next = self.freed.q.val();
+        self.ids.give_id.next = self.freed_tag.q.val();
+
+        self.issue.request.data.next = self.requests[0].data.val();
+        self.held[0].next = false;
+        self.inside.next = false;
+        for i in 0..self.ports.len() {
+            self.ports[i].clock.next = self.clock.val();
+            self.ports[i].reset.next = self.reset.val() | self.forget.val();
+            self.asking.wants[i].next =
+                self.requests[i].valid.val() & self.ports[i].open.val() & !self.forget.val();
+            self.requests[i].ready.next = self.asking.grants[i].val() & self.issue.request.ready.val();
+            self.ports[i].reserve.next = self.asking.grants[i].val() & self.issue.request.ready.val();
+            if self.asking.grants[i].val() {
+                self.issue.request.data.next = self.requests[i].data.val();
+            }
+            self.ports[i].put.next = self.issue.alloc.val() & (self.issue.put_client.val().index() == i);
+            self.ports[i].put_tag.next = self.issue.put_tag.val();
+            self.ports[i].asked_write.next = self.tags.wrote_asked.val();
+            self.ports[i].asked_tag.next = self.tags.wrote_asked_tag.val();
+            self.ports[i].asked_data.next = self.tags.wrote_asked_data.val();
+            self.ports[i].answered_write.next = self.tags.wrote_answered.val();
+            self.ports[i].answered_tag.next = self.tags.wrote_answered_tag.val();
+            self.ports[i].answered_data.next = self.tags.wrote_answered_data.val();
+            self.answering.wants[i].next = self.ports[i].want.val() & !self.forget.val();
+            self.ports[i].grant.next = self.answering.grants[i].val();
+            if self.answering.grants[i].val() {
+                self.row.d.next = self.ports[i].row.val();
+                self.freed.d.next = self.ports[i].freed.val();
+                self.freed_tag.d.next = self.ports[i].freed_tag.val();
+            }
+            self.ports[i].read_data.next = self.slots.read_data.val();
+            self.replies[i].valid.next = self.ports[i].reply.valid.val();
+            self.replies[i].last.next = self.ports[i].reply.last.val();
+            self.replies[i].data.next = self.ports[i].reply.data.val();
+            self.replies[i].side.next = self.ports[i].reply.side.val();
+            self.ports[i].reply.ready.next = self.replies[i].ready.val();
+            self.held[i + 1].next = self.held[i].val() | self.ports[i].busy.val();
+            // The last one counts.
+            self.inside.next = self.held[i].val() | self.ports[i].busy.val();
+        }
+
+        self.busy.next = self.under_way.val() | self.inside.val();
+        self.count_cpl_unexpected.next = self.receive.count_unexpected.val();
+        self.count_cpl_timeout.next = self.tags.count_timeout.val();
+        self.count_cpl_error.next = self.receive.count_error.val();
+
+        if self.reset.val() {
+            self.draining.d.next = false;
+            self.reading.d.next = false;
+            self.freed.d.next = false;
+        }
+    }
+}

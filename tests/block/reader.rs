@@ -1,0 +1,435 @@
+//! `pcie::reader` before a root complex that splits, delays, reorders, fails and loses completions.
+//!
+//! ```text
+//!   clients (random requests, random patience) ─► Reader ─► Root (byte a of memory is memory(a)) ─► Reader ─► clients
+//! ```
+
+use crate::harness::Harness;
+use crate::root::{Fate, Faults, REQUESTER, Root, memory, to_bits, to_bytes};
+use hematite_hw::params::Params;
+use hematite_hw::pcie::reader::Reader;
+use hematite_hw::port::dma::ReadRequest;
+use hematite_hw::port::pcie::PcieSettings;
+use hematite_hw::port::tlp::TlpSide;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
+use std::collections::VecDeque;
+
+const CLIENTS: usize = 4;
+
+#[derive(Default)]
+struct Client {
+    /// Address and bytes of requests not answered yet.
+    waiting: VecDeque<(u64, u64)>,
+    got: Vec<u8>,
+    offering: Option<(u64, u64)>,
+    /// Takes no replies at all.
+    deaf: bool,
+    answered: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    unexpected: u64,
+    timeout: u64,
+    error: u64,
+    replies: u64,
+    beats: u64,
+    failed: u64,
+}
+
+struct Bench<const W: usize> {
+    h: Harness<Reader<W>>,
+    rng: ChaCha8Rng,
+    root: Root,
+    clients: Vec<Client>,
+    faults: Faults,
+    stall: f64,
+    /// Request lengths: at most this.
+    most: u64,
+    next_page: u64,
+    counts: Counts,
+    idle: f64,
+    /// Requests are offered.
+    asking: bool,
+    aligned: bool,
+}
+
+impl<const W: usize> Bench<W> {
+    fn new(params: &Params, seed: u64) -> Self {
+        let mut h = Harness::new(Reader::<W>::new(params, CLIENTS), |u| &mut u.clock);
+        h.uut.settings.next = PcieSettings {
+            bus_master: true,
+            requester: REQUESTER.into(),
+            read_bytes: (params.read_bytes as u64).into(),
+            ..Default::default()
+        };
+        h.uut.reset.next = true;
+        h.tick();
+        h.tick();
+        h.uut.reset.next = false;
+        Self {
+            h,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            root: Root::default(),
+            clients: (0..CLIENTS).map(|_| Client::default()).collect(),
+            faults: Faults::default(),
+            stall: 0.2,
+            most: params.read_bytes as u64,
+            next_page: 0,
+            counts: Counts::default(),
+            idle: 0.2,
+            asking: true,
+            aligned: false,
+        }
+    }
+
+    /// A request that crosses no 4 KiB and touches no more DWORDs than a slot has.
+    fn invent(&mut self) -> (u64, u64) {
+        self.next_page += 1;
+        let high = if self.rng.random_bool(0.5) { 0x12_0000_0000 } else { 0 };
+        let page = high + (self.next_page << 12);
+        if self.aligned {
+            return (page, self.most);
+        }
+        let len = match self.rng.random_range(0..4) {
+            0 => self.most,
+            1 => self.rng.random_range(1..=8.min(self.most)),
+            _ => self.rng.random_range(1..=self.most),
+        };
+        let low = self.rng.random_range(0..=4096 - len);
+        let low = if low % 4 + len > self.most { low / 4 * 4 } else { low };
+        (page + low, len)
+    }
+
+    fn cycle(&mut self) {
+        let draining = self.h.uut.drain.val();
+        for i in 0..CLIENTS {
+            if self.clients[i].offering.is_none()
+                && self.asking
+                && !draining
+                && !self.rng.random_bool(self.idle)
+            {
+                self.clients[i].offering = Some(self.invent());
+            }
+            let (addr, len) = self.clients[i].offering.unwrap_or_default();
+            self.h.uut.requests[i].valid.next = self.clients[i].offering.is_some() && !draining;
+            self.h.uut.requests[i].data.next = ReadRequest { addr: addr.into(), len: len.into() };
+            self.h.uut.replies[i].ready.next = !self.clients[i].deaf && !self.rng.random_bool(self.stall);
+        }
+        self.h.uut.tlp.ready.next = !self.rng.random_bool(self.stall);
+        if self.root.sent.is_none() {
+            self.root.next::<W>(&self.faults, self.h.cycle, &mut self.rng);
+        }
+        let give = self.root.sent.is_some() && !self.rng.random_bool(self.stall);
+        self.h.uut.completion.valid.next = give;
+        if let Some(sent) = &self.root.sent {
+            let last = sent.beats.len() == 1;
+            self.h.uut.completion.last.next = last;
+            self.h.uut.completion.data.next = to_bits(&sent.beats[0]);
+            self.h.uut.completion.side.next =
+                TlpSide { header: sent.header.to_bits(), error: last && sent.marked };
+        }
+        self.h.settle();
+        self.observe(give);
+        self.h.tick();
+    }
+
+    fn observe(&mut self, give: bool) {
+        let cycle = self.h.cycle;
+        for i in 0..CLIENTS {
+            let uut = &self.h.uut;
+            if uut.requests[i].valid.val() && uut.requests[i].ready.val() {
+                let request = self.clients[i].offering.take().unwrap();
+                self.clients[i].waiting.push_back(request);
+            }
+            let reply = &uut.replies[i];
+            if !(reply.valid.val() && reply.ready.val()) {
+                continue;
+            }
+            self.counts.beats += 1;
+            let client = &mut self.clients[i];
+            client.got.extend(to_bytes(reply.data.val()));
+            if reply.last.val() {
+                let (addr, len) = client.waiting.pop_front().expect("a reply nobody waits for");
+                let fate = self.root.fates.get(&addr).copied();
+                let side = reply.side.val();
+                assert_eq!(
+                    side.error,
+                    fate != Some(Fate::Good),
+                    "cycle {cycle}: client {i}, {addr:x} {fate:?}"
+                );
+                assert_eq!(
+                    side.timeout,
+                    fate == Some(Fate::Lost),
+                    "cycle {cycle}: client {i}, {addr:x} {fate:?}"
+                );
+                let skip = (addr % 4) as usize;
+                if side.error {
+                    assert!(client.got.len() <= W / 8, "a failed read is one beat");
+                    self.counts.failed += 1;
+                } else {
+                    assert_eq!(client.got.len(), (skip + len as usize).div_ceil(W / 8) * (W / 8));
+                    for k in 0..len as usize {
+                        assert_eq!(
+                            client.got[skip + k],
+                            memory(addr + k as u64),
+                            "cycle {cycle}: client {i}, byte {k} of {len} at {addr:x}"
+                        );
+                    }
+                }
+                client.got.clear();
+                client.answered += 1;
+                self.counts.replies += 1;
+            }
+        }
+        let taken = self.h.uut.tlp.valid.val() && self.h.uut.tlp.ready.val();
+        if taken {
+            assert!(self.h.uut.tlp.last.val());
+            let header: Bits<128> = self.h.uut.tlp.side.val().header;
+            let header = u128::from(u64::from(header.get_bits::<64>(0)))
+                | u128::from(u64::from(header.get_bits::<64>(64))) << 64;
+            self.root.request(header, &self.faults, cycle, &mut self.rng);
+        }
+        if give && self.h.uut.completion.ready.val() {
+            let sent = self.root.sent.as_mut().unwrap();
+            sent.beats.pop_front();
+            if sent.beats.is_empty() {
+                self.root.sent = None;
+            }
+        }
+        self.counts.unexpected += u64::from(self.h.uut.count_cpl_unexpected.val());
+        self.counts.timeout += u64::from(self.h.uut.count_cpl_timeout.val());
+        self.counts.error += u64::from(self.h.uut.count_cpl_error.val());
+    }
+
+    fn run(&mut self, cycles: u64) {
+        for _ in 0..cycles {
+            self.cycle();
+        }
+    }
+
+    /// No new requests; all are answered within `limit` cycles.
+    fn settle(&mut self, limit: u64) {
+        self.asking = false;
+        for client in &mut self.clients {
+            client.deaf = false;
+        }
+        for _ in 0..limit {
+            let quiet = self.clients.iter().all(|c| c.waiting.is_empty() && c.offering.is_none());
+            if quiet && !self.h.uut.busy.val() && self.root.sent.is_none() {
+                self.asking = true;
+                return;
+            }
+            self.cycle();
+        }
+        let left: Vec<_> = self.clients.iter().map(|c| c.waiting.len()).collect();
+        panic!("not answered within {limit} cycles: {left:?}, busy {}", self.h.uut.busy.val());
+    }
+}
+
+fn params(read_bytes: usize, tags: usize) -> Params {
+    Params { read_bytes, tags, timeout_cycles: 1024, ..Params::TINY }
+}
+
+fn split_and_reordered<const W: usize>(read_bytes: usize, tags: usize, seed: u64) {
+    let mut bench = Bench::<W>::new(&params(read_bytes, tags), seed);
+    bench.run(3000);
+    bench.stall = 0.0;
+    bench.run(4000);
+    bench.settle(5000);
+    assert!(bench.counts.replies > 50, "{} replies", bench.counts.replies);
+    assert_eq!((bench.counts.failed, bench.counts.unexpected), (0, 0));
+}
+
+#[test]
+fn every_byte_comes_back_64() {
+    split_and_reordered::<64>(128, 16, 1);
+    split_and_reordered::<64>(256, 16, 2);
+}
+
+#[test]
+fn every_byte_comes_back_128() {
+    split_and_reordered::<128>(256, 16, 3);
+}
+
+#[test]
+fn every_byte_comes_back_256() {
+    split_and_reordered::<256>(512, 32, 4);
+}
+
+#[test]
+fn every_byte_comes_back_512() {
+    split_and_reordered::<512>(512, 32, 5);
+}
+
+#[test]
+fn a_slot_of_4096() {
+    let mut bench = Bench::<256>::new(&Params { timeout_cycles: 1 << 16, ..params(4096, 16) }, 6);
+    bench.run(6000);
+    bench.settle(20000);
+    assert!(bench.counts.replies > 50, "{} replies", bench.counts.replies);
+    assert_eq!((bench.counts.failed, bench.counts.unexpected), (0, 0));
+}
+
+fn failing<const W: usize>(seed: u64) {
+    let mut bench = Bench::<W>::new(&params(256, 16), seed);
+    bench.faults = Faults { status: 100, poisoned: 60, marked: 60, lost: 0, stray: 50 };
+    bench.run(4000);
+    bench.settle(5000);
+    assert!(bench.counts.failed > 20, "{} failures", bench.counts.failed);
+    assert_eq!(bench.counts.error, bench.counts.failed);
+    assert!(bench.root.strays > 10);
+    assert_eq!(bench.counts.unexpected, bench.root.strays);
+    assert_eq!(bench.counts.timeout, 0);
+}
+
+#[test]
+fn bad_completions_fail_their_own_request_only() {
+    failing::<64>(10);
+    failing::<512>(11);
+}
+
+impl<const W: usize> Bench<W> {
+    /// Holds `drain` until the reader is quiet; the clients forget what they have asked for.
+    fn drain(&mut self, limit: u64) {
+        for client in &mut self.clients {
+            *client = Client { answered: client.answered, ..Client::default() };
+        }
+        self.h.uut.drain.next = true;
+        self.h.settle();
+        for _ in 0..limit {
+            // Nothing is offered from the second cycle on: the first may still hold a beat nobody takes.
+            for i in 0..CLIENTS {
+                self.h.uut.replies[i].ready.next = false;
+            }
+            self.cycle_draining();
+            if !self.h.uut.busy.val() {
+                self.h.uut.drain.next = false;
+                self.h.settle();
+                return;
+            }
+        }
+        panic!("not drained within {limit} cycles");
+    }
+
+    fn cycle_draining(&mut self) {
+        let answered: u64 = self.clients.iter().map(|c| c.answered).sum();
+        for client in &mut self.clients {
+            client.deaf = true;
+        }
+        self.cycle();
+        for i in 0..CLIENTS {
+            self.clients[i].deaf = false;
+            assert!(!self.h.uut.replies[i].valid.val(), "a reply is offered to a client that is forgotten");
+        }
+        assert_eq!(answered, self.clients.iter().map(|c| c.answered).sum::<u64>());
+    }
+}
+
+#[test]
+fn drained_at_any_moment_all_tags_come_home() {
+    for (seed, lost) in [(20, 0), (21, 30)] {
+        let mut bench = Bench::<128>::new(&params(256, 16), seed);
+        bench.faults.lost = lost;
+        for _ in 0..25 {
+            let cycles = bench.rng.random_range(1..150);
+            bench.run(cycles);
+            bench.drain(4000);
+        }
+        assert_eq!(bench.counts.unexpected, 0, "a completion on its way home is none of the unexpected");
+        assert_eq!(bench.counts.timeout > 0, lost > 0);
+        // All tags are there again: the most requests are under way at once.
+        bench.faults.lost = 0;
+        bench.run(2000);
+        bench.settle(4000);
+        assert!(bench.counts.replies > 50, "{} replies", bench.counts.replies);
+    }
+}
+
+#[test]
+fn a_lost_completion_fails_by_timeout() {
+    let mut bench = Bench::<64>::new(&params(128, 16), 30);
+    bench.faults.lost = 50;
+    bench.run(600);
+    bench.faults.lost = 0;
+    bench.settle(20000);
+    let lost = bench.root.fates.values().filter(|&&f| f == Fate::Lost).count() as u64;
+    assert!(lost > 0);
+    assert_eq!((bench.counts.timeout, bench.counts.failed), (lost, lost));
+    bench.drain(10);
+    bench.run(1000);
+    bench.settle(4000);
+}
+
+#[test]
+fn timeouts_come_neither_early_nor_late() {
+    let mut bench = Bench::<64>::new(&params(128, 16), 31);
+    bench.faults.lost = 1000;
+    bench.run(10);
+    let asked = bench.h.cycle;
+    bench.asking = false;
+    while bench.counts.timeout == 0 {
+        bench.cycle();
+        assert!(bench.h.cycle < asked + 2 * 1024 + 64, "no time-out");
+    }
+    assert!(bench.h.cycle > 1024, "timed out in cycle {}", bench.h.cycle);
+}
+
+#[test]
+fn a_deaf_client_holds_up_nobody_else() {
+    let mut bench = Bench::<64>::new(&params(256, 16), 40);
+    for deaf in 0..CLIENTS {
+        bench.clients[deaf].deaf = true;
+        bench.run(300);
+        let before: Vec<_> = bench.clients.iter().map(|c| c.answered).collect();
+        bench.run(1500);
+        for (i, client) in bench.clients.iter().enumerate() {
+            assert!(i == deaf || client.answered > before[i] + 3, "client {i} stands while {deaf} is deaf");
+        }
+        bench.clients[deaf].deaf = false;
+    }
+    bench.settle(5000);
+}
+
+#[test]
+fn without_bus_master_reads_fail_at_once() {
+    let mut bench = Bench::<64>::new(&params(256, 16), 50);
+    let mut settings = bench.h.uut.settings.val();
+    settings.bus_master = false;
+    bench.h.uut.settings.next = settings;
+    for _ in 0..500 {
+        bench.cycle();
+        assert!(!bench.h.uut.tlp.valid.val());
+    }
+    assert!(bench.counts.failed > 50);
+    assert_eq!(bench.counts.failed, bench.counts.replies);
+    settings.bus_master = true;
+    bench.h.uut.settings.next = settings;
+    bench.settle(1000);
+    bench.counts.failed = 0;
+    bench.run(1000);
+    bench.settle(5000);
+}
+
+/// Cycles per reply and per beat with nobody stalling and the payload client alone.
+fn speed<const W: usize>(len: u64) -> (f64, f64) {
+    let mut bench = Bench::<W>::new(&Params { timeout_cycles: 1 << 16, ..params(512, 128) }, 60);
+    (bench.stall, bench.idle, bench.aligned, bench.most) = (0.0, 0.0, true, len);
+    bench.root.prompt = true;
+    bench.run(300);
+    let (replies, beats) = (bench.counts.replies, bench.counts.beats);
+    bench.run(1000);
+    (1000.0 / (bench.counts.replies - replies) as f64, 1000.0 / (bench.counts.beats - beats) as f64)
+}
+
+#[test]
+fn full_rate() {
+    let (per_reply, _) = speed::<512>(64);
+    assert!(per_reply < 2.05, "{per_reply} cycles per 64-byte reply");
+    let (_, per_beat) = speed::<512>(512);
+    assert!(per_beat < 1.05, "{per_beat} cycles per beat");
+    let (_, per_beat) = speed::<64>(512);
+    assert!(per_beat < 1.05, "{per_beat} cycles per beat");
+}
