@@ -1,0 +1,105 @@
+//! Joins the streams of TLPs that leave.
+//! In: `inputs`.   Out: `tlp`; `sent`, a pulse when an input's TLP has its place in the order for good.
+//! Time: one beat per cycle, no cycle lost between TLPs; a TLP is out one cycle after it came in.
+//! Waits: for `tlp.ready`. Inputs take turns, a whole TLP each.
+//! Spec: [PCI Express: Transaction Ordering]: what must come before what waits for `sent` before it is offered.
+
+use crate::params::Params;
+use crate::port::tlp::TlpSide;
+use crate::prim::arbiter::Arbiter;
+use crate::prim::beat::{BeatSink, BeatSource};
+use crate::prim::beat_fifo::BeatFifo;
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// Streams that leave: completions, writes, read requests.
+pub const INPUTS: usize = 3;
+
+/// See the head of this file.
+#[derive(LogicBlock)]
+pub struct Tx<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub inputs: Vec<BeatSink<W, TlpSide>>,
+    pub tlp: BeatSource<W, TlpSide>,
+    pub sent: Vec<Signal<Out, Bit>>,
+    pub busy: Signal<Out, Bit>,
+    /// Pulse: a TLP has left.
+    pub count_tlp_out: Signal<Out, Bit>,
+    arbiter: Arbiter,
+    out: BeatFifo<W, TlpSide>,
+    /// Within a TLP, and whose.
+    inside: Reg<Bit>,
+    owner: Reg<Bits<8>>,
+    chosen: Signal<Local, Bits<8>>,
+    taken: Signal<Local, Bit>,
+    last: Signal<Local, Bit>,
+}
+
+impl<const W: usize> Tx<W> {
+    /// Joins `INPUTS` streams.
+    pub fn new(_params: &Params) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            inputs: (0..INPUTS).map(|_| Default::default()).collect(),
+            tlp: Default::default(),
+            sent: (0..INPUTS).map(|_| Default::default()).collect(),
+            busy: Default::default(),
+            count_tlp_out: Default::default(),
+            arbiter: Arbiter::new(INPUTS),
+            out: BeatFifo::new(2),
+            inside: Default::default(),
+            owner: Default::default(),
+            chosen: Default::default(),
+            taken: Default::default(),
+            last: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Tx<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, inside, owner);
+        clock!(self, clock, arbiter, out);
+        self.arbiter.reset.next = self.reset.val();
+        self.out.reset.next = self.reset.val();
+        BeatSource::<W, TlpSide>::link(&mut self.tlp, &mut self.out.source);
+
+        self.chosen.next = self.arbiter.index.val();
+        if self.inside.q.val() {
+            self.chosen.next = self.owner.q.val();
+        }
+        self.out.sink.valid.next = false;
+        self.last.next = false;
+        self.out.sink.data.next = self.inputs[0].data.val();
+        self.out.sink.side.next = self.inputs[0].side.val();
+        for i in 0..3 {
+            self.arbiter.wants[i].next = self.inputs[i].valid.val();
+            self.inputs[i].ready.next = false;
+            if self.chosen.val().index() == i {
+                self.out.sink.valid.next = self.inputs[i].valid.val();
+                self.last.next = self.inputs[i].last.val();
+                self.out.sink.data.next = self.inputs[i].data.val();
+                self.out.sink.side.next = self.inputs[i].side.val();
+                self.inputs[i].ready.next = self.out.sink.ready.val();
+            }
+        }
+        self.out.sink.last.next = self.last.val();
+        self.taken.next = self.out.sink.valid.val() & self.out.sink.ready.val();
+        self.arbiter.take.next = self.taken.val() & !self.inside.q.val();
+        for i in 0..3 {
+            self.sent[i].next = self.taken.val() & self.last.val() & (self.chosen.val().index() == i);
+        }
+        if self.taken.val() {
+            self.inside.d.next = !self.last.val();
+            self.owner.d.next = self.chosen.val();
+        }
+        self.count_tlp_out.next = self.taken.val() & self.last.val();
+        self.busy.next = self.inside.q.val() | self.out.source.valid.val() | self.arbiter.any.val();
+        if self.reset.val() {
+            self.inside.d.next = false;
+        }
+    }
+}
