@@ -1,11 +1,13 @@
 //! The ports of a block, from the block itself.
 
-use rust_hdl_core::atom::{Atom, AtomKind};
+use crate::collect::Item;
+use crate::names::mangle;
+use rust_hdl_core::atom::Atom;
 use rust_hdl_core::block::Block;
 use rust_hdl_core::probe::Probe;
 
 /// A port of the printed module.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     /// As printed.
     pub name: String,
@@ -14,37 +16,46 @@ pub struct Port {
 }
 
 #[derive(Default)]
-struct Collect {
+struct Walk {
     depth: usize,
-    path: Vec<String>,
-    ports: Vec<Port>,
+    inside: Vec<String>,
+    items: Vec<Item>,
 }
 
-impl Probe for Collect {
+impl Probe for Walk {
     fn visit_start_scope(&mut self, _: &str, _: &dyn Block) {
         self.depth += 1;
     }
+
     fn visit_end_scope(&mut self, _: &str, _: &dyn Block) {
         self.depth -= 1;
     }
+
     fn visit_start_namespace(&mut self, name: &str, _: &dyn Block) {
-        self.path.push(name.into());
+        self.inside.push(name.into());
     }
+
     fn visit_end_namespace(&mut self, _: &str, _: &dyn Block) {
-        self.path.pop();
+        self.inside.pop();
     }
+
     fn visit_atom(&mut self, name: &str, atom: &dyn Atom) {
-        let input = atom.kind() == AtomKind::InputParameter;
-        if self.depth == 1 && (input || atom.kind() == AtomKind::OutputParameter) {
-            let full: Vec<&str> = self.path.iter().map(String::as_str).chain([name]).collect();
-            self.ports.push(Port { name: crate::emit::mangle(&full.join("$")), input, bits: atom.bits() });
+        if self.depth == 1 && atom.kind().is_parameter() {
+            let name = self.inside.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("$");
+            self.items.push(Item::new(name, atom));
         }
     }
 }
 
+/// The ports with what they hold now.
+pub(crate) fn port_items<B: Block>(block: &B) -> Vec<Item> {
+    let mut walk = Walk::default();
+    block.accept("top", &mut walk);
+    walk.items
+}
+
 /// Every port of `block`, in order of declaration.
 pub fn ports<B: Block>(block: &B) -> Vec<Port> {
-    let mut collect = Collect::default();
-    block.accept("top", &mut collect);
-    collect.ports
+    let port = |item: &Item| Port { name: mangle(&item.name), input: item.is_input(), bits: item.width };
+    port_items(block).iter().map(port).collect()
 }

@@ -1,6 +1,10 @@
 //! The one register: clocked, with a power-up value; a reset is the last `if` of the kernel that owns it.
 
+use crate::collect::{Module, hex};
 use rust_hdl_core::prelude::*;
+
+/// How the emitter knows a register, among all blocks with Verilog of their own.
+const MARK: &str = "// hematite register\n";
 
 /// A register of any type; the emitter prints it in place.
 #[derive(LogicBlock)]
@@ -36,8 +40,22 @@ impl<T: Synth> Logic for Reg<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(format!("initial q = {:x};\nalways @(posedge clock) q <= d;", self._init.verilog()))
+        let init = hex(&self._init.verilog());
+        Verilog::Custom(format!("{MARK}initial q = {}'h{init};\nalways @(posedge clock) q <= d;", T::BITS))
     }
+}
+
+/// Whether a child is printed in place.
+pub(crate) fn is(module: &Module) -> bool {
+    matches!(&module.code, Verilog::Custom(text) if text.starts_with(MARK))
+}
+
+/// Width and power-up value of a register.
+pub(crate) fn init(module: &Module) -> (usize, String) {
+    let Verilog::Custom(text) = &module.code else { unreachable!("a register has text of its own") };
+    let value = text[MARK.len()..].trim_start_matches("initial q = ").split(';').next().unwrap_or("1'h0");
+    let (width, value) = value.split_once("'h").unwrap_or(("1", "0"));
+    (width.parse().unwrap_or(1), value.into())
 }
 
 /// Clocks registers and lets them hold: the first lines of a kernel.
