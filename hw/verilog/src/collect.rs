@@ -20,7 +20,13 @@ pub(crate) struct Item {
 
 impl Item {
     pub(crate) fn new(name: String, atom: &dyn Atom) -> Item {
-        Item { name, kind: atom.kind(), width: atom.bits(), value: hex(&atom.verilog()), ty: atom.descriptor() }
+        Item {
+            name,
+            kind: atom.kind(),
+            width: atom.bits(),
+            value: hex(&atom.verilog()),
+            ty: atom.descriptor(),
+        }
     }
 
     pub(crate) fn is_input(&self) -> bool {

@@ -12,7 +12,8 @@ impl Constants<'_> {
             let key: Vec<&str> = key.split("::").collect();
             key.ends_with(&wanted) || wanted.ends_with(&key)
         };
-        let exact: Vec<_> = self.0.iter().filter(|(key, _)| key.split("::").eq(wanted.iter().copied())).collect();
+        let exact: Vec<_> =
+            self.0.iter().filter(|(key, _)| key.split("::").eq(wanted.iter().copied())).collect();
         let tails: Vec<_> = self.0.iter().filter(|(key, _)| tail(key)).collect();
         let lasts: Vec<_> =
             self.0.iter().filter(|(key, _)| key.rsplit("::").next() == wanted.last().copied()).collect();

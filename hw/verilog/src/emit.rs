@@ -78,9 +78,14 @@ impl Emit<'_> {
         }
         self.check_ports(module);
         if let Verilog::Blackbox(black) = &module.code {
-            let code = if black.code.trim().is_empty() { declaration(module, &black.name) } else { black.code.clone() };
+            let code = if black.code.trim().is_empty() {
+                declaration(module, &black.name)
+            } else {
+                black.code.clone()
+            };
             if self.extra.insert(black.name.clone(), code.clone()).is_some_and(|old| old != code) {
-                self.findings.push(format!("{}: black box {} is declared in two ways", module.path, black.name));
+                self.findings
+                    .push(format!("{}: black box {} is declared in two ways", module.path, black.name));
             }
             self.kinds.insert(module.path.clone(), black.name.clone());
             return;

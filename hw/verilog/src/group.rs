@@ -70,7 +70,11 @@ fn split_one(kernel: &[Stmt], groups: &[Group], through: &[Through]) -> Option<V
     let count = groups.len();
     let feeds = |from: usize, to: usize| -> bool {
         let hit = |set: &HashSet<String>| {
-            if from < count { groups[from].iter().any(|t| set.contains(t)) } else { !through[from - count].outputs.is_disjoint(set) }
+            if from < count {
+                groups[from].iter().any(|t| set.contains(t))
+            } else {
+                !through[from - count].outputs.is_disjoint(set)
+            }
         };
         if to < count { hit(&read[to]) } else { from < count && hit(&through[to - count].inputs) }
     };
@@ -87,7 +91,11 @@ fn split_one(kernel: &[Stmt], groups: &[Group], through: &[Through]) -> Option<V
         }
         let seen = |t: &String| {
             circle.iter().any(|node| {
-                if *node < count { read[*node].contains(t) } else { through[*node - count].inputs.contains(t) }
+                if *node < count {
+                    read[*node].contains(t)
+                } else {
+                    through[*node - count].inputs.contains(t)
+                }
             })
         };
         let (apart, rest): (Vec<String>, Vec<String>) = group.iter().cloned().partition(seen);

@@ -31,10 +31,21 @@ pub(crate) enum Kind {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Stmt {
-    Assign { target: String, lo: usize, value: Expr },
-    If { test: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt> },
+    Assign {
+        target: String,
+        lo: usize,
+        value: Expr,
+    },
+    If {
+        test: Expr,
+        then: Vec<Stmt>,
+        otherwise: Vec<Stmt>,
+    },
     /// Every Rust match is exhaustive, so the last arm is the default.
-    Case { test: Expr, arms: Vec<(Option<Expr>, Vec<Stmt>)> },
+    Case {
+        test: Expr,
+        arms: Vec<(Option<Expr>, Vec<Stmt>)>,
+    },
 }
 
 impl Expr {
@@ -153,7 +164,8 @@ pub(crate) fn cut(stmts: &[Stmt], keep: &dyn Fn(&str) -> bool) -> Vec<Stmt> {
                 }
             }
             Stmt::Case { test, arms } => {
-                let arms: Vec<_> = arms.iter().map(|(label, body)| (label.clone(), cut(body, keep))).collect();
+                let arms: Vec<_> =
+                    arms.iter().map(|(label, body)| (label.clone(), cut(body, keep))).collect();
                 if arms.iter().any(|(_, body)| !body.is_empty()) {
                     out.push(Stmt::Case { test: test.clone(), arms });
                 }

@@ -14,7 +14,9 @@ pub(crate) fn integer(text: &str) -> Option<String> {
         _ => (text, 10),
     };
     let digits = digits.replace('_', "");
-    let suffix = ["u128", "usize", "u64", "u32", "u16", "i64", "i32", "u8"].iter().find_map(|s| digits.strip_suffix(s));
+    let suffix = ["u128", "usize", "u64", "u32", "u16", "i64", "i32", "u8"]
+        .iter()
+        .find_map(|s| digits.strip_suffix(s));
     let value = u128::from_str_radix(suffix.unwrap_or(&digits), base).ok()?;
     Some(format!("{value:x}"))
 }
@@ -34,7 +36,9 @@ mod tests {
 
     #[test]
     fn integers_in_every_spelling() {
-        for (text, want) in [("12", "c"), ("0x1_0", "10"), ("0b101", "5"), ("7_u8", "7"), ("1_000usize", "3e8")] {
+        for (text, want) in
+            [("12", "c"), ("0x1_0", "10"), ("0b101", "5"), ("7_u8", "7"), ("1_000usize", "3e8")]
+        {
             assert_eq!(integer(text).as_deref(), Some(want), "{text}");
         }
         assert_eq!(integer("other"), None);

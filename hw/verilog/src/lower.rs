@@ -32,13 +32,18 @@ impl Lower<'_> {
 
     fn stmt(&mut self, stmt: &VerilogStatement, out: &mut Vec<Stmt>) {
         match stmt {
-            VerilogStatement::Assignment(VerilogExpression::Signal(name), value) => self.assign(name, None, value, out),
-            VerilogStatement::SliceAssignment { base: VerilogExpression::Signal(name), width, offset, replacement } => {
-                match self.number(offset) {
-                    Some(lo) => self.assign(name, Some((lo as usize, *width)), replacement, out),
-                    None => self.refuse(format!("`{}`: part assigned at an unknown place", shown(name))),
-                }
+            VerilogStatement::Assignment(VerilogExpression::Signal(name), value) => {
+                self.assign(name, None, value, out)
             }
+            VerilogStatement::SliceAssignment {
+                base: VerilogExpression::Signal(name),
+                width,
+                offset,
+                replacement,
+            } => match self.number(offset) {
+                Some(lo) => self.assign(name, Some((lo as usize, *width)), replacement, out),
+                None => self.refuse(format!("`{}`: part assigned at an unknown place", shown(name))),
+            },
             VerilogStatement::Assignment(..) | VerilogStatement::SliceAssignment { .. } => {
                 self.refuse("only a signal, an element or a field can be assigned");
             }
@@ -61,7 +66,9 @@ impl Lower<'_> {
         let (to, from, name) = match link {
             VerilogLink::Forward(d) => (&d.other_name, &d.owner_name, &d.my_name),
             VerilogLink::Backward(d) => (&d.owner_name, &d.other_name, &d.my_name),
-            VerilogLink::Bidirectional(d) => return self.refuse(format!("`{}{}`: InOut", d.owner_name, d.my_name)),
+            VerilogLink::Bidirectional(d) => {
+                return self.refuse(format!("`{}{}`: InOut", d.owner_name, d.my_name));
+            }
         };
         let value = VerilogExpression::Signal(format!("{from}{name}"));
         self.assign(&format!("{to}{name}"), None, &value, out);
@@ -93,7 +100,11 @@ impl Lower<'_> {
                 let (lo, width) = part.map_or((*lo, *width), |(offset, width)| (lo + offset, width));
                 let value = self.value(value, Some(width));
                 if value.width != width {
-                    return self.refuse(format!("`{}` is {width} bits wide, its value {}", shown(name), value.width));
+                    return self.refuse(format!(
+                        "`{}` is {width} bits wide, its value {}",
+                        shown(name),
+                        value.width
+                    ));
                 }
                 if !out_of_constant(&self.scope, signal) {
                     return self.refuse(format!("`{}` is a constant", shown(name)));
@@ -137,7 +148,8 @@ impl Lower<'_> {
         let test = self.index(&case.test).unwrap_or_else(|| self.value(&case.test, None));
         let mut arms = vec![];
         for arm in &case.cases {
-            let label = if arm.condition == "default" { None } else { self.label(&arm.condition, test.width) };
+            let label =
+                if arm.condition == "default" { None } else { self.label(&arm.condition, test.width) };
             let body = self.block(&arm.block);
             arms.push((label, body));
         }
@@ -164,7 +176,11 @@ impl Lower<'_> {
         match self.scope.value(text) {
             Ok(value) if value.width == width => Some(value),
             Ok(value) => {
-                self.refuse(format!("label `{}` is {} bits wide, the match {width}", shown(text), value.width));
+                self.refuse(format!(
+                    "label `{}` is {} bits wide, the match {width}",
+                    shown(text),
+                    value.width
+                ));
                 Some(Expr::literal(width, 0))
             }
             Err(why) => {

@@ -65,12 +65,17 @@ impl Printer<'_> {
             }
             Kind::Mux(index, list) => {
                 let index_text = self.expr(index);
-                let reachable = list.iter().enumerate().take_while(|(i, _)| index.width >= 64 || *i < 1 << index.width);
+                let reachable =
+                    list.iter().enumerate().take_while(|(i, _)| index.width >= 64 || *i < 1 << index.width);
                 let list: Vec<String> = reachable.map(|(_, e)| self.expr(e)).collect();
                 let (last, first) = list.split_last().expect("an array has elements");
                 let mut text = String::from("(");
                 for (i, each) in first.iter().enumerate() {
-                    let _ = write!(text, "({index_text} == {}) ? {each} : ", number(index.width, &format!("{i:x}")));
+                    let _ = write!(
+                        text,
+                        "({index_text} == {}) ? {each} : ",
+                        number(index.width, &format!("{i:x}"))
+                    );
                 }
                 text + last + ")"
             }
@@ -83,7 +88,9 @@ impl Printer<'_> {
             return self.names.get(name).to_string();
         }
         let value = self.bare(e);
-        if let Some((name, ..)) = self.wires.iter().find(|(_, width, text)| *width == e.width && *text == value) {
+        if let Some((name, ..)) =
+            self.wires.iter().find(|(_, width, text)| *width == e.width && *text == value)
+        {
             return name.clone();
         }
         let name = self.names.fresh(&format!("t{}", self.wires.len()));
@@ -91,7 +98,13 @@ impl Printer<'_> {
         name
     }
 
-    pub(crate) fn stmts(&mut self, stmts: &[Stmt], widths: &dyn Fn(&str) -> usize, indent: usize, out: &mut String) {
+    pub(crate) fn stmts(
+        &mut self,
+        stmts: &[Stmt],
+        widths: &dyn Fn(&str) -> usize,
+        indent: usize,
+        out: &mut String,
+    ) {
         let pad = "    ".repeat(indent);
         for stmt in stmts {
             match stmt {

@@ -18,7 +18,12 @@ pub struct Reg<T: Synth> {
 impl<T: Synth> Reg<T> {
     /// Powers up as `init`.
     pub fn new(init: T) -> Self {
-        Self { clock: Default::default(), d: Default::default(), q: Signal::new_with_default(init), _init: init }
+        Self {
+            clock: Default::default(),
+            d: Default::default(),
+            q: Signal::new_with_default(init),
+            _init: init,
+        }
     }
 }
 

@@ -25,9 +25,16 @@ pub(crate) struct Scope<'a> {
 /// A place in a signal, perhaps one of several signals.
 #[derive(Debug)]
 pub(crate) enum Place {
-    One { signal: String, lo: usize, width: usize },
+    One {
+        signal: String,
+        lo: usize,
+        width: usize,
+    },
     /// Elements of an array, and which one is meant.
-    Element { index: Expr, each: Vec<Place> },
+    Element {
+        index: Expr,
+        each: Vec<Place>,
+    },
 }
 
 impl<'a> Scope<'a> {
@@ -64,9 +71,9 @@ impl<'a> Scope<'a> {
         let text = text.replace("::", "$");
         // A path with its module: the enum and the variant are its last two words.
         let start = text.rmatch_indices('$').nth(1).map_or(0, |(at, _)| at + 1);
-        [&text[..], &text[start..]].iter().find_map(|key| {
-            self.module.variants.get(*key).map(|found| (key.to_string(), *found))
-        })
+        [&text[..], &text[start..]]
+            .iter()
+            .find_map(|key| self.module.variants.get(*key).map(|found| (key.to_string(), *found)))
     }
 
     /// The value of a name: a signal or part of one, a variant, a `Constant<>`.
@@ -83,8 +90,11 @@ impl<'a> Scope<'a> {
         match place {
             Place::One { signal, lo, width } => {
                 let whole = self.known[signal].width;
-                let kind =
-                    if self.known[signal].constant { Kind::Param(signal.clone()) } else { Kind::Signal(signal.clone()) };
+                let kind = if self.known[signal].constant {
+                    Kind::Param(signal.clone())
+                } else {
+                    Kind::Signal(signal.clone())
+                };
                 Expr { width: whole, kind }.slice(*lo, *width)
             }
             Place::Element { index, each } => {
@@ -101,9 +111,11 @@ impl<'a> Scope<'a> {
         let close = matching(&name, open).ok_or_else(|| format!("unbalanced brackets in `{text}`"))?;
         let (before, inside, after) = (&name[..open], &name[open + 1..close], &name[close + 1..]);
         if let Some(index) = self.constant_index(inside)? {
-            return self.place(&format!("{before}${index}{after}")).map_err(|why| match why.contains("unknown") {
-                true => format!("unknown element `{}`", shown(text)),
-                false => why,
+            return self.place(&format!("{before}${index}{after}")).map_err(|why| {
+                match why.contains("unknown") {
+                    true => format!("unknown element `{}`", shown(text)),
+                    false => why,
+                }
             });
         }
         let index = inside.strip_suffix("$index()").map(|base| base.strip_suffix("$val()").unwrap_or(base));
