@@ -13,3 +13,4 @@ mod suppress;
 mod tlps;
 mod used;
 mod walk;
+mod writer;

@@ -21,7 +21,7 @@ use rust_hdl_core::prelude::*;
 /// Pieces that can be inside.
 const PIECES: usize = 16;
 /// TLPs that can be on their way through `pcie::tx`.
-const LEAVING: usize = 16;
+const LEAVING: usize = 32;
 
 /// See the head of this file.
 #[derive(LogicBlock)]
