@@ -27,6 +27,7 @@ pub mod net {
     pub const CFG_BYTES: u64 = net::CFG_LENGTH as u64;
     pub const CFG_MAC: u64 = net::MAC as u64;
     pub const CFG_STATUS: u64 = net::STATUS as u64;
+    pub const CFG_PAIRS: u64 = net::MAX_VIRTQUEUE_PAIRS as u64;
     pub const CFG_MTU: u64 = net::MTU as u64;
     pub const STATUS_LINK_UP: u16 = net::STATUS_LINK_UP as u16;
 }

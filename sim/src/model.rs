@@ -5,10 +5,13 @@
 mod config;
 mod dma;
 mod engine;
+mod inspect;
 mod msix;
 mod registers;
 
 use std::collections::VecDeque;
+
+use hematite_abi::ident;
 
 use crate::facts::{bar, net, virtio};
 
@@ -18,6 +21,7 @@ use crate::root::tlp::{CfgRequest, CplFields, MemRequest, Status, Tlp, View};
 use config::ConfigSpace;
 use dma::{Dma, Limits};
 use engine::Job;
+use inspect::Counters;
 use msix::Msix;
 use registers::Registers;
 
@@ -46,6 +50,7 @@ impl Default for Shape {
             frame_bytes: 1518,
             timeout_cycles: 1 << 16,
             mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
+            // Ethernet header and one VLAN tag come on top
             mtu: 1500,
         }
     }
@@ -67,22 +72,6 @@ impl Shape {
     }
 }
 
-/// What was dropped, refused or counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    pub tx_frames: u64,
-    pub rx_frames: u64,
-    /// Transmit chains too short or too long to be a frame.
-    pub tx_bad: u64,
-    /// Frames without a buffer.
-    pub rx_drops: u64,
-    pub queue_errors: u64,
-    /// Kicks for a queue which is not enabled, or before DRIVER_OK.
-    pub kicks_ignored: u64,
-    /// TLPs dropped: malformed, poisoned, not for us.
-    pub tlps_dropped: u64,
-}
-
 /// The plain body.
 pub struct Model {
     shape: Shape,
@@ -98,7 +87,9 @@ pub struct Model {
     job: Option<Job>,
     /// Queues whose used index has moved and whose interrupt is not yet decided.
     signals: VecDeque<u16>,
-    pub counters: Counters,
+    counters: Counters,
+    /// The error which made the device ask for reset first, and its queue.
+    first_error: (u8, u16),
 }
 
 impl Default for Model {
@@ -123,7 +114,8 @@ impl Model {
             dma: Dma::new(limits),
             job: None,
             signals: VecDeque::new(),
-            counters: Counters::default(),
+            counters: [0; ident::COUNTERS.len()],
+            first_error: (0, 0),
             config,
             shape,
         }
@@ -174,6 +166,9 @@ impl Model {
             _ if within(offset, bar::TABLE, vectors * crate::facts::msix::ENTRY_BYTES) => {
                 self.msix.read(offset - bar::TABLE)
             }
+            _ if within(offset, bar::INSPECTION, bar::INSPECTION_BYTES) => {
+                self.inspect(offset - bar::INSPECTION)
+            }
             _ if within(offset, bar::PENDING, vectors.div_ceil(64) * 8) => {
                 self.msix.pending(offset - bar::PENDING)
             }
@@ -195,10 +190,10 @@ impl Model {
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_MULTIPLIER * u64::from(self.shape.queues())) {
             let queue = (offset - bar::NOTIFY) / bar::NOTIFY_MULTIPLIER;
             if be != 0 && !self.registers.kick(queue as u16) {
-                self.counters.kicks_ignored += 1;
+                self.count(ident::KICKS_IGNORED);
             }
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_BYTES) {
-            self.counters.kicks_ignored += 1;
+            self.count(ident::KICKS_IGNORED);
         } else if within(offset, bar::TABLE, u64::from(self.msix.vectors()) * crate::facts::msix::ENTRY_BYTES)
         {
             let old = self.msix.read(offset - bar::TABLE);
@@ -214,6 +209,7 @@ impl Model {
         let mut bytes = [0; net::CFG_BYTES as usize];
         bytes[net::CFG_MAC as usize..][..6].copy_from_slice(&self.shape.mac);
         bytes[net::CFG_STATUS as usize..][..2].copy_from_slice(&net::STATUS_LINK_UP.to_le_bytes());
+        bytes[net::CFG_PAIRS as usize..][..2].copy_from_slice(&self.shape.pairs.to_le_bytes());
         bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());
         let at = offset as usize;
         u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
@@ -235,9 +231,11 @@ impl Model {
 
     fn mem_read(&mut self, request: MemRequest) {
         let Some(offset) = self.in_bar(request.addr) else {
+            self.count(ident::TLP_UNSUPPORTED);
             return self.refuse(request.requester, request.tag, Status::UnsupportedRequest);
         };
         if usize::from(request.words) * 4 > bar::ACCESS_BYTES {
+            self.count(ident::TLP_ABORTED);
             return self.refuse(request.requester, request.tag, Status::CompleterAbort);
         }
         let mut data = vec![];
@@ -253,7 +251,7 @@ impl Model {
 
     fn mem_write(&mut self, request: MemRequest, data: &[u8]) {
         let Some(offset) = self.in_bar(request.addr).filter(|_| data.len() <= bar::ACCESS_BYTES) else {
-            self.counters.tlps_dropped += 1;
+            self.count(ident::TLP_UNSUPPORTED);
             return;
         };
         for (word, bytes) in data.chunks_exact(4).enumerate() {
@@ -308,8 +306,9 @@ impl Model {
     }
 
     fn serve(&mut self, tlp: &Tlp) {
+        self.count(ident::TLP_IN);
         if tlp.error {
-            self.counters.tlps_dropped += 1;
+            self.count(ident::TLP_POISONED);
             return;
         }
         match tlp.view() {
@@ -319,15 +318,20 @@ impl Model {
             }
             View::CfgWrite0(request, value) => self.config_write(request, value),
             View::MemRead(request) => self.mem_read(request),
-            View::MemWrite(..) if tlp.poisoned() => self.counters.tlps_dropped += 1,
+            View::MemWrite(..) if tlp.poisoned() => self.count(ident::TLP_POISONED),
             View::MemWrite(request, data) => self.mem_write(request, data),
-            View::Cpl(_) | View::CplD(..) => self.dma.completion(tlp),
+            View::Cpl(_) | View::CplD(..) => {
+                if !self.dma.completion(tlp) {
+                    self.count(ident::CPL_UNEXPECTED);
+                }
+            }
             View::Unsupported { .. } if tlp.non_posted() => {
                 let (requester, tag) = tlp.requester_and_tag();
                 self.refuse(requester, tag, Status::UnsupportedRequest);
             }
             View::Msg { .. } => {}
-            View::Unsupported { .. } | View::Malformed(_) => self.counters.tlps_dropped += 1,
+            View::Unsupported { .. } => self.count(ident::TLP_UNSUPPORTED),
+            View::Malformed(_) => self.count(ident::TLP_MALFORMED),
         }
     }
 }

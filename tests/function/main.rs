@@ -2,6 +2,7 @@
 
 mod enumerate;
 mod faults;
+mod inspection;
 mod interrupt;
 mod mmio;
 mod monitor;

@@ -19,6 +19,12 @@ fn pair(make: Make, seed: Seed) -> (Pair, [Driver; 2]) {
         Driver::start(&mut pair.sides[side], options).unwrap_or_else(|error| panic!("side {side}: {error}"))
     });
     assert_eq!(drivers[0].function, drivers[1].function);
+    let cfg = drivers[0].function.device_cfg;
+    let read = pair.both("device configuration", REST, |_, root| {
+        let mut bytes = vec![0; cfg.len as usize];
+        root.bar_read(cfg.offset, &mut bytes).map(|()| bytes)
+    });
+    read.unwrap_or_else(|difference| panic!("{difference}")).unwrap_or_else(|error| panic!("{error}"));
     (pair, drivers)
 }
 

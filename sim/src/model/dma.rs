@@ -49,8 +49,6 @@ pub(super) struct Dma {
     deadline: u64,
     next_tag: u16,
     out: VecDeque<Tlp>,
-    /// Completions which fit no read of ours.
-    pub(super) unexpected: u64,
 }
 
 /// Tags which every function may use without leave. [PCIe base: Device Control Register, Extended Tag Field Enable]
@@ -67,7 +65,6 @@ impl Dma {
             deadline: 0,
             next_tag: 0,
             out: VecDeque::new(),
-            unexpected: 0,
         }
     }
 
@@ -147,21 +144,20 @@ impl Dma {
         self.replies.push(result);
     }
 
-    /// A completion. Poisoned or refused ends the whole fetch with an error.
-    pub(super) fn completion(&mut self, tlp: &Tlp) {
+    /// A completion. Poisoned or refused ends the whole fetch with an error. False if it fits no read of ours.
+    pub(super) fn completion(&mut self, tlp: &Tlp) -> bool {
         let (fields, data): (_, &[u8]) = match tlp.view() {
             View::Cpl(fields) => (fields, &[]),
             View::CplD(fields, data) => (fields, data),
-            _ => return,
+            _ => return false,
         };
         let part = self.parts.iter_mut().find(|part| part.tag == fields.tag && !part.complete());
         let Some(part) = part.filter(|_| fields.requester == self.limits.requester) else {
-            self.unexpected += 1;
-            return;
+            return false;
         };
         if fields.status != Status::Success || tlp.poisoned() {
             self.settle(Err(ident::ERROR_DMA_READ));
-            return;
+            return true;
         }
         let start = part.addr + part.data.len() as u64;
         let lane = (start & 3) as usize;
@@ -170,8 +166,7 @@ impl Dma {
             && u64::from(fields.lower_addr) == start & 0x7f
             && data.len() > lane;
         if !fits {
-            self.unexpected += 1;
-            return;
+            return false;
         }
         let len = left.min(data.len() - lane);
         part.data.extend_from_slice(&data[lane..lane + len]);
@@ -179,6 +174,7 @@ impl Dma {
             let whole = self.parts.iter().flat_map(|part| part.data.iter().copied()).collect();
             self.settle(Ok(whole));
         }
+        true
     }
 
     /// Gives up on what has not come in time.

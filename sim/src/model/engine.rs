@@ -1,7 +1,9 @@
 //! What the model does by itself: transmit chains, receive frames, interrupts behind the used index.
 //! Spec: [virtio 1.4: Split Virtqueues], [virtio 1.4: Network Device, Device Operation]
 
-use crate::facts::{ident, net, ring};
+use hematite_abi::ident;
+
+use crate::facts::{ident as error, net, ring};
 
 use super::Model;
 use super::dma::Stop;
@@ -107,23 +109,26 @@ impl Model {
 
     /// The queue stops; the device as a whole asks for a reset. [virtio 1.4: Device Status Field, DEVICE_NEEDS_RESET]
     fn fail(&mut self, queue: u16, code: u8) {
-        self.counters.queue_errors += 1;
+        self.count(ident::QUEUE_ERRORS);
         self.signals.retain(|q| *q != queue);
         if let Some(q) = self.registers.queues.get_mut(usize::from(queue)) {
             q.bad = true;
             q.last_error = code;
         }
         if self.frames_in.front().is_some() && queue == RX {
-            self.drop_frame();
+            self.drop_frame(ident::RX_DROPPED);
+        }
+        if self.first_error.0 == 0 {
+            self.first_error = (code, queue);
         }
         if self.registers.needs_reset() {
             self.interrupt_config();
         }
     }
 
-    fn drop_frame(&mut self) {
+    fn drop_frame(&mut self, counter: usize) {
         self.frames_in.pop_front();
-        self.counters.rx_drops += 1;
+        self.count(counter);
     }
 
     /// Chains which the driver has made available and we have not taken.
@@ -131,7 +136,7 @@ impl Model {
         let q = self.registers.queues[usize::from(queue)].clone();
         let idx = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_IDX))?;
         let ahead = idx.wrapping_sub(q.avail_seen);
-        if ahead > q.size { Err(Stop::Bad(ident::ERROR_AVAIL_IDX)) } else { Ok(ahead) }
+        if ahead > q.size { Err(Stop::Bad(error::ERROR_AVAIL_IDX)) } else { Ok(ahead) }
     }
 
     /// Walks the chain `ahead` of the last one taken. `writable`: the direction which its buffers must have.
@@ -144,7 +149,7 @@ impl Model {
         let mut index = id;
         for _ in 0..q.size {
             if index >= q.size {
-                return Err(Stop::Bad(ident::ERROR_DESC_INDEX));
+                return Err(Stop::Bad(error::ERROR_DESC_INDEX));
             }
             let at = q.desc.wrapping_add(u64::from(index) * ring::DESC_BYTES);
             let bytes = self.dma.read(self.now, at, ring::DESC_BYTES as usize)?;
@@ -153,10 +158,10 @@ impl Model {
             let addr = u64::from(word(4)) << 32 | u64::from(word(0));
             let (len, flags, next) = (word(8), word(12) as u16, (word(12) >> 16) as u16);
             if flags & ring::DESC_F_INDIRECT != 0 {
-                return Err(Stop::Bad(ident::ERROR_DESC_FLAGS));
+                return Err(Stop::Bad(error::ERROR_DESC_FLAGS));
             }
             if (flags & ring::DESC_F_WRITE != 0) != writable {
-                return Err(Stop::Bad(ident::ERROR_DIRECTION));
+                return Err(Stop::Bad(error::ERROR_DIRECTION));
             }
             if len > 0 {
                 segments.push(Segment { addr, len });
@@ -166,7 +171,7 @@ impl Model {
             }
             index = next;
         }
-        Err(Stop::Bad(ident::ERROR_CHAIN_LOOP))
+        Err(Stop::Bad(error::ERROR_CHAIN_LOOP))
     }
 
     /// Writes used elements, then the index, then leaves the interrupt to a job of its own.
@@ -207,15 +212,19 @@ impl Model {
         let header = u64::from(net::HDR_BYTES);
         let (least, most) =
             (header + u64::from(net::ETHERNET_HEADER_BYTES), header + self.shape.frame_bytes as u64);
-        if chain.len() < least || chain.len() > most {
-            self.counters.tx_bad += 1;
+        if chain.len() < least {
+            self.count(ident::TX_DROPPED_SHORT);
+        } else if chain.len() > most {
+            self.count(ident::TX_DROPPED_LONG);
         } else {
             let mut bytes = vec![];
             for segment in &chain.segments {
                 bytes.extend(self.dma.read(self.now, segment.addr, segment.len as usize)?);
             }
-            self.counters.tx_frames += 1;
-            self.frames_out.push_back(bytes.split_off(header as usize));
+            let frame = bytes.split_off(header as usize);
+            self.count(ident::TX_FRAMES);
+            self.count_by(ident::TX_BYTES_LO, frame.len() as u32);
+            self.frames_out.push_back(frame);
         }
         self.used(queue, &[(chain.id, 0)]);
         self.registers.queues[usize::from(queue)].kicked = true;
@@ -226,7 +235,7 @@ impl Model {
         let live = self.registers.queues.first().is_some_and(|q| q.live && !q.bad);
         let most = self.shape.frame_bytes;
         let Some(frame) = self.frames_in.front().cloned().filter(|frame| live && frame.len() <= most) else {
-            self.drop_frame();
+            self.drop_frame(ident::RX_DROPPED);
             return Ok(());
         };
         let merge = self.registers.accepted(net::F_MRG_RXBUF);
@@ -238,7 +247,7 @@ impl Model {
         while room < packet.len() as u64 {
             if chains.len() == usize::from(available) || (!merge && !chains.is_empty()) {
                 // no buffer, or not enough: the chains stay with the driver's next frame
-                self.drop_frame();
+                self.drop_frame(ident::RX_NO_BUFFER);
                 return Ok(());
             }
             let chain = self.chain(RX, chains.len() as u16, true)?;
@@ -262,7 +271,8 @@ impl Model {
         }
         self.used(RX, &done);
         self.frames_in.pop_front();
-        self.counters.rx_frames += 1;
+        self.count(ident::RX_FRAMES);
+        self.count_by(ident::RX_BYTES_LO, frame.len() as u32);
         Ok(())
     }
 }
