@@ -10,7 +10,7 @@ pub mod header;
 pub mod irqs;
 mod mapping;
 pub mod message;
-pub mod pci;
+mod pci;
 pub mod regions;
 pub mod server;
 pub mod session;

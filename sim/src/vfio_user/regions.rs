@@ -9,9 +9,11 @@ use nix::errno::Errno;
 use super::dma::GuestMemory;
 use super::irqs::Irqs;
 use super::message::{Refusal, SetIrqs, refuse};
-use super::pci;
+use super::pci::{self, Place};
 use crate::device::Device;
+use crate::facts::{config, msix};
 use crate::root::complex::{RequestError, Root};
+use crate::root::enumerate::EnumerateError;
 
 /// Regions as VFIO numbers them (linux/vfio.h): six BARs, ROM, configuration space, VGA.
 pub mod index {
@@ -43,8 +45,7 @@ pub struct Function<D: Device> {
     pub root: Root<D, GuestMemory>,
     pub irqs: Irqs,
     pub mode: MsixMode,
-    msix: pci::Msix,
-    bar_bytes: u64,
+    place: Place,
     /// BAR 0 and 1 as the client has written them.
     bar: [u8; 8],
     /// Message Control as the client has written it, in eventfd mode.
@@ -55,28 +56,19 @@ pub struct Function<D: Device> {
 
 impl<D: Device> Function<D> {
     /// Finds the function behind `root` and places its BAR.
-    pub fn new(mut root: Root<D, GuestMemory>, mode: MsixMode) -> Result<Function<D>, pci::BadFunction> {
+    pub fn new(mut root: Root<D, GuestMemory>, mode: MsixMode) -> Result<Function<D>, EnumerateError> {
         root.reset();
-        let bar_bytes = pci::place_bar(&mut root)?;
-        let msix = pci::find_msix(&mut root)?;
-        let vectors = if mode == MsixMode::Eventfd { msix.vectors } else { 0 };
-        let mut function = Function {
-            root,
-            irqs: Irqs::new(vectors),
-            mode,
-            msix,
-            bar_bytes,
-            bar: [0; 8],
-            control: [0; 2],
-            trouble: None,
-        };
+        let place = Place::find(&mut root)?;
+        let vectors = if mode == MsixMode::Eventfd { place.vectors() } else { 0 };
+        let irqs = Irqs::new(vectors);
+        let mut function = Function { root, irqs, mode, place, bar: [0; 8], control: [0; 2], trouble: None };
         function.forget_client_writes();
         Ok(function)
     }
 
     fn forget_client_writes(&mut self) {
-        self.bar = pci::BAR_FLAGS.to_le_bytes();
-        self.control = (self.msix.vectors - 1).to_le_bytes();
+        self.bar = self.place.bar_flags.to_le_bytes();
+        self.control = (self.place.vectors() - 1).to_le_bytes();
     }
 
     /// Hot reset. What the client has armed stays armed.
@@ -98,7 +90,7 @@ impl<D: Device> Function<D> {
 
     /// Puts back what a reset has taken and the client believes to be there.
     fn restore(&mut self) {
-        let placed = pci::write_bar(&mut self.root);
+        let placed = pci::restore_bar(&mut self.root);
         self.note(placed);
         for vector in 0..self.irqs.count() {
             if self.irqs.armed(vector) {
@@ -127,27 +119,16 @@ impl<D: Device> Function<D> {
 
     /// Brings the function's MSI-X table entry into line with what is armed.
     /// [vfio-user: VFIO_USER_DEVICE_SET_IRQS]: the client's view of the table is the client's own.
-    pub fn program(&mut self, vector: u32) {
-        let armed = self.irqs.armed(vector);
-        let entry = self.msix.entry(vector);
-        let root = &mut self.root;
-        let result = pci::with_memory_enabled(root, |root| {
-            if armed {
-                root.bar_write(entry, &(MESSAGE_ADDR as u32).to_le_bytes())?;
-                root.bar_write(entry + 4, &((MESSAGE_ADDR >> 32) as u32).to_le_bytes())?;
-                root.bar_write(entry + 8, &vector.to_le_bytes())?;
-            }
-            // Masked, a message waits in the function's own pending bit until the client listens again.
-            root.bar_write(entry + 12, &u32::from(!armed).to_le_bytes())
-        });
-        let enabled = result.and_then(|()| if armed { pci::enable_msix(root, &self.msix) } else { Ok(()) });
-        self.note(enabled);
+    fn program(&mut self, vector: u32) {
+        let message = self.irqs.armed(vector).then_some((MESSAGE_ADDR, vector));
+        let result = self.place.program(&mut self.root, vector, message);
+        self.note(result);
     }
 
     /// Size of a region; 0 if there is none.
     pub fn region_bytes(&self, region: u32) -> u64 {
         match region {
-            index::BAR0 => self.bar_bytes,
+            index::BAR0 => self.place.bar_bytes,
             index::CONFIG => CONFIG_BYTES,
             _ => 0,
         }
@@ -191,15 +172,15 @@ impl<D: Device> Function<D> {
             }
             // QEMU reads configuration space as one piece when it realises the device; guests never read more than four
             // bytes. Without the id QEMU leaves the table to the guest, which finds the id by itself.
-            if whole && self.mode == MsixMode::Raw && at == u64::from(self.msix.cap) {
+            if whole && self.mode == MsixMode::Raw && at == u64::from(self.place.msix()) {
                 *byte = 0;
             }
         }
     }
 
     fn kept_config(&self, at: u64) -> Option<u8> {
-        let control = u64::from(self.msix.cap) + 2;
-        let bar = u64::from(pci::BAR0);
+        let control = u64::from(self.place.msix() + msix::CAP_CONTROL);
+        let bar = u64::from(config::BAR0);
         match at {
             _ if (bar..bar + 8).contains(&at) => Some(self.bar[(at - bar) as usize]),
             _ if self.mode == MsixMode::Eventfd && (control..control + 2).contains(&at) => {
@@ -211,7 +192,7 @@ impl<D: Device> Function<D> {
 
     /// True if these bytes of the BAR are the table which the server keeps for itself.
     fn is_kept(&self, offset: u64, len: usize) -> bool {
-        let (start, end) = (self.msix.entry(0), self.msix.entry(u32::from(self.msix.vectors)));
+        let (start, end) = (self.place.entry(0), self.place.entry(u32::from(self.place.vectors())));
         self.mode == MsixMode::Eventfd && offset < end && offset + len as u64 > start
     }
 
@@ -226,6 +207,7 @@ impl<D: Device> Function<D> {
             return Ok(());
         }
         let mut passed = vec![];
+        let flr = (offset..).zip(data).any(|(at, byte)| self.place.is_flr(at, *byte));
         for (at, byte) in (offset..).zip(data) {
             if self.kept_config(at).is_some() {
                 self.keep(at, *byte);
@@ -235,6 +217,10 @@ impl<D: Device> Function<D> {
             }
         }
         self.pass(&mut passed, offset + data.len() as u64);
+        if flr {
+            // The function answers the write before it is done: its DMA ends first.
+            self.root.pump(REST_CYCLES);
+        }
         self.resync();
         Ok(())
     }
@@ -249,18 +235,20 @@ impl<D: Device> Function<D> {
     }
 
     fn keep(&mut self, at: u64, byte: u8) {
-        let bar = u64::from(pci::BAR0);
+        let bar = u64::from(config::BAR0);
         if (bar..bar + 8).contains(&at) {
             let shift = (at - bar) * 8;
-            let mask = (!(self.bar_bytes - 1) >> shift) as u8;
-            self.bar[(at - bar) as usize] = byte & mask | (pci::BAR_FLAGS >> shift) as u8;
-        } else if at == u64::from(self.msix.cap) + 3 {
+            let mask = (!(self.place.bar_bytes - 1) >> shift) as u8;
+            self.bar[(at - bar) as usize] = byte & mask | (self.place.bar_flags >> shift) as u8;
+        } else if at == u64::from(self.place.msix() + msix::CAP_CONTROL) + 1 {
             // Of Message Control only enable and function mask are the client's.
-            self.control[1] = self.control[1] & 0x3f | byte & 0xc0;
+            let theirs = ((msix::ENABLE | msix::FUNCTION_MASK) >> 8) as u8;
+            self.control[1] = self.control[1] & !theirs | byte & theirs;
         }
     }
 
     /// A configuration write may have reset the function (Function Level Reset, power states): then its BAR is gone.
+    /// The kernel's vfio-pci saves and restores it around the reset; a guest does not know that it was moved.
     fn resync(&mut self) {
         match pci::bar_in_place(&mut self.root) {
             Ok(true) => {}

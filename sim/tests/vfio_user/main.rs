@@ -1,0 +1,6 @@
+//! The vfio-user server as a client meets it, on the model, in process.
+
+mod client;
+mod driver;
+mod protocol;
+mod traffic;
