@@ -1,6 +1,7 @@
 //! From TLPs to accesses, DMA and interrupts.
 
 pub mod completer;
+pub mod config;
 pub mod msix;
 pub mod quiesce;
 pub mod reader;

@@ -13,5 +13,6 @@ pub mod overlay;
 pub mod pack;
 pub mod packet_fifo;
 pub mod ram;
+pub mod regfile;
 pub mod rotate;
 pub mod stream;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod completer;
+mod config;
 mod cut;
 mod fetch;
 mod harness;
