@@ -1,4 +1,4 @@
-//! A queue of beats, first beat falls through.
+//! A queue of beats, first beat falls through. Empty, it shows what is left in its RAM.
 //!
 //! In: `sink`.   Out: `source`; `room`, the number of beats that can still be put in.
 //! Time: a beat put in is offered in the next cycle; one in and one out in every cycle.
@@ -7,7 +7,6 @@
 use super::beat::{BeatSink, BeatSource};
 use super::fifo::fifo_text;
 use rust_hdl_core::prelude::*;
-use std::collections::VecDeque;
 
 /// Synchronous queue of up to `depth` beats.
 #[derive(LogicBlock)]
@@ -17,8 +16,9 @@ pub struct BeatFifo<const W: usize, T: Synth> {
     pub sink: BeatSink<W, T>,
     pub source: BeatSource<W, T>,
     pub room: Signal<Out, Bits<16>>,
-    _beats: VecDeque<(Bit, Bits<W>, T)>,
-    _depth: usize,
+    _beats: Vec<(Bit, Bits<W>, T)>,
+    _head: usize,
+    _tail: usize,
 }
 
 impl<const W: usize, T: Synth> BeatFifo<W, T> {
@@ -31,31 +31,35 @@ impl<const W: usize, T: Synth> BeatFifo<W, T> {
             sink: Default::default(),
             source: Default::default(),
             room: Default::default(),
-            _beats: VecDeque::new(),
-            _depth: depth,
+            _beats: vec![Default::default(); depth],
+            _head: 0,
+            _tail: 0,
         }
     }
 }
 
 impl<const W: usize, T: Synth> Logic for BeatFifo<W, T> {
     fn update(&mut self) {
+        let depth = self._beats.len();
         if self.clock.pos_edge() {
+            let used = self._tail - self._head;
+            if self.sink.valid.val() && used < depth {
+                self._beats[self._tail % depth] =
+                    (self.sink.last.val(), self.sink.data.val(), self.sink.side.val());
+                self._tail += 1;
+            }
+            if self.source.ready.val() && used > 0 {
+                self._head += 1;
+            }
             if self.reset.val() {
-                self._beats.clear();
-            } else {
-                let full = self._beats.len() == self._depth;
-                if self.source.ready.val() && !self._beats.is_empty() {
-                    self._beats.pop_front();
-                }
-                if self.sink.valid.val() && !full {
-                    self._beats.push_back((self.sink.last.val(), self.sink.data.val(), self.sink.side.val()));
-                }
+                (self._head, self._tail) = (0, 0);
             }
         }
-        self.sink.ready.next = self._beats.len() < self._depth;
-        self.room.next = ((self._depth - self._beats.len()) as u64).into();
-        self.source.valid.next = !self._beats.is_empty();
-        let (last, data, side) = self._beats.front().copied().unwrap_or_default();
+        let used = self._tail - self._head;
+        self.sink.ready.next = used < depth;
+        self.room.next = ((depth - used) as u64).into();
+        self.source.valid.next = used > 0;
+        let (last, data, side) = self._beats[self._head % depth];
         self.source.last.next = last;
         self.source.data.next = data;
         self.source.side.next = side;
@@ -72,7 +76,7 @@ impl<const W: usize, T: Synth> Logic for BeatFifo<W, T> {
 
     fn hdl(&self) -> Verilog {
         Verilog::Custom(fifo_text(
-            self._depth,
+            self._beats.len(),
             "{sink_side, sink_last, sink_data}",
             "{source_side, source_last, source_data}",
             T::BITS + 1 + W,

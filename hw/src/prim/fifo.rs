@@ -3,11 +3,10 @@
 //! In: `sink`.   Out: `source`; `room`, the number of words that can still be put in.
 //! Time: a word put in is offered in the next cycle; one in and one out in every cycle.
 //! Waits: `sink.ready` is low while full, and does not depend on `source.ready`.
-//! The payload sits in distributed RAM; it is offered straight from it.
+//! The payload sits in distributed RAM; it is offered straight from it: an empty queue shows what is left there.
 
 use super::stream::{StreamSink, StreamSource};
 use rust_hdl_core::prelude::*;
-use std::collections::VecDeque;
 
 /// Synchronous queue of up to `depth` words.
 #[derive(LogicBlock)]
@@ -17,8 +16,9 @@ pub struct Fifo<T: Synth> {
     pub sink: StreamSink<T>,
     pub source: StreamSource<T>,
     pub room: Signal<Out, Bits<16>>,
-    _words: VecDeque<T>,
-    _depth: usize,
+    _words: Vec<T>,
+    _head: usize,
+    _tail: usize,
 }
 
 impl<T: Synth> Fifo<T> {
@@ -31,32 +31,34 @@ impl<T: Synth> Fifo<T> {
             sink: Default::default(),
             source: Default::default(),
             room: Default::default(),
-            _words: VecDeque::new(),
-            _depth: depth,
+            _words: vec![T::default(); depth],
+            _head: 0,
+            _tail: 0,
         }
     }
 }
 
 impl<T: Synth> Logic for Fifo<T> {
     fn update(&mut self) {
+        let depth = self._words.len();
         if self.clock.pos_edge() {
+            let used = self._tail - self._head;
+            if self.sink.valid.val() && used < depth {
+                self._words[self._tail % depth] = self.sink.data.val();
+                self._tail += 1;
+            }
+            if self.source.ready.val() && used > 0 {
+                self._head += 1;
+            }
             if self.reset.val() {
-                self._words.clear();
-            } else {
-                let full = self._words.len() == self._depth;
-                if self.source.ready.val() && !self._words.is_empty() {
-                    self._words.pop_front();
-                }
-                if self.sink.valid.val() && !full {
-                    self._words.push_back(self.sink.data.val());
-                }
+                (self._head, self._tail) = (0, 0);
             }
         }
-        self.sink.ready.next = self._words.len() < self._depth;
-        self.room.next = ((self._depth - self._words.len()) as u64).into();
-        self.source.valid.next = !self._words.is_empty();
-        // An empty queue shows zeros, here and in the Verilog, so that both can be compared bit for bit.
-        self.source.data.next = self._words.front().copied().unwrap_or_default();
+        let used = self._tail - self._head;
+        self.sink.ready.next = used < depth;
+        self.room.next = ((depth - used) as u64).into();
+        self.source.valid.next = used > 0;
+        self.source.data.next = self._words[self._head % depth];
     }
 
     fn connect(&mut self) {
@@ -67,7 +69,7 @@ impl<T: Synth> Logic for Fifo<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(fifo_text(self._depth, "sink_data", "source_data", T::BITS))
+        Verilog::Custom(fifo_text(self._words.len(), "sink_data", "source_data", T::BITS))
     }
 }
 
@@ -79,9 +81,8 @@ pub(super) fn fifo_text(depth: usize, write: &str, read: &str, bits: usize) -> S
 reg [{top}:0] mem [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] tail;
-wire [{a}:0] used = tail - head;
-wire full = used[{a}];
-wire empty = used == {a1}'d0;
+wire empty = head == tail;
+wire full = head[{ah}:0] == tail[{ah}:0] & ~empty;
 wire put = sink_valid & ~full;
 wire take = source_ready & ~empty;
 always @(posedge clock) begin
@@ -104,8 +105,8 @@ initial tail = {a1}'d0;
 always @* begin
     sink_ready = ~full;
     source_valid = ~empty;
-    {read} = empty ? {bits}'d0 : mem[head[{ah}:0]];
-    room = {room_pad}{a1}'d{depth} - used{room_end};
+    {read} = mem[head[{ah}:0]];
+    room = {room_pad}{a1}'d{depth} - (tail - head){room_end};
 end",
         top = bits - 1,
         last = depth - 1,

@@ -20,9 +20,9 @@ pub struct Lutram<T: Synth> {
 }
 
 impl<T: Synth> Lutram<T> {
-    /// `depth` is a power of two from 2 to 65536.
+    /// `depth` is a power of two from 1 (then it is a register) to 65536.
     pub fn new(depth: usize) -> Self {
-        assert!(depth.is_power_of_two() && (2..=65536).contains(&depth), "lutram depth {depth}");
+        assert!(depth.is_power_of_two() && (1..=65536).contains(&depth), "lutram depth {depth}");
         Self {
             clock: Default::default(),
             write: Default::default(),
@@ -49,7 +49,13 @@ impl<T: Synth> Logic for Lutram<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(ram_text(T::BITS, self._words.len(), "distributed", Read::Now))
+        if self._words.len() == 1 {
+            return Verilog::Custom(format!(
+                "reg [{}:0] mem;\nalways @(posedge clock) begin\n    if (write) begin\n        mem <= write_data;\n    end\nend\nalways @* read_data = mem;\nwire unused = &{{1'b0, write_addr, read_addr}};",
+                T::BITS - 1
+            ));
+        }
+        Verilog::Custom(ram_text(T::BITS, self._words.len(), "ram_style = \"distributed\"", Read::Now))
     }
 }
 
@@ -70,7 +76,7 @@ pub(super) fn ram_text(bits: usize, depth: usize, style: &str, read: Read) -> St
         ),
     };
     format!(
-        "(* ram_style = \"{style}\" *)\nreg [{}:0] mem [0:{}];\nalways @(posedge clock) begin\n    if (write) begin\n        mem[write_addr[{}:0]] <= write_data;\n    end\nend\n{read}\nwire unused = &{{1'b0, {}, {}}};",
+        "(* {style} *)\nreg [{}:0] mem [0:{}];\nalways @(posedge clock) begin\n    if (write) begin\n        mem[write_addr[{}:0]] <= write_data;\n    end\nend\n{read}\nwire unused = &{{1'b0, {}, {}}};",
         bits - 1,
         depth - 1,
         a - 1,

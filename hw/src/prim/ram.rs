@@ -18,9 +18,16 @@ pub struct Ram<T: Synth> {
     pub read_addr: Signal<In, Bits<16>>,
     pub read_data: Signal<Out, T>,
     _words: Vec<T>,
+    _apart: bool,
 }
 
 impl<T: Synth> Ram<T> {
+    /// As `new`, for one who never reads the word he writes in the same cycle: this spares what a block RAM that
+    /// cannot do so costs in registers and multiplexers.
+    pub fn apart(depth: usize) -> Self {
+        Self { _apart: true, ..Self::new(depth) }
+    }
+
     /// `depth` is a power of two from 2 to 65536.
     pub fn new(depth: usize) -> Self {
         assert!(depth.is_power_of_two() && (2..=65536).contains(&depth), "ram depth {depth}");
@@ -33,6 +40,7 @@ impl<T: Synth> Ram<T> {
             read_addr: Default::default(),
             read_data: Default::default(),
             _words: vec![T::default(); depth],
+            _apart: false,
         }
     }
 }
@@ -55,6 +63,7 @@ impl<T: Synth> Logic for Ram<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(ram_text(T::BITS, self._words.len(), "block", Read::NextCycle))
+        let style = if self._apart { "ram_style = \"block\", no_rw_check" } else { "ram_style = \"block\"" };
+        Verilog::Custom(ram_text(T::BITS, self._words.len(), style, Read::NextCycle))
     }
 }

@@ -69,7 +69,7 @@ pub struct Cache {
 impl Cache {
     /// For the receive queues.
     pub fn new(params: &Params) -> Self {
-        let depth = params.pairs.max(2);
+        let depth = params.pairs;
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -86,7 +86,7 @@ impl Cache {
             ready_heads: Constant::new((params.ready_heads as u64).into()),
             place_mask: Constant::new((params.ready_heads as u64 - 1).into()),
             place_bits: Constant::new(u64::from(params.ready_heads.trailing_zeros()).into()),
-            heads: Ram::new(params.pairs * params.ready_heads),
+            heads: Ram::apart(params.pairs * params.ready_heads),
             got_in: Lutram::new(depth),
             got_out: Lutram::new(depth),
             taken_out: Lutram::new(depth),

@@ -104,7 +104,7 @@ impl<const W: usize> Walk<W> {
             indirect: Constant::new(ident::ERROR_INDIRECT.into()),
             dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
             dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
-            tables: Lutram::new(params.pairs.max(2)),
+            tables: Lutram::new(params.pairs),
             gather: Default::default(),
             segments: Fifo::new(2),
             stopped: Default::default(),

@@ -65,7 +65,7 @@ pub struct Ledger {
 impl Ledger {
     /// For one direction's queues.
     pub fn new(params: &Params, direction: Direction) -> Self {
-        let depth = params.pairs.max(2);
+        let depth = params.pairs;
         Self {
             clock: Default::default(),
             control: Default::default(),

@@ -76,7 +76,7 @@ impl Locate {
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
             desc_index: Constant::new(ident::ERROR_DESC_INDEX.into()),
-            tables: Lutram::new(params.pairs.max(2)),
+            tables: Lutram::new(params.pairs),
             known: Default::default(),
             entry: Default::default(),
             table: Default::default(),
