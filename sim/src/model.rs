@@ -182,7 +182,6 @@ impl Model {
                 registers::Effect::Nothing => {}
                 registers::Effect::DeviceReset => {
                     self.abandon(None);
-                    self.frames_in.clear();
                     self.msix.forget_pending();
                 }
                 registers::Effect::QueueReset(queue) => self.abandon(Some(queue)),

@@ -14,6 +14,7 @@ on_bodies!(
     structures_lie_in_the_bar_and_do_not_overlap,
     any_size_and_alignment_reads_the_same_bytes,
     what_is_read_only_stays,
+    a_byte_written_leaves_its_neighbours,
     out_of_reset_it_is_abis_table,
     beyond_the_table_there_is_nothing,
     the_bar_can_be_moved,
@@ -136,6 +137,23 @@ fn what_is_read_only_stays(make: Make) {
     }
     root.reset();
     root.enumerate().expect("enumeration after a hot reset");
+    root.monitor.assert_silent();
+}
+
+/// By the window's offset register, which is all writable.
+fn a_byte_written_leaves_its_neighbours(make: Make) {
+    let mut root = root(make, LinkModel::fast());
+    let at = root.enumerate().expect("enumeration").window + cap::VIRTIO_OFFSET;
+    let mut expected = [0x11, 0x22, 0x33, 0x44];
+    root.config_write(at, &expected).expect("configuration write");
+    for lane in 0..4u16 {
+        for len in 1..=4 - lane {
+            let bytes = vec![(lane << 4 | len) as u8; usize::from(len)];
+            root.config_write(at + lane, &bytes).expect("configuration write");
+            expected[usize::from(lane)..usize::from(lane + len)].copy_from_slice(&bytes);
+            assert_eq!(root.config_u32(at), Ok(u32::from_le_bytes(expected)), "{len} bytes at lane {lane}");
+        }
+    }
     root.monitor.assert_silent();
 }
 

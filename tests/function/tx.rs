@@ -8,6 +8,7 @@ use rand::Rng;
 on_bodies!(
     frames_of_every_length_come_out_whole,
     any_alignment_and_any_cut,
+    the_longest_legal_chain,
     a_batch_by_one_kick,
     the_ring_wraps,
     the_oversized_are_completed_and_not_sent,
@@ -43,6 +44,19 @@ fn any_alignment_and_any_cut(make: Make) {
         }
     }
     bench.quiet();
+}
+
+/// As many descriptors as the queue has, and not one fewer.
+fn the_longest_legal_chain(make: Make) {
+    let mut bench = Bench::new(make, Options { queue_size: 8, ..Options::default() });
+    let packet = frame(100, 1);
+    bench.drive(|driver, root| driver.post_tx(root, &packet, &[5, 12, 20, 30, 40, 60, 80]));
+    assert_eq!(bench.driver.tx.room(), 0);
+    bench.drive(|driver, root| driver.kick(root, TX));
+    bench.rest();
+    assert_eq!(bench.wire(), [packet]);
+    assert_eq!(bench.take_tx().map(|used| used.buffers.len()), Some(8));
+    bench.works();
 }
 
 fn a_batch_by_one_kick(make: Make) {
