@@ -64,9 +64,9 @@ enum Task {
     Tidy,
     /// Size and speed of the function and its blocks on an ECP5, by the open flow
     Report {
-        /// Verilog files to measure, each with a module of the file's name; without any, what `emit` prints
-        files: Vec<PathBuf>,
-        /// The parameter set to emit
+        /// Blocks by name, or Verilog files with a module of the file's name; without any, all blocks
+        what: Vec<String>,
+        /// The blocks' parameter set
         #[arg(long, default_value = "TINY")]
         params: String,
         /// Stops after synthesis: for what fits no ECP5
@@ -155,12 +155,14 @@ fn perform(task: Task) -> Result<bool> {
         }
         Task::Deny => check::licences::deny(),
         Task::Tidy => tidy::run(),
-        Task::Report { files, params, synthesis, offline } => {
+        Task::Report { what, params, synthesis, offline } => {
             let network = network(offline);
-            let subjects = match files.is_empty() {
-                true => report::emitted(&params, network)?,
-                false => files.into_iter().map(report::Subject::from_file).collect::<Result<_>>()?,
-            };
+            let (files, names): (Vec<_>, Vec<_>) = what.into_iter().partition(|one| one.ends_with(".v"));
+            let files = files.into_iter().map(|file| report::Subject::from_file(PathBuf::from(file)));
+            let mut subjects = files.collect::<Result<Vec<_>>>()?;
+            if subjects.is_empty() || !names.is_empty() {
+                subjects.extend(report::emitted(&params, &names)?);
+            }
             let depth = if synthesis { report::Depth::Synthesis } else { report::Depth::Place };
             report::run(&subjects, depth, network)
         }

@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::cache::Network;
 use crate::tools::fpga::{self, Flow};
-use crate::tools::hdl;
-use crate::vm::server;
 use crate::{cmd, place, say};
 
 const PART: [&str; 5] = ["--um5g-45k", "--package", "CABGA381", "--speed", "8"];
@@ -59,21 +57,23 @@ const PEERS: [(&str, &str); 3] = [
     ("writer", "dma_if_pcie_wr, 64 bit: 2554 COMB, 142 MHz"),
 ];
 
-/// What `hematite-sim emit` prints for a parameter set: every file, with the module that bears the file's name.
-pub(crate) fn emitted(params: &str, network: Network) -> Result<Vec<Subject>> {
-    let program = server::build(&hdl::ready(network)?)?;
-    let dir = place::target().join("report").join(params).join("verilog");
+/// Blocks of a parameter set by name, all without names, printed by `hw/examples/blocks.rs`.
+pub(crate) fn emitted(params: &str, names: &[String]) -> Result<Vec<Subject>> {
+    let dir = place::target().join("report").join(params);
+    if dir.exists() {
+        fs::remove_dir_all(&dir)?;
+    }
     fs::create_dir_all(&dir)?;
-    let mut command = Command::new(program);
-    command.args(["emit", "--params", params, "--out"]).arg(&dir);
-    cmd::run(&mut command, LIMIT)?;
+    let mut step = say::step(format!("print Verilog of {params}"));
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--package", "hematite-hw", "--example", "blocks", "--", params]);
+    command.arg(&dir).args(names).current_dir(place::root());
+    cmd::run_watched(&mut command, LIMIT, |line| step.note(line))?;
     let entries = fs::read_dir(&dir)?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|ext| ext == "v")).collect();
     files.sort();
-    if files.is_empty() {
-        bail!("hematite-sim emit left no Verilog in {}", place::short(&dir));
-    }
+    step.done(&format!("{} modules", files.len()));
     files.into_iter().map(Subject::from_file).collect()
 }
 

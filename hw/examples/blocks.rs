@@ -1,0 +1,74 @@
+//! Prints blocks of the function as Verilog, each alone: what `cargo xtask report` measures.
+//!
+//! `cargo run -p hematite-hw --example blocks -- PARAMS DIR [NAME...]`; without names all of them. Widths follow PARAMS.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use hematite_hw::params::Params;
+use hematite_hw::{net, pcie, queue, virtio};
+use rust_hdl_core::prelude::Block;
+
+type Print = fn(&str, &Params) -> Result<String, String>;
+
+/// A block by its name: `pcie_completer` is `pcie::completer`.
+macro_rules! blocks {
+    ($($name:literal: |$params:ident, $W:ident| $block:expr),* $(,)?) => {
+        &[$(($name, {
+            fn wide<const $W: usize>(top: &str, $params: &Params) -> Result<String, String> {
+                print(top, $block)
+            }
+            |top, params| match params.width {
+                64 => wide::<64>(top, params),
+                128 => wide::<128>(top, params),
+                256 => wide::<256>(top, params),
+                _ => wide::<512>(top, params),
+            }
+        })),*]
+    };
+}
+
+const BLOCKS: &[(&str, Print)] = blocks! {
+    "pcie_completer": |params, W| pcie::completer::Completer::<W>::new(params),
+    "queue_tx_fetch": |params, W| queue::fetch::Fetch::<W>::new(params, queue::Direction::Tx),
+    "queue_tx_walk": |params, W| queue::walk::Walk::<W>::new(params, queue::Direction::Tx),
+    "net_buffer": |params, W| net::buffer::Buffer::<W>::new(params),
+    "net_tx": |params, W| net::tx::Tx::<W>::new(params),
+    "net_rx": |params, W| net::rx::Rx::<W>::new(params),
+    "virtio_common": |params, W| virtio::common::Common::new(params),
+    "virtio_queues": |params, W| virtio::queues::Queues::new(params),
+};
+
+fn print<B: Block>(top: &str, mut block: B) -> Result<String, String> {
+    block.connect_all();
+    let constants: Vec<(&str, u64)> = hematite_abi::constants().collect();
+    hematite_verilog::emit(top, &block, &constants).map_err(|findings| findings.join("\n"))
+}
+
+fn run(words: &[String]) -> Result<(), String> {
+    let [params, dir, names @ ..] = words else { return Err("usage: blocks PARAMS DIR [NAME...]".into()) };
+    let params = Params::named(params)?;
+    for name in names {
+        if !BLOCKS.iter().any(|(known, _)| known == name) {
+            let known: Vec<&str> = BLOCKS.iter().map(|(known, _)| *known).collect();
+            return Err(format!("no block {name}: there are {}", known.join(", ")));
+        }
+    }
+    for (name, print) in BLOCKS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|one| one == name)) {
+        let text = print(name, &params).map_err(|error| format!("{name}: {error}"))?;
+        let path = Path::new(dir).join(format!("{name}.v"));
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("blocks: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
