@@ -28,10 +28,22 @@ macro_rules! blocks {
     };
 }
 
+/// Who shares the DMA engines in the function.
+const READERS: usize = 6;
+const WRITERS: usize = 3;
+
 const BLOCKS: &[(&str, Print)] = blocks! {
     "pcie_completer": |params, W| pcie::completer::Completer::<W>::new(params),
+    "pcie_rx": |params, W| pcie::rx::Rx::<W>::new(params),
+    "pcie_tx": |params, W| pcie::tx::Tx::<W>::new(params),
+    "pcie_reader": |params, W| pcie::reader::Reader::<W>::new(params, READERS),
+    "pcie_writer": |params, W| pcie::writer::Writer::<W>::new(params, WRITERS),
+    "pcie_msix": |params, W| pcie::msix::Msix::<W>::new(params),
     "queue_tx_fetch": |params, W| queue::fetch::Fetch::<W>::new(params, queue::Direction::Tx),
     "queue_tx_walk": |params, W| queue::walk::Walk::<W>::new(params, queue::Direction::Tx),
+    "queue_cache": |params, W| queue::cache::Cache::new(params),
+    "queue_used": |params, W| queue::used::Used::<W>::new(params),
+    "queue_suppress": |params, W| queue::suppress::Suppress::<W>::new(params),
     "net_buffer": |params, W| net::buffer::Buffer::<W>::new(params),
     "net_tx": |params, W| net::tx::Tx::<W>::new(params),
     "net_rx": |params, W| net::rx::Rx::<W>::new(params),
@@ -42,7 +54,7 @@ const BLOCKS: &[(&str, Print)] = blocks! {
 fn print<B: Block>(top: &str, mut block: B) -> Result<String, String> {
     block.connect_all();
     let constants: Vec<(&str, u64)> = hematite_abi::constants().collect();
-    hematite_verilog::emit(top, &block, &constants).map_err(|findings| findings.join("\n"))
+    hematite_verilog::emit(top, &block, &constants).map_err(|error| error.to_string())
 }
 
 fn run(words: &[String]) -> Result<(), String> {
