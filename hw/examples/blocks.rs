@@ -66,7 +66,9 @@ fn run(words: &[String]) -> Result<(), String> {
             return Err(format!("no block {name}: there are {}", known.join(", ")));
         }
     }
-    for (name, print) in BLOCKS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|one| one == name)) {
+    for (name, print) in
+        BLOCKS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|one| one == name))
+    {
         let text = print(name, &params).map_err(|error| format!("{name}: {error}"))?;
         let path = Path::new(dir).join(format!("{name}.v"));
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
