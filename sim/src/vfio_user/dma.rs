@@ -70,17 +70,25 @@ impl GuestMemory {
             self.regions.clear();
             return Ok(());
         }
-        // "The address and size of the DMA region being unmapped must match exactly a previous mapping."
-        match self.regions.get(&unmap.addr) {
-            Some(region) if region.size == unmap.size => {
-                self.regions.remove(&unmap.addr);
-                Ok(())
+        // The specification wants exactly one region; QEMU with a vIOMMU withdraws ranges which hold many or none, as
+        // the kernel's own container (VFIO type 1) lets it. Neither cuts a region in two.
+        let Some(last) = unmap.size.checked_sub(1).and_then(|len| unmap.addr.checked_add(len)) else {
+            return Err(refuse(Errno::EINVAL, "range to unmap is empty or wraps"));
+        };
+        let range = unmap.addr..=last;
+        let touched = self.regions.range(..=last).rev();
+        let touched = touched.take_while(|(base, region)| *base + (region.size - 1) >= unmap.addr);
+        let mut inside = vec![];
+        for (base, region) in touched {
+            let end = *base + (region.size - 1);
+            if !range.contains(base) || !range.contains(&end) {
+                let reason = format!("{:#x}..={last:#x} cuts the map {base:#x}..={end:#x}", unmap.addr);
+                return Err(refuse(Errno::EINVAL, reason));
             }
-            _ => {
-                let (addr, end) = (unmap.addr, unmap.addr + unmap.size);
-                Err(refuse(Errno::ENOENT, format!("no DMA map is exactly {addr:#x}..{end:#x}")))
-            }
+            inside.push(*base);
         }
+        inside.iter().for_each(|base| drop(self.regions.remove(base)));
+        Ok(())
     }
 
     /// The client is gone: every access faults until another maps memory.
@@ -196,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn overlaps_are_refused_and_unmap_must_match() {
+    fn overlaps_are_refused_and_unmap_cuts_nothing() {
         let file = memfd(0x10_000);
         let mut memory = GuestMemory::new();
         memory.map(&at(0x4000, 0x4000, 0), fd(&file)).unwrap();
@@ -208,10 +216,18 @@ mod tests {
         memory.map(&at(0x8000, 0x1000, 0), None).unwrap();
         memory.map(&at(0x3000, 0x1000, 0), None).unwrap();
         let unmap = |addr, size| DmaUnmap { all: false, addr, size };
-        assert_eq!(memory.unmap(&unmap(0x4000, 0x1000)).unwrap_err().errno, Errno::ENOENT);
-        assert_eq!(memory.unmap(&unmap(0x5000, 0x1000)).unwrap_err().errno, Errno::ENOENT);
+        for (addr, size) in [(0x4000, 0x1000), (0x5000, 0x1000), (0x7000, 0x2000), (0x3800, 0x8000)] {
+            let refusal = memory.unmap(&unmap(addr, size)).expect_err("cuts");
+            assert_eq!(refusal.errno, Errno::EINVAL, "{addr:#x}+{size:#x}");
+            assert_eq!(memory.len(), 3, "all or nothing");
+        }
         memory.unmap(&unmap(0x4000, 0x4000)).unwrap();
         assert!(memory.read(0x4000, &mut [0]).is_err());
+        assert_eq!(memory.len(), 2);
+        memory.unmap(&unmap(0x4000, 0x4000)).expect("nothing there is no error");
+        memory.map(&at(0x4000, 0x4000, 0), fd(&file)).unwrap();
+        memory.unmap(&unmap(0x4000, 0u64.wrapping_sub(0x4000))).expect("up to the end of all addresses");
+        assert_eq!(memory.len(), 1);
         memory.unmap(&DmaUnmap { all: true, addr: 0, size: 0 }).unwrap();
         assert!(memory.is_empty());
     }
@@ -226,6 +242,17 @@ mod tests {
         file.set_len(0).unwrap();
         assert!(memory.read(0x800, &mut [0; 8]).is_err());
         assert!(memory.write(0x800, &[0; 8]).is_err());
+    }
+
+    #[test]
+    fn ends_beyond_all_numbers_are_refused() {
+        let file = memfd(0x1000);
+        let mut memory = GuestMemory::new();
+        let refusal = memory.map(&at(0, 0x1000, 0u64.wrapping_sub(0x1000)), fd(&file)).unwrap_err();
+        assert_eq!(refusal.errno, Errno::EINVAL);
+        memory.map(&at(0u64.wrapping_sub(0x1000), 0x1000, 0), fd(&file)).expect("the last page");
+        memory.write(u64::MAX - 3, &[1, 2, 3, 4]).expect("the last bytes");
+        assert!(memory.write(u64::MAX - 2, &[1, 2, 3, 4]).is_err(), "beyond them");
     }
 
     #[test]

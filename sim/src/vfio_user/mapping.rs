@@ -42,7 +42,8 @@ impl Mapping {
         if !stat.is_file() {
             return Err(refuse(Errno::EINVAL, "DMA file is no regular file"));
         }
-        let needs = map.offset + map.size;
+        let needs = (map.offset.checked_add(map.size))
+            .ok_or_else(|| refuse(Errno::EINVAL, "DMA map ends beyond any file"))?;
         if stat.size() < needs {
             // Pages beyond the end of a file can be mapped; touching one kills the process.
             let reason = format!("DMA file has {:#x} bytes, the map needs {needs:#x}", stat.size());

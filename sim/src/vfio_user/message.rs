@@ -225,8 +225,9 @@ fn version(fields: &mut Fields) -> Result<Request, Refusal> {
 }
 
 fn check_range(addr: u64, size: u64) -> Result<(), Refusal> {
-    match addr.checked_add(size) {
-        Some(_) if size > 0 => Ok(()),
+    // The last byte may be the last of all.
+    match size.checked_sub(1).and_then(|len| addr.checked_add(len)) {
+        Some(_) => Ok(()),
         _ => Err(refuse(Errno::EINVAL, format!("range {addr:#x}+{size:#x} is empty or wraps"))),
     }
 }

@@ -71,6 +71,7 @@ fn ranges_of_memory_neither_wrap_nor_are_empty() {
         (3, 0, 0, 0),
         (3, 0, u64::MAX, 2),
         (3, u64::MAX, 0, 2),
+        (3, 0, 2, u64::MAX),
         (0, 0, 0, 0x1000),
         (1 << 31 | 3, 0, 0, 0x1000),
     ] {
