@@ -108,7 +108,7 @@ impl Marks {
             tx: Constant::new(direction == Direction::Tx),
             one: Constant::new(1.into()),
             mask: Constant::new(mask.into()),
-            beyond: Constant::new((0xffff & !mask).into()),
+            beyond: Constant::new((u64::from(u16::MAX) & !mask).into()),
             enabled: Default::default(),
             stopped: Default::default(),
             kicked: Default::default(),

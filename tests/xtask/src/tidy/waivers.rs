@@ -2,6 +2,8 @@
 
 use super::{Finding, Source};
 
+/// How many lines above a waived lint its remark may stand.
+const REACH: usize = 4;
 /// Fewer letters are no reason.
 const SHORTEST: usize = 12;
 
@@ -23,8 +25,8 @@ pub(super) fn check(source: &Source) -> Vec<Finding> {
         // A golden text is what our printer wrote; its waivers have their reason where they are printed from.
         let printed = source.path.starts_with("tests/golden/");
         if line.contains("lint_off") && !printed {
-            let above = index.checked_sub(1).map_or("", |above| lines[above]);
-            let told = [line, &above].iter().any(|line| line.contains("//"));
+            let near = &lines[index.saturating_sub(REACH)..=index];
+            let told = near.iter().any(|line| line.contains("//"));
             if !told {
                 findings
                     .push(source.finding(index + 1, "a lint is waived without a remark on it or above it"));
