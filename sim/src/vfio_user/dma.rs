@@ -49,11 +49,12 @@ impl GuestMemory {
 
     /// Adds a region. The parser has checked that its ends do not wrap.
     pub fn map(&mut self, map: &DmaMap, fd: Option<OwnedFd>) -> Result<(), Refusal> {
-        let end = map.addr + map.size;
-        let below = self.regions.range(..end).next_back();
-        if let Some((base, region)) = below.filter(|(base, region)| *base + region.size > map.addr) {
+        let last = map.addr + (map.size - 1);
+        let below = self.regions.range(..=last).next_back();
+        if let Some((base, region)) = below.filter(|(base, region)| *base + (region.size - 1) >= map.addr) {
             // "A command to map over an existing region must be failed by the server with EEXIST"
-            let reason = format!("{:#x}..{end:#x} overlaps {base:#x}..{:#x}", map.addr, base + region.size);
+            let end = base + (region.size - 1);
+            let reason = format!("{:#x}..={last:#x} overlaps {base:#x}..={end:#x}", map.addr);
             return Err(refuse(Errno::EEXIST, reason));
         }
         if self.regions.len() >= MAX_MAPS {
