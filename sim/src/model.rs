@@ -1,5 +1,5 @@
 //! The function as plain, untimed Rust at TLP level: what the RTL has to do, said once more and shorter.
-//! In: TLPs, frames.   Out: TLPs, frames.   Waits: for completions only.
+//! In, out: TLPs and frames.   Waits: for completions only.
 //! Spec: [virtio 1.4: Virtio Over PCI Bus], [virtio 1.4: Network Device]; answers to bad input as in hw/README.md
 
 mod config;
@@ -223,13 +223,14 @@ impl Model {
         self.outbox.push_back(Tlp::cpl(fields));
     }
 
-    fn in_bar(&self, addr: u64) -> Option<u64> {
-        let offset = addr.wrapping_sub(self.config.bar());
-        (self.config.memory_enabled() && offset < bar::BYTES).then_some(offset)
+    fn in_bar(&self, request: &MemRequest) -> Option<u64> {
+        let offset = request.addr.wrapping_sub(self.config.bar());
+        let inside = offset < bar::BYTES && offset + 4 * u64::from(request.words) <= bar::BYTES;
+        (self.config.memory_enabled() && inside).then_some(offset)
     }
 
     fn mem_read(&mut self, request: MemRequest) {
-        let Some(offset) = self.in_bar(request.addr) else {
+        let Some(offset) = self.in_bar(&request) else {
             self.count(ident::TLP_UNSUPPORTED);
             return self.refuse(request.requester, request.tag, Status::UnsupportedRequest);
         };
@@ -249,7 +250,7 @@ impl Model {
     }
 
     fn mem_write(&mut self, request: MemRequest, data: &[u8]) {
-        let Some(offset) = self.in_bar(request.addr).filter(|_| data.len() <= bar::ACCESS_BYTES) else {
+        let Some(offset) = self.in_bar(&request).filter(|_| data.len() <= bar::ACCESS_BYTES) else {
             self.count(ident::TLP_UNSUPPORTED);
             return;
         };
@@ -266,7 +267,7 @@ impl Model {
             (true, Some((at, len))) => {
                 let lane = at & 3;
                 let be = ((1 << len) - 1) << lane;
-                self.read_bar(at & !3, be as u8) >> (8 * lane)
+                self.read_bar(at & !3, be as u8) >> (8 * lane) & (u32::MAX >> (32 - 8 * len))
             }
         };
         let fields = self.answer(request.requester, request.tag, Status::Success);
@@ -285,7 +286,8 @@ impl Model {
             config::Effect::WindowWrite => {
                 if let Some((at, len)) = self.config.window() {
                     let lane = at & 3;
-                    self.write_bar(at & !3, (((1 << len) - 1) << lane) as u8, value << (8 * lane));
+                    let be = request.be & ((1u8 << len) - 1);
+                    self.write_bar(at & !3, be << lane, value << (8 * lane));
                 }
             }
         }
@@ -311,6 +313,9 @@ impl Model {
             return;
         }
         match tlp.view() {
+            View::CfgRead0(request) | View::CfgWrite0(request, _) if request.target.function() != 0 => {
+                self.refuse(request.requester, request.tag, Status::UnsupportedRequest);
+            }
             View::CfgRead0(request) => self.config_read(request),
             View::CfgWrite0(request, _) if tlp.poisoned() => {
                 self.refuse(request.requester, request.tag, Status::UnsupportedRequest);
@@ -326,7 +331,8 @@ impl Model {
             }
             View::Unsupported { .. } if tlp.non_posted() => {
                 let (requester, tag) = tlp.requester_and_tag();
-                self.refuse(requester, tag, Status::UnsupportedRequest);
+                let cpl = Tlp::cpl(self.answer(requester, tag, Status::UnsupportedRequest));
+                self.outbox.push_back(if tlp.is_locked_read() { cpl.locked() } else { cpl });
             }
             View::Msg { .. } => {}
             View::Unsupported { .. } => self.count(ident::TLP_UNSUPPORTED),

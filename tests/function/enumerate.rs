@@ -4,7 +4,7 @@ use hematite_abi::space::{self, ConfigParams, DwReg};
 use hematite_abi::{config as abi, layout};
 use hematite_sim::driver::Options;
 use hematite_sim::facts::{capability as cap, common, config, status};
-use hematite_sim::root::tlp::{Bdf, MemRequest, Status};
+use hematite_sim::root::tlp::{Bdf, CfgRequest, MemRequest, Status};
 use hematite_sim::root::{Function, LinkModel, RequestError, Tlp};
 use hematite_tests::{Bench, Make, on_bodies, root};
 
@@ -22,7 +22,8 @@ on_bodies!(
     requests_which_nobody_serves_are_refused,
     the_number_is_captured_from_configuration_writes,
     the_window_reaches_the_bar,
-    power_management_reads_as_d0,
+    asleep_it_serves_configuration_only,
+    the_other_functions_are_not_there,
 );
 
 fn dump(root: &mut hematite_tests::BareRoot) -> Vec<u8> {
@@ -267,9 +268,35 @@ fn the_window_reaches_the_bar(make: Make) {
     root.monitor.assert_silent();
 }
 
-fn power_management_reads_as_d0(make: Make) {
+/// D3hot and back: No_Soft_Reset is 1, so all state is kept. D1 and D2 do not exist.
+fn asleep_it_serves_configuration_only(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    let control = bench.driver.function.power.expect("power management capability") + cap::POWER_CONTROL;
+    let state = |bench: &mut Bench| bench.root.config_u16(control).expect("power state") & 3;
+    assert_eq!(u64::from(state(&mut bench)), abi::POWER_D0);
+    for absent in [1u16, 2] {
+        bench.root.config_write(control, &absent.to_le_bytes()).expect("configuration write");
+        assert_eq!(u64::from(state(&mut bench)), abi::POWER_D0);
+    }
+    bench.root.config_write(control, &(abi::POWER_D3HOT as u16).to_le_bytes()).expect("configuration write");
+    assert_eq!(u64::from(state(&mut bench)), abi::POWER_D3HOT);
+    let status_at = bench.driver.function.common.offset + common::DEVICE_STATUS;
+    let answer = bench.root.bar_read(status_at, &mut [0]);
+    assert!(matches!(answer, Err(RequestError::Status { status: Status::UnsupportedRequest, .. })));
+    bench.root.config_write(control, &(abi::POWER_D0 as u16).to_le_bytes()).expect("configuration write");
+    assert_ne!(bench.status() & status::DRIVER_OK, 0);
+    bench.works();
+}
+
+fn the_other_functions_are_not_there(make: Make) {
     let mut root = root(make, LinkModel::fast());
-    let function = root.enumerate().expect("enumeration");
-    let power = function.power.expect("power management capability");
-    assert_eq!(root.config_u16(power + 4).expect("PMCSR") & 3, 0);
+    let host = root.host;
+    for function in 1..8 {
+        let target = Bdf(root.function.0 | function);
+        let request = CfgRequest { requester: host, tag: 2, target, offset: 0, be: 15 };
+        let answer = root.request(Tlp::cfg_read0(request), 4).map(|(status, _)| status);
+        assert_eq!(answer, Ok(Status::UnsupportedRequest), "function {function}");
+    }
+    root.enumerate().expect("enumeration");
+    root.monitor.assert_silent();
 }

@@ -31,6 +31,10 @@ pub(super) struct ConfigSpace {
 }
 
 const WINDOW_DATA: usize = cap::WINDOW_AT + cap::WINDOW_DATA as usize;
+const POWER: usize = hematite_abi::layout::POWER_CONTROL_DW * 4;
+const POWER_STATE: u32 = (1 << hematite_abi::config::POWER_STATE_BITS) - 1;
+const D0: u32 = hematite_abi::config::POWER_D0 as u32;
+const D3HOT: u32 = hematite_abi::config::POWER_D3HOT as u32;
 const CONTROL: usize = cap::PCIE_AT + cap::PCIE_DEVICE_CONTROL as usize;
 
 impl ConfigSpace {
@@ -65,8 +69,12 @@ impl ConfigSpace {
     }
 
     /// Writes the enabled lanes of one double word.
-    pub(super) fn write(&mut self, offset: u16, be: u8, value: u32) -> Effect {
+    pub(super) fn write(&mut self, offset: u16, mut be: u8, value: u32) -> Effect {
         let at = usize::from(offset);
+        // D1 and D2 do not exist. [PCI Power Management: Power State] such a write changes nothing
+        if at == POWER && !matches!(value & POWER_STATE, D0 | D3HOT) {
+            be &= !1;
+        }
         if ConfigSpace::is_window(offset) {
             return Effect::WindowWrite;
         }
@@ -85,12 +93,17 @@ impl ConfigSpace {
         self.u16(usize::from(config::COMMAND)) & bit != 0
     }
 
+    /// In D3hot only configuration requests are served, and nothing is begun.
+    fn awake(&self) -> bool {
+        self.read(POWER as u16) & POWER_STATE != D3HOT
+    }
+
     pub(super) fn memory_enabled(&self) -> bool {
-        self.command(config::COMMAND_MEMORY)
+        self.command(config::COMMAND_MEMORY) && self.awake()
     }
 
     pub(super) fn bus_master(&self) -> bool {
-        self.command(config::COMMAND_BUS_MASTER)
+        self.command(config::COMMAND_BUS_MASTER) && self.awake()
     }
 
     /// Bus address of the BAR.

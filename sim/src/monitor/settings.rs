@@ -51,10 +51,15 @@ pub(super) struct Settings {
     now: Registers,
     soon: Registers,
     function: Bdf,
+    /// A Function Level Reset was completed: what was begun may still end, until the host comes back.
+    ending: bool,
 }
 
 impl Settings {
     pub(super) fn request(&mut self, tlp: &Tlp) {
+        if std::mem::take(&mut self.ending) {
+            self.now = Registers::default();
+        }
         if let View::CfgWrite0(request, _) = tlp.view() {
             self.soon = self.soon.merged(tlp);
             self.function = request.target;
@@ -63,7 +68,12 @@ impl Settings {
 
     /// The device has completed this configuration write.
     pub(super) fn done(&mut self, tlp: &Tlp) {
-        self.now = self.now.merged(tlp);
+        let next = self.now.merged(tlp);
+        // [PCIe base: Function Level Reset] the write is completed first; software then waits 100 ms.
+        self.ending = next == Registers::default() && self.now != next;
+        if !self.ending {
+            self.now = next;
+        }
     }
 
     pub(super) fn function(&self) -> Bdf {

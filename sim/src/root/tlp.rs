@@ -12,6 +12,13 @@ use hematite_abi::tlp as abi;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bdf(pub u16);
 
+impl Bdf {
+    /// The function number.
+    pub fn function(self) -> u16 {
+        self.0 & ((1 << abi::ID_FUNCTION_BITS) - 1)
+    }
+}
+
 impl fmt::Display for Bdf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}:{:02x}.{}", self.0 >> 8, (self.0 >> 3) & 0x1f, self.0 & 7)
@@ -106,6 +113,7 @@ const IO: u8 = abi::TYPE_IO as u8;
 const CFG0: u8 = abi::TYPE_CFG0 as u8;
 const CFG1: u8 = abi::TYPE_CFG1 as u8;
 const CPL: u8 = abi::TYPE_CPL as u8;
+const CPL_LOCKED: u8 = abi::TYPE_CPL_LOCKED as u8;
 const FETCH_ADD: u8 = abi::TYPE_FETCH_ADD as u8;
 const SWAP: u8 = abi::TYPE_SWAP as u8;
 const COMPARE_SWAP: u8 = abi::TYPE_CAS as u8;
@@ -263,6 +271,12 @@ impl Tlp {
         Tlp { header: Tlp::completion_header(FMT_3, fields, 0), data: vec![], error: false }
     }
 
+    /// The same completion, for a locked read. [PCIe base: Completion Rules]
+    pub fn locked(mut self) -> Tlp {
+        self.header[0] |= u32::from(CPL ^ CPL_LOCKED) << abi::TYPE_LSB;
+        self
+    }
+
     /// A completion with `data`, whole double words.
     pub fn cpl_d(fields: CplFields, data: Vec<u8>) -> Tlp {
         let words = (data.len() / 4) as u16;
@@ -325,6 +339,11 @@ impl Tlp {
             FETCH_ADD | SWAP | COMPARE_SWAP => data,
             _ => false,
         }
+    }
+
+    /// Whether it is a locked read.
+    pub fn is_locked_read(&self) -> bool {
+        self.kind() == MEM_LOCKED && self.non_posted()
     }
 
     /// Where a request's completion goes.

@@ -4,8 +4,8 @@
 use hematite_abi::tlp as abi;
 
 use super::{
-    Bdf, CFG0, CPL, CfgRequest, CplFields, FMT_3_DATA, FMT_4_DATA, MAX_BYTES, MEM, MSG, MSG_ROUTING,
-    MemRequest, Status, Tlp, View,
+    Bdf, CFG0, CPL, CPL_LOCKED, CfgRequest, CplFields, FMT_3_DATA, FMT_4_DATA, MAX_BYTES, MEM, MSG,
+    MSG_ROUTING, MemRequest, Status, Tlp, View,
 };
 
 impl Tlp {
@@ -87,9 +87,11 @@ impl Tlp {
                 word.copy_from_slice(&self.data);
                 View::CfgWrite0(self.cfg_request(), u32::from_le_bytes(word))
             }
-            (CPL, _) if self.header_words() != 3 => View::Malformed("completion with a four-word header"),
-            (CPL, false) => View::Cpl(self.cpl_fields()),
-            (CPL, true) => View::CplD(self.cpl_fields(), &self.data),
+            (CPL | CPL_LOCKED, _) if self.header_words() != 3 => {
+                View::Malformed("completion with a four-word header")
+            }
+            (CPL | CPL_LOCKED, false) => View::Cpl(self.cpl_fields()),
+            (CPL | CPL_LOCKED, true) => View::CplD(self.cpl_fields(), &self.data),
             (kind, _) if kind & !MSG_ROUTING == MSG => View::Msg {
                 code: self.field(abi::MSG_CODE_LSB, abi::MSG_CODE_BITS) as u8,
                 routing: kind & MSG_ROUTING,
