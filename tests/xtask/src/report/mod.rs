@@ -39,6 +39,8 @@ struct Figures {
     block_rams: usize,
     comb: Option<u64>,
     mhz: Option<f64>,
+    /// Signals along the slowest path.
+    path: String,
 }
 
 /// How far to go.
@@ -94,14 +96,19 @@ pub(crate) fn run(subjects: &[Subject], depth: Depth, network: Network) -> Resul
         match measure(&flow, subject, depth, &mut step) {
             Ok(figures) => {
                 step.done(&format!("{} LUT4, {} FF", figures.luts, figures.flops));
-                rows.push(row(&subject.top, &figures));
+                let path = match figures.path.as_str() {
+                    "" => String::new(),
+                    path => format!("slowest path of {}: {path}", subject.top),
+                };
+                rows.push((row(&subject.top, &figures), path));
             }
             Err(error) => step.failed(&format!("{error:#}")),
         }
     }
     println!("\n| module | LUT4 | CCU2C | DPR16X4 | FF | DP16KD | COMB | Fmax MHz | a peer's |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    rows.iter().for_each(|row| println!("{row}"));
+    rows.iter().for_each(|(row, _)| println!("{row}"));
+    rows.iter().filter(|(_, path)| !path.is_empty()).for_each(|(_, path)| println!("{path}"));
     Ok(rows.len() == subjects.len())
 }
 
@@ -146,6 +153,7 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
     step.note("place and route");
     let timed = nextpnr(flow, &dir, "timed", &["--seed", "1", "--timing-allow-fail"])?;
     figures.mhz = Some(frequency(&timed).context("nextpnr told no frequency")?);
+    figures.path = slowest(&timed).join(" > ");
     Ok(figures)
 }
 
@@ -185,9 +193,36 @@ fn frequency(log: &str) -> Option<f64> {
     line.split("': ").nth(1)?.split(" MHz").next()?.trim().parse().ok()
 }
 
+/// The module's own signals along the routed design's slowest path; what synthesis made up is left out.
+fn slowest(log: &str) -> Vec<String> {
+    let report = log.rsplit("Critical path report for clock").next().unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for line in report.lines().take_while(|line| !line.contains("ns logic")) {
+        let Some(net) = line.split("Net dut.").nth(1).and_then(|rest| rest.split([' ', '[']).next()) else {
+            continue;
+        };
+        let made_up = ["_TRELLIS_", "_LUT4", "_CCU2C", "_PFUMX", "_L6MUX", "_DP16KD"];
+        let end = made_up.iter().filter_map(|mark| net.find(mark)).min().unwrap_or(net.len());
+        if names.last().is_none_or(|last| *last != net[..end]) {
+            names.push(net[..end].to_string());
+        }
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slowest_path_names_signals() {
+        let log = "Info: Critical path report for clock 'x':\nInfo: routing 0.1 Net dut.old (1,1)\nInfo: 1 ns logic\n\
+                   Info: Critical path report for clock 'x':\nInfo: routing 0.7 1.0 Net dut.header_at_q[4] (18,12)\n\
+                   Info: routing 0.0 1.0 Net dut.left_q_TRELLIS_FF_Q_8_DI_CCU2C_S0 (1,1)\n\
+                   Info: routing 0.0 1.0 Net dut.left_q_LUT4_Z_D (1,1)\nInfo: 2.75 ns logic, 5.79 ns routing\n\
+                   Info: routing 0.0 1.0 Net dut.other (1,1)\n";
+        assert_eq!(slowest(log), ["header_at_q", "left_q"]);
+    }
 
     #[test]
     fn figures_are_read_from_the_log() {
