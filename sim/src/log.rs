@@ -5,6 +5,11 @@ use std::io::{BufWriter, Write};
 use crate::root::tap::{Direction, Tap};
 use crate::root::tlp::Tlp;
 
+/// A line on standard error, for whoever reads it. Unlike `eprintln!` it does not end the program when nobody does.
+pub fn say(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Writes what crosses the device's edges to any writer. A write error ends the log, not the run.
 pub struct TlpLog {
     out: Option<BufWriter<Box<dyn Write>>>,

@@ -16,6 +16,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::message::{DmaMap, Refusal, refuse};
+use crate::log::say;
 
 /// Part of a file of the client's, mapped into our process.
 #[derive(Debug)]
@@ -114,7 +115,11 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: our own mapping, and no pointer into it outlives a call of read or write.
         if let Err(errno) = unsafe { munmap(self.pages, self.pages_len) } {
-            eprintln!("munmap of {:#x} bytes (fd {}): {errno}", self.pages_len, self.file.as_raw_fd());
+            say(format_args!(
+                "munmap of {:#x} bytes (fd {}): {errno}",
+                self.pages_len,
+                self.file.as_raw_fd()
+            ));
         }
     }
 }

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::channel::Gone;
 use super::regions::Function;
 use super::session::Session;
 use crate::device::Device;
+use crate::log::say;
 use crate::wire::Wire;
 
 /// Requests of the client which are answered before the function's clock runs again.
@@ -122,7 +124,9 @@ impl<D: Device> Server<D> {
         let Some(session) = &mut self.session else { return };
         let verbose = self.options.verbose;
         if let Err(gone) = session.serve(&mut self.function, REQUESTS_PER_TURN, verbose) {
-            eprintln!("client {} {gone}; it sent {} requests", self.served + 1, session.requests);
+            if verbose || !matches!(gone, Gone::Closed) {
+                say(format_args!("client {} {gone}; it sent {} requests", self.served + 1, session.requests));
+            }
             self.session = None;
             self.served += 1;
             self.function.abandon();
@@ -151,11 +155,11 @@ impl<D: Device> Server<D> {
         for violation in function.root.monitor.take_violations() {
             self.violations += 1;
             if self.violations <= SHOWN_VIOLATIONS {
-                eprintln!("monitor: {violation}");
+                say(format_args!("monitor: {violation}"));
             }
         }
         if let Some(trouble) = function.trouble.take().filter(|_| self.options.verbose) {
-            eprintln!("function: {trouble}");
+            say(format_args!("function: {trouble}"));
         }
         Ok(resting)
     }
@@ -194,14 +198,14 @@ impl<D: Device> Server<D> {
             Ok((stream, _)) => {
                 self.session = Some(Session::new(stream).context("take over a client's socket")?);
                 if self.options.verbose {
-                    eprintln!("client {} attached", self.served + 1);
+                    say(format_args!("client {} attached", self.served + 1));
                 }
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             // The client has given up already, or we have no descriptor left for the moment: neither ends the server.
             Err(error) => {
-                eprintln!("accept on {}: {error}", self.path.display());
+                say(format_args!("accept on {}: {error}", self.path.display()));
                 std::thread::sleep(Duration::from_millis(10));
                 Ok(())
             }

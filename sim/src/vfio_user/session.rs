@@ -14,6 +14,7 @@ use super::irqs;
 use super::message::{Capabilities, MAX_FDS, Refusal, Request, refuse};
 use super::regions::{self, Function};
 use crate::device::Device;
+use crate::log::say;
 
 /// Our protocol version. [vfio-user: Version]
 const MAJOR: u16 = 0;
@@ -113,7 +114,7 @@ impl Session {
         let answer = Request::parse(header.command, &payload, fds.len())
             .and_then(|request| self.perform(function, request, fds));
         if let (Err(refusal), true) = (&answer, verbose) {
-            eprintln!("client: command {} refused: {refusal}", header.command);
+            say(format_args!("client: command {} refused: {refusal}", header.command));
         }
         match answer {
             _ if !header.wants_reply() => Ok(()),

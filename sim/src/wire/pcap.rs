@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::Wire;
+use crate::log::say;
 use crate::root::tap::{Direction, Tap};
 use crate::root::tlp::Tlp;
 
@@ -83,7 +84,7 @@ impl<W: Write> Tap for PcapTap<W> {
         if let Some(writer) = &mut self.writer
             && let Err(error) = writer.write(now * NANOS_PER_CYCLE, frame)
         {
-            eprintln!("the recording ends here: {error}");
+            say(format_args!("the recording ends here: {error}"));
             self.writer = None;
         }
     }

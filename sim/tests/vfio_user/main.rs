@@ -2,5 +2,6 @@
 
 mod client;
 mod driver;
+mod program;
 mod protocol;
 mod traffic;
