@@ -270,6 +270,19 @@ fn one_head_per_cycle() {
     assert!(cycles < 1024 + 1024 / 8, "1024 heads took {cycles} cycles");
 }
 
+/// `avail.idx` goes on behind 65535.
+#[test]
+fn index_wraps() {
+    let mut bench = Bench::<128>::new(&Params::BOARD, Direction::Tx, 10, 0, 0);
+    bench.enable(1, 1024);
+    let queue = bench.number(1);
+    for _ in 0..67 {
+        bench.offer(queue, 1000);
+        bench.drain();
+    }
+    assert_eq!(bench.heads, 67_000);
+}
+
 /// Breaks one of several queues; the others go on, and the broken one works again once it is new.
 fn evil<const W: usize>(params: &Params, direction: Direction, code: u64, harm: impl Fn(&mut Bench<W>, u64)) {
     let mut bench = Bench::<W>::new(params, direction, code + 100, 40, 30);

@@ -15,40 +15,31 @@ use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
 use crate::queue::supply::{CreditSink, SupplySource};
+use ask::{Ask, Line};
 use faults::Faults;
 use gather::Gather;
-use hematite_abi::{ident, ring};
+use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
-use locate::Locate;
+use locate::{Locate, Place};
 use plan::Plan;
 use rust_hdl_core::prelude::*;
 use unpack::{Entry, Unpack};
 
+pub mod ask;
 pub mod faults;
 pub mod gather;
 pub mod ledger;
+pub mod limit;
 pub mod locate;
 pub mod marks;
 pub mod plan;
 pub mod scan;
 pub mod unpack;
 
-/// What a read in flight is for: a descriptor, entries of the ring, or neither: its index.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct Purpose {
-    pub desc: Bit,
-    pub entries: Bit,
-    pub index: Bits<16>,
-    /// The chain, or the number of entries.
-    pub id: Bits<16>,
-    /// The first two bytes are in the upper half of their DWORD.
-    pub upper: Bit,
-}
-
 /// `avail.idx`, or why it could not be read.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct IdxRead {
-    pub index: Bits<16>,
+    pub index: Bits<6>,
     pub value: Bits<16>,
     pub error: Bit,
     pub timeout: Bit,
@@ -79,20 +70,14 @@ pub struct Fetch<const W: usize> {
     odd: Constant<Bits<16>>,
     one: Constant<Bits<64>>,
     slots: Constant<Bits<9>>,
-    idx_bytes: Constant<Bits<13>>,
-    desc_bytes: Constant<Bits<13>>,
-    dma_read: Constant<Bits<8>>,
-    dma_timeout: Constant<Bits<8>>,
     plan: Plan,
-    purposes: Fifo<Purpose>,
+    ask: Ask,
     unpack: Unpack<W>,
     entries: Fifo<Entry>,
     locate: Locate,
     gather: Gather<W>,
     heads: Fifo<Head>,
     faults: Faults,
-    asking: Reg<Bit>,
-    asked: Reg<ReadRequest>,
     idx_full: Reg<Bit>,
     idx: Reg<IdxRead>,
     /// Whose descriptor `gather` holds.
@@ -100,8 +85,6 @@ pub struct Fetch<const W: usize> {
     /// Places for entries: one is held from the read of an entry until its head has gone.
     free: Reg<Bits<9>>,
     returned: Reg<Bits<9>>,
-    load: Signal<Local, Bit>,
-    lent: Signal<Local, Bits<9>>,
     back: Signal<Local, Bits<9>>,
     desc_live: Signal<Local, Bit>,
     idx_live: Signal<Local, Bit>,
@@ -134,27 +117,19 @@ impl<const W: usize> Fetch<W> {
             odd: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
-            idx_bytes: Constant::new(2.into()),
-            desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
-            dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
-            dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
+            ask: Ask::new(slots),
             plan: Plan::new(params, direction, slots),
-            purposes: Fifo::new(slots),
             unpack: Unpack::new(direction),
             entries: Fifo::new(slots),
             locate: Locate::new(params, direction),
             gather: Default::default(),
             heads: Fifo::new(slots),
             faults: Default::default(),
-            asking: Default::default(),
-            asked: Default::default(),
             idx_full: Default::default(),
             idx: Default::default(),
             desc_of: Default::default(),
             free: Default::default(),
             returned: Default::default(),
-            load: Default::default(),
-            lent: Default::default(),
             back: Default::default(),
             desc_live: Default::default(),
             idx_live: Default::default(),
@@ -167,10 +142,10 @@ impl<const W: usize> Fetch<W> {
 impl<const W: usize> Logic for Fetch<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, asking, asked, idx_full, idx, desc_of, free, returned);
-        clock!(self, clock, plan, purposes, unpack, entries, locate, gather, heads, faults);
+        dff_setup!(self, clock, idx_full, idx, desc_of, free, returned);
+        clock!(self, clock, plan, ask, unpack, entries, locate, gather, heads, faults);
         self.plan.reset.next = self.reset.val();
-        self.purposes.reset.next = self.reset.val();
+        self.ask.reset.next = self.reset.val();
         self.unpack.reset.next = self.reset.val();
         self.entries.reset.next = self.reset.val();
         self.locate.reset.next = self.reset.val();
@@ -195,41 +170,9 @@ impl<const W: usize> Logic for Fetch<W> {
         self.unpack.live.next = self.plan.live.val();
         self.locate.live.next = self.plan.live.val();
 
-        // Requests: those of rings first, they are few and more hangs on them.
-        self.request.valid.next = self.asking.q.val();
-        self.request.data.next = self.asked.q.val();
-        self.load.next = (!self.asking.q.val() | self.request.ready.val()) & self.purposes.sink.ready.val();
-        if self.request.ready.val() {
-            self.asking.d.next = false;
-        }
-        self.plan.line.ready.next = self.load.val();
-        self.locate.place.ready.next = self.load.val() & !self.plan.line.valid.val();
-        self.purposes.sink.valid.next =
-            self.load.val() & (self.plan.line.valid.val() | self.locate.place.valid.val());
-        self.purposes.sink.data.next.desc = !self.plan.line.valid.val();
-        self.purposes.sink.data.next.entries = self.plan.line.valid.val() & self.plan.line.data.val().entries;
-        self.purposes.sink.data.next.index = self.locate.place.data.val().index;
-        self.purposes.sink.data.next.id = self.locate.place.data.val().id;
-        self.purposes.sink.data.next.upper = false;
-        self.lent.next = 0.into();
-        if self.load.val() {
-            self.asking.d.next = self.plan.line.valid.val() | self.locate.place.valid.val();
-            self.asked.d.next.addr = self.locate.place.data.val().addr;
-            self.asked.d.next.len = self.desc_bytes.val();
-        }
-        if self.plan.line.valid.val() {
-            self.purposes.sink.data.next.index = self.plan.line.data.val().index;
-            self.purposes.sink.data.next.id = bit_cast::<16, 6>(self.plan.line.data.val().count);
-            self.purposes.sink.data.next.upper = self.plan.line.data.val().addr.get_bit(1);
-            if self.load.val() {
-                self.asked.d.next.addr = self.plan.line.data.val().addr;
-                self.asked.d.next.len = self.idx_bytes.val();
-                if self.plan.line.data.val().entries {
-                    self.asked.d.next.len = bit_cast::<13, 6>(self.plan.line.data.val().count) << 1;
-                    self.lent.next = bit_cast::<9, 6>(self.plan.line.data.val().count);
-                }
-            }
-        }
+        StreamSource::<ReadRequest>::link(&mut self.request, &mut self.ask.request);
+        StreamSource::<Line>::join(&mut self.plan.line, &mut self.ask.line);
+        StreamSource::<Place>::join(&mut self.locate.place, &mut self.ask.place);
 
         // Replies come in the order of requests.
         self.gather.sink.valid.next = false;
@@ -240,47 +183,47 @@ impl<const W: usize> Logic for Fetch<W> {
         self.unpack.sink.last.next = self.reply.last.val();
         self.unpack.sink.data.next = self.reply.data.val();
         self.unpack.sink.side.next = self.reply.side.val();
-        self.unpack.info.next.index = self.purposes.source.data.val().index;
-        self.unpack.info.next.count = self.purposes.source.data.val().id.get_bits::<6>(0);
-        self.unpack.info.next.upper = self.purposes.source.data.val().upper;
+        self.unpack.info.next.index = self.ask.purpose.data.val().index;
+        self.unpack.info.next.count = self.ask.purpose.data.val().id.get_bits::<6>(0);
+        self.unpack.info.next.upper = self.ask.purpose.data.val().upper;
         self.unpack.info.next.error = false;
         self.unpack.info.next.timeout = false;
-        if self.purposes.source.data.val().desc {
-            self.gather.sink.valid.next = self.reply.valid.val() & self.purposes.source.valid.val();
+        if self.ask.purpose.data.val().desc {
+            self.gather.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
             self.reply.ready.next = self.gather.sink.ready.val();
             if self.gather.sink.ready.val() {
-                self.desc_of.d.next.index = self.purposes.source.data.val().index;
-                self.desc_of.d.next.id = self.purposes.source.data.val().id;
+                self.desc_of.d.next.index = self.ask.purpose.data.val().index;
+                self.desc_of.d.next.id = self.ask.purpose.data.val().id;
             }
-        } else if self.purposes.source.data.val().entries {
-            self.unpack.sink.valid.next = self.reply.valid.val() & self.purposes.source.valid.val();
+        } else if self.ask.purpose.data.val().entries {
+            self.unpack.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
             self.reply.ready.next = self.unpack.sink.ready.val();
         } else {
             self.reply.ready.next = !self.idx_full.q.val();
-            if self.reply.valid.val() & self.purposes.source.valid.val() & !self.idx_full.q.val() {
+            if self.reply.valid.val() & self.ask.purpose.valid.val() & !self.idx_full.q.val() {
                 self.idx_full.d.next = self.reply.last.val();
-                self.idx.d.next.index = self.purposes.source.data.val().index;
+                self.idx.d.next.index = self.ask.purpose.data.val().index;
                 self.idx.d.next.value = self.reply.data.val().get_bits::<16>(0);
-                if self.purposes.source.data.val().upper {
+                if self.ask.purpose.data.val().upper {
                     self.idx.d.next.value = self.reply.data.val().get_bits::<16>(16);
                 }
                 self.idx.d.next.error = self.reply.side.val().error;
                 self.idx.d.next.timeout = self.reply.side.val().timeout;
             }
         }
-        self.purposes.source.ready.next =
-            self.reply.valid.val() & self.reply.last.val() & self.reply.ready.val();
+        self.ask.purpose.ready.next = self.reply.valid.val() & self.reply.last.val() & self.reply.ready.val();
 
         // The index.
         self.idx_live.next = (self.plan.live.val() & (self.one.val() << self.idx.q.val().index)).any();
         self.plan.seen.valid.next = self.idx_full.q.val() & !self.idx.q.val().error;
-        self.plan.seen.data.next.index = self.idx.q.val().index;
+        self.plan.seen.data.next.index = bit_cast::<16, 6>(self.idx.q.val().index);
         self.plan.seen.data.next.total = self.idx.q.val().value;
         self.faults.sink[1].valid.next = self.idx_full.q.val() & self.idx.q.val().error & self.idx_live.val();
-        self.faults.sink[1].data.next.queue = (self.idx.q.val().index << 1) | self.odd.val();
-        self.faults.sink[1].data.next.code = self.dma_read.val();
+        self.faults.sink[1].data.next.queue =
+            (bit_cast::<16, 6>(self.idx.q.val().index) << 1) | self.odd.val();
+        self.faults.sink[1].data.next.code = ident::ERROR_DMA_READ.into();
         if self.idx.q.val().timeout {
-            self.faults.sink[1].data.next.code = self.dma_timeout.val();
+            self.faults.sink[1].data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
         self.idx_done.next = self.plan.seen.ready.val();
         if self.idx.q.val().error {
@@ -299,7 +242,8 @@ impl<const W: usize> Logic for Fetch<W> {
 
         // First descriptors.
         self.desc_live.next = (self.plan.live.val() & (self.one.val() << self.desc_of.q.val().index)).any();
-        self.heads.sink.data.next.queue = (self.desc_of.q.val().index << 1) | self.odd.val();
+        self.heads.sink.data.next.queue =
+            (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
         self.heads.sink.data.next.id = self.desc_of.q.val().id;
         self.heads.sink.data.next.addr = self.gather.source.data.val().addr;
         self.heads.sink.data.next.len = self.gather.source.data.val().len;
@@ -308,10 +252,11 @@ impl<const W: usize> Logic for Fetch<W> {
         self.heads.sink.data.next.none = false;
         self.heads.sink.valid.next = false;
         self.faults.sink[0].valid.next = false;
-        self.faults.sink[0].data.next.queue = (self.desc_of.q.val().index << 1) | self.odd.val();
-        self.faults.sink[0].data.next.code = self.dma_read.val();
+        self.faults.sink[0].data.next.queue =
+            (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
+        self.faults.sink[0].data.next.code = ident::ERROR_DMA_READ.into();
         if self.gather.source.data.val().timeout {
-            self.faults.sink[0].data.next.code = self.dma_timeout.val();
+            self.faults.sink[0].data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
         self.desc_done.next = true;
         if self.desc_live.val() & self.gather.source.valid.val() {
@@ -334,16 +279,13 @@ impl<const W: usize> Logic for Fetch<W> {
             self.back.next = self.back.val() + 1;
         }
         self.returned.d.next = self.back.val();
-        self.free.d.next = self.free.q.val() + self.returned.q.val() - self.lent.val();
-        self.busy.next = self.asking.q.val()
-            | self.purposes.source.valid.val()
+        self.free.d.next = self.free.q.val() + self.returned.q.val() - self.ask.lent.val();
+        self.busy.next = self.ask.busy.val()
             | self.idx_full.q.val()
             | self.error.valid.val()
-            | self.plan.working.val()
-            | (self.free.q.val() != self.slots.val())
-            | (self.plan.waiting.val() & !self.control.fence.val());
+            | self.plan.busy.val()
+            | (self.free.q.val() != self.slots.val());
         if self.reset.val() {
-            self.asking.d.next = false;
             self.idx_full.d.next = false;
             self.free.d.next = self.slots.val();
             self.returned.d.next = 0.into();

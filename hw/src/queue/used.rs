@@ -11,26 +11,20 @@ use crate::port::dma::WriteSide;
 use crate::port::queue::QueueControlSink;
 use crate::prim::beat::BeatSource;
 use crate::prim::fifo::Fifo;
-use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::ring;
 use hematite_verilog::{Reg, dff_setup};
 use notice::Notice;
+use rings::{UsedRing, UsedRings};
 use rust_hdl_core::prelude::*;
 use turn::Turn;
 
 pub mod notice;
+pub mod rings;
 pub mod turn;
 
 /// Elements after which the index is written though more of its queue wait.
 const PUBLISH_EVERY: u64 = 16;
-
-/// Where a used ring stands.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct UsedRing {
-    pub device: Bits<64>,
-    pub size: Bits<16>,
-}
 
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
@@ -61,7 +55,6 @@ pub struct Used<const W: usize> {
     /// For inspection: a queue, and its `used.idx` as published.
     pub probe_queue: Signal<In, Bits<16>>,
     pub probe_used: Signal<Out, Bits<16>>,
-    mask: Constant<Bits<16>>,
     half_bytes: Constant<Bits<13>>,
     idx_bytes: Constant<Bits<13>>,
     ring_offset: Constant<Bits<64>>,
@@ -74,10 +67,8 @@ pub struct Used<const W: usize> {
     page_late: Constant<Bits<12>>,
     page_end: Constant<Bits<12>>,
     turn: Turn,
+    rings: UsedRings,
     chains: Fifo<Done>,
-    rings: Lutram<UsedRing>,
-    used: Lutram<Bits<16>>,
-    used_probe: Lutram<Bits<16>>,
     notice: Notice,
     state: Reg<State>,
     queue: Reg<Bits<16>>,
@@ -98,10 +89,6 @@ pub struct Used<const W: usize> {
     slot: Signal<Local, Bits<16>>,
     at: Signal<Local, Bits<9>>,
     low: Signal<Local, Bits<12>>,
-    store: Signal<Local, Bit>,
-    count: Signal<Local, Bit>,
-    used_index: Signal<Local, Bits<16>>,
-    used_number: Signal<Local, Bits<16>>,
 }
 
 impl<const W: usize> Used<W> {
@@ -118,7 +105,6 @@ impl<const W: usize> Used<W> {
             busy: Default::default(),
             probe_queue: Default::default(),
             probe_used: Default::default(),
-            mask: Constant::new((params.queues() as u64 - 1).into()),
             half_bytes: Constant::new((ring::USED_ELEM_BYTES as u64 / 2).into()),
             idx_bytes: Constant::new(2.into()),
             ring_offset: Constant::new((ring::USED_RING as u64).into()),
@@ -129,10 +115,8 @@ impl<const W: usize> Used<W> {
             page_late: Constant::new((4096 - 12).into()),
             page_end: Constant::new((4096 - 4).into()),
             turn: Turn::default(),
+            rings: UsedRings::new(params),
             chains: Fifo::new(if W == 64 { 4 } else { 16 }),
-            rings: Lutram::new(params.queues()),
-            used: Lutram::new(params.queues()),
-            used_probe: Lutram::new(params.queues()),
             notice: Notice::new(if W == 64 { 4 } else { 16 }),
             state: Default::default(),
             queue: Default::default(),
@@ -150,10 +134,6 @@ impl<const W: usize> Used<W> {
             slot: Default::default(),
             at: Default::default(),
             low: Default::default(),
-            store: Default::default(),
-            count: Default::default(),
-            used_index: Default::default(),
-            used_number: Default::default(),
         }
     }
 }
@@ -163,9 +143,15 @@ impl<const W: usize> Logic for Used<W> {
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue, ring, number);
         dff_setup!(self, clock, addr, data, elems, split, closed, since, more);
-        clock!(self, clock, turn, chains, rings, used, used_probe, notice);
+        clock!(self, clock, turn, chains, rings, notice);
         self.chains.reset.next = self.reset.val();
 
+        QueueControlSink::link(&mut self.control, &mut self.rings.control);
+        self.rings.queue.next = self.queue.q.val();
+        self.rings.store.valid.next = false;
+        self.rings.store.data.next = self.number.q.val();
+        self.rings.probe_queue.next = self.probe_queue.val();
+        self.probe_used.next = self.rings.probe_used.val();
         self.turn.reset.next = self.reset.val();
         StreamSink::<Done>::link(&mut self.done[0], &mut self.turn.done[0]);
         StreamSink::<Done>::link(&mut self.done[1], &mut self.turn.done[1]);
@@ -180,7 +166,8 @@ impl<const W: usize> Logic for Used<W> {
         self.element.next = bit_cast::<64, 16>(self.chains.source.data.val().id)
             | (bit_cast::<64, 32>(self.chains.source.data.val().len) << 32);
         self.slot.next = self.number.q.val() & (self.ring.q.val().size - 1);
-        self.at.next = bit_cast::<9, 4>(self.elems.q.val()) << 6;
+        // Narrow pieces hold one element, in their first lanes.
+        self.at.next = bit_cast::<9, 4>(self.elems.q.val() & self.last_elem.val()) << 6;
         self.low.next = self.addr.q.val().get_bits::<12>(0) + (bit_cast::<12, 4>(self.elems.q.val()) << 3);
         self.write.valid.next = false;
         self.write.last.next = true;
@@ -190,7 +177,6 @@ impl<const W: usize> Logic for Used<W> {
         self.write.side.next.notify = false;
         self.notice.sink.valid.next = false;
         self.notice.sink.data.next.queue = self.queue.q.val();
-        self.store.next = false;
         match self.state.q.val() {
             // Nothing in hand.
             State::Idle => {
@@ -201,8 +187,8 @@ impl<const W: usize> Logic for Used<W> {
             }
             // The queue's state is at hand.
             State::Load => {
-                self.ring.d.next = self.rings.read_data.val();
-                self.number.d.next = self.used.read_data.val();
+                self.ring.d.next = self.rings.ring.val();
+                self.number.d.next = self.rings.number.val();
                 self.since.d.next = 0.into();
                 self.state.d.next = State::Place;
             }
@@ -268,8 +254,8 @@ impl<const W: usize> Logic for Used<W> {
             }
             // The index is counted before it is written: a queue that starts has the write port for itself.
             State::Store => {
-                self.store.next = self.notice.sink.ready.val() & !self.control.enable.val();
-                if self.store.val() {
+                self.rings.store.valid.next = self.notice.sink.ready.val();
+                if self.notice.sink.ready.val() & self.rings.store.ready.val() {
                     self.addr.d.next = self.ring.q.val().device | self.idx_offset.val();
                     self.data.d.next = bit_cast::<W, 16>(self.number.q.val()) << 16;
                     self.state.d.next = State::Index;
@@ -289,30 +275,6 @@ impl<const W: usize> Logic for Used<W> {
                 self.state.d.next = State::Idle;
             }
         }
-
-        // State per queue.
-        self.rings.write.next = self.control.enable.val();
-        self.rings.write_addr.next = self.control.settings.val().queue & self.mask.val();
-        // The Device Area is aligned to 4: what stands below is not looked at.
-        self.rings.write_data.next.device = (self.control.settings.val().device >> 2) << 2;
-        self.rings.write_data.next.size = self.control.settings.val().size;
-        self.rings.read_addr.next = self.queue.q.val() & self.mask.val();
-        self.count.next = self.control.enable.val() | self.store.val();
-        self.used_index.next = self.queue.q.val() & self.mask.val();
-        self.used_number.next = self.number.q.val();
-        if self.control.enable.val() {
-            self.used_index.next = self.control.settings.val().queue & self.mask.val();
-            self.used_number.next = 0.into();
-        }
-        self.used.write.next = self.count.val();
-        self.used.write_addr.next = self.used_index.val();
-        self.used.write_data.next = self.used_number.val();
-        self.used.read_addr.next = self.queue.q.val() & self.mask.val();
-        self.used_probe.write.next = self.count.val();
-        self.used_probe.write_addr.next = self.used_index.val();
-        self.used_probe.write_data.next = self.used_number.val();
-        self.used_probe.read_addr.next = self.probe_queue.val() & self.mask.val();
-        self.probe_used.next = self.used_probe.read_data.val();
 
         self.busy.next = self.chains.source.valid.val()
             | self.notice.busy.val()

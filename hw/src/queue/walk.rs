@@ -10,7 +10,6 @@ use crate::port::chain::{Head, Segment};
 use crate::port::dma::{ReadRequest, ReadSide};
 use crate::port::queue::{QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
-use crate::prim::fifo::Fifo;
 use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
@@ -45,18 +44,8 @@ pub struct Walk<const W: usize> {
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
     desc_bytes: Constant<Bits<13>>,
-    next_flag: Constant<Bits<16>>,
-    write_flag: Constant<Bits<16>>,
-    indirect_flag: Constant<Bits<16>>,
-    wrong_direction: Constant<Bits<8>>,
-    desc_index: Constant<Bits<8>>,
-    desc_loop: Constant<Bits<8>>,
-    indirect: Constant<Bits<8>>,
-    dma_read: Constant<Bits<8>>,
-    dma_timeout: Constant<Bits<8>>,
     tables: Lutram<Table>,
     gather: Gather<W>,
-    segments: Fifo<Segment>,
     /// Bits per index.
     stopped: Reg<Bits<64>>,
     state: Reg<State>,
@@ -68,6 +57,11 @@ pub struct Walk<const W: usize> {
     before: Reg<Bits<16>>,
     place: Reg<Bits<64>>,
     code: Reg<Bits<8>>,
+    sent: Reg<Bit>,
+    out: Reg<Segment>,
+    room: Signal<Local, Bit>,
+    send: Signal<Local, Bit>,
+    made: Signal<Local, Segment>,
     at_held: Signal<Local, Bits<64>>,
     at_control: Signal<Local, Bits<64>>,
     at_error: Signal<Local, Bits<64>>,
@@ -95,18 +89,8 @@ impl<const W: usize> Walk<W> {
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
-            next_flag: Constant::new(ring::DESC_F_NEXT.into()),
-            write_flag: Constant::new(ring::DESC_F_WRITE.into()),
-            indirect_flag: Constant::new(ring::DESC_F_INDIRECT.into()),
-            wrong_direction: Constant::new(ident::ERROR_WRONG_DIRECTION.into()),
-            desc_index: Constant::new(ident::ERROR_DESC_INDEX.into()),
-            desc_loop: Constant::new(ident::ERROR_DESC_LOOP.into()),
-            indirect: Constant::new(ident::ERROR_INDIRECT.into()),
-            dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
-            dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
             tables: Lutram::new(params.pairs),
             gather: Default::default(),
-            segments: Fifo::new(2),
             stopped: Default::default(),
             state: Default::default(),
             full: Default::default(),
@@ -115,6 +99,11 @@ impl<const W: usize> Walk<W> {
             before: Default::default(),
             place: Default::default(),
             code: Default::default(),
+            sent: Default::default(),
+            out: Default::default(),
+            room: Default::default(),
+            send: Default::default(),
+            made: Default::default(),
             at_held: Default::default(),
             at_control: Default::default(),
             at_error: Default::default(),
@@ -130,12 +119,12 @@ impl<const W: usize> Walk<W> {
 impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, stopped, state, full, held, table, before, place, code);
-        clock!(self, clock, tables, gather, segments);
+        dff_setup!(self, clock, stopped, state, full, held, table, before, place, code, sent, out);
+        clock!(self, clock, tables, gather);
         self.gather.reset.next = self.reset.val();
-        self.segments.reset.next = self.reset.val();
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
-        StreamSource::<Segment>::link(&mut self.segment, &mut self.segments.source);
+        self.segment.valid.next = self.sent.q.val();
+        self.segment.data.next = self.out.q.val();
         self.tables.write.next =
             self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
         self.tables.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
@@ -144,33 +133,34 @@ impl<const W: usize> Logic for Walk<W> {
         self.tables.read_addr.next = (self.head.data.val().queue >> 1) & self.mask.val();
 
         // What is wrong with the descriptor in hand, the gravest last.
-        self.chained.next = (self.held.q.val().flags & self.next_flag.val()).any();
-        self.wrong.next = (self.held.q.val().flags & self.indirect_flag.val()).any();
-        self.wrong_code.next = self.indirect.val();
+        self.chained.next = self.held.q.val().flags.get_bit(ring::DESC_F_NEXT_BIT);
+        self.wrong.next = self.held.q.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT);
+        self.wrong_code.next = ident::ERROR_INDIRECT.into();
         // "a loop": a chain cannot have more descriptors than the table.
         if self.chained.val() & (self.before.q.val() + 1 == self.table.q.val().size) {
             self.wrong.next = true;
-            self.wrong_code.next = self.desc_loop.val();
+            self.wrong_code.next = ident::ERROR_DESC_LOOP.into();
         }
         if self.chained.val() & (self.held.q.val().next_desc >= self.table.q.val().size) {
             self.wrong.next = true;
-            self.wrong_code.next = self.desc_index.val();
+            self.wrong_code.next = ident::ERROR_DESC_INDEX.into();
         }
-        if (self.held.q.val().flags & self.write_flag.val()).any() == self.tx.val() {
+        if self.held.q.val().flags.get_bit(ring::DESC_F_WRITE_BIT) == self.tx.val() {
             self.wrong.next = true;
-            self.wrong_code.next = self.wrong_direction.val();
+            self.wrong_code.next = ident::ERROR_WRONG_DIRECTION.into();
         }
 
         self.at_held.next = self.one.val() << ((self.held.q.val().queue >> 1) & self.mask.val());
         self.off.next = (self.stopped.q.val() & self.at_held.val()).any();
-        self.segments.sink.valid.next = false;
-        self.segments.sink.data.next.queue = self.held.q.val().queue;
-        self.segments.sink.data.next.id = self.held.q.val().id;
-        self.segments.sink.data.next.addr = self.held.q.val().addr;
-        self.segments.sink.data.next.len = self.held.q.val().len;
-        self.segments.sink.data.next.last = true;
-        self.segments.sink.data.next.error = false;
-        self.segments.sink.data.next.none = false;
+        self.room.next = !self.sent.q.val() | self.segment.ready.val();
+        self.send.next = false;
+        self.made.next.queue = self.held.q.val().queue;
+        self.made.next.id = self.held.q.val().id;
+        self.made.next.addr = self.held.q.val().addr;
+        self.made.next.len = self.held.q.val().len;
+        self.made.next.last = true;
+        self.made.next.error = false;
+        self.made.next.none = false;
         self.request.valid.next = false;
         self.request.data.next.addr = self.place.q.val();
         self.request.data.next.len = self.desc_bytes.val();
@@ -185,20 +175,20 @@ impl<const W: usize> Logic for Walk<W> {
             State::Idle => {
                 if self.full.q.val() {
                     if self.held.q.val().none | (self.off.val() & !self.tx.val()) {
-                        self.segments.sink.valid.next = true;
-                        self.segments.sink.data.next.none = true;
-                        self.finish.next = self.segments.sink.ready.val();
+                        self.send.next = true;
+                        self.made.next.none = true;
+                        self.finish.next = self.room.val();
                     } else if self.off.val() {
                         self.finish.next = true;
                     } else if self.wrong.val() {
                         self.code.d.next = self.wrong_code.val();
                         self.state.d.next = State::Fail;
                     } else {
-                        self.segments.sink.valid.next = !self.chained.val() | self.held.q.val().len.any();
-                        self.segments.sink.data.next.last = !self.chained.val();
+                        self.send.next = !self.chained.val() | self.held.q.val().len.any();
+                        self.made.next.last = !self.chained.val();
                         self.place.d.next =
                             self.table.q.val().desc + (bit_cast::<64, 16>(self.held.q.val().next_desc) << 4);
-                        if self.segments.sink.ready.val() {
+                        if self.room.val() {
                             self.finish.next = !self.chained.val();
                             if self.chained.val() {
                                 self.state.d.next = State::Ask;
@@ -224,9 +214,9 @@ impl<const W: usize> Logic for Walk<W> {
                     self.held.d.next.next_desc = self.gather.source.data.val().next_desc;
                     self.before.d.next = self.before.q.val() + 1;
                     self.state.d.next = State::Idle;
-                    self.code.d.next = self.dma_read.val();
+                    self.code.d.next = ident::ERROR_DMA_READ.into();
                     if self.gather.source.data.val().timeout {
-                        self.code.d.next = self.dma_timeout.val();
+                        self.code.d.next = ident::ERROR_DMA_TIMEOUT.into();
                     }
                     if self.gather.source.data.val().error {
                         self.state.d.next = State::Fail;
@@ -243,9 +233,9 @@ impl<const W: usize> Logic for Walk<W> {
             }
             // And end what has gone out of it.
             State::Drop => {
-                self.segments.sink.valid.next = true;
-                self.segments.sink.data.next.error = true;
-                if self.segments.sink.ready.val() {
+                self.send.next = true;
+                self.made.next.error = true;
+                if self.room.val() {
                     self.finish.next = true;
                     self.state.d.next = State::Idle;
                 }
@@ -253,6 +243,10 @@ impl<const W: usize> Logic for Walk<W> {
             _ => {
                 self.state.d.next = State::Idle;
             }
+        }
+        if self.room.val() {
+            self.sent.d.next = self.send.val();
+            self.out.d.next = self.made.val();
         }
         self.head.ready.next = !self.full.q.val() | self.finish.val();
         if !self.full.q.val() | self.finish.val() {
@@ -269,10 +263,11 @@ impl<const W: usize> Logic for Walk<W> {
                 self.one.val() << ((self.control.settings.val().queue >> 1) & self.mask.val());
         }
         self.stopped.d.next = (self.stopped.q.val() | self.at_error.val()) & !self.at_control.val();
-        self.busy.next = self.full.q.val() | self.segments.source.valid.val();
+        self.busy.next = self.full.q.val() | self.sent.q.val();
         if self.reset.val() {
             self.state.d.next = State::Idle;
             self.full.d.next = false;
+            self.sent.d.next = false;
             self.stopped.d.next = 0.into();
         }
     }

@@ -26,7 +26,7 @@ pub struct Table {
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Place {
     pub addr: Bits<64>,
-    pub index: Bits<16>,
+    pub index: Bits<6>,
     pub id: Bits<16>,
 }
 
@@ -46,7 +46,6 @@ pub struct Locate {
     odd: Constant<Bits<16>>,
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
-    desc_index: Constant<Bits<8>>,
     tables: Lutram<Table>,
     known: Reg<Bit>,
     entry: Reg<Entry>,
@@ -75,7 +74,6 @@ impl Locate {
             odd: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
-            desc_index: Constant::new(ident::ERROR_DESC_INDEX.into()),
             tables: Lutram::new(params.pairs),
             known: Default::default(),
             entry: Default::default(),
@@ -101,15 +99,15 @@ impl Logic for Locate {
         self.tables.write_data.next.size = self.control.settings.val().size;
         // "The Descriptor Area is aligned to 16": what stands below is not looked at.
         self.tables.write_data.next.desc = (self.control.settings.val().desc >> 4) << 4;
-        self.tables.read_addr.next = self.ids.data.val().index;
+        self.tables.read_addr.next = bit_cast::<16, 6>(self.ids.data.val().index);
 
         self.place.valid.next = self.placed.q.val();
         self.place.data.next = self.out.q.val();
         self.live_here.next = (self.live.val() & (self.one.val() << self.entry.q.val().index)).any();
         self.wrong.next = self.entry.q.val().id >= self.table.q.val().size;
         self.error.valid.next = self.known.q.val() & self.wrong.val() & self.live_here.val();
-        self.error.data.next.queue = (self.entry.q.val().index << 1) | self.odd.val();
-        self.error.data.next.code = self.desc_index.val();
+        self.error.data.next.queue = (bit_cast::<16, 6>(self.entry.q.val().index) << 1) | self.odd.val();
+        self.error.data.next.code = ident::ERROR_DESC_INDEX.into();
         self.offset.next = bit_cast::<64, 16>(self.entry.q.val().id) << 4;
 
         // The second step: check and add.

@@ -24,6 +24,8 @@ pub struct Marks {
     /// The index read of this queue has come home.
     pub seen: KickSink,
     pub index: Signal<In, Bits<16>>,
+    /// It is being dealt with.
+    pub working: Signal<In, Bit>,
     /// Pulse: its index is being read.
     pub read_index: Signal<In, Bit>,
     /// Pulse: its entries are being looked at.
@@ -92,6 +94,7 @@ impl Marks {
             credit: Default::default(),
             seen: Default::default(),
             index: Default::default(),
+            working: Default::default(),
             read_index: Default::default(),
             look: Default::default(),
             left: Default::default(),
@@ -213,7 +216,8 @@ impl Logic for Marks {
         if !self.control.fence.val() {
             self.coming.next = self.reading.q.val() | self.kicked.q.val() | self.open.q.val();
         }
-        self.supply_coming.next = (self.coming.val() & self.at_supply.val()).any();
+        self.supply_coming.next = (self.coming.val() & self.at_supply.val()).any()
+            | (self.working.val() & (self.here.val() & self.at_supply.val()).any());
 
         // A kick during an index read stays: the index is read again [virtio: Available Buffer Notifications].
         // A queue that is new, or off, has no past.

@@ -1,11 +1,13 @@
 //! Decides what to read of which available ring.
 //! In: `kick`, `stop`, `fault`, `credit` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
 //! Out: `line`, a read of the index or of entries; `error`; `live`, the queues neither off nor stopped.
-//! Time: ten cycles per read; reads of a queue's entries do not wait for each other.
+//! Time: nine cycles per read; reads of a queue's entries do not wait for each other.
 //! Waits: on `line` and `error`. A kick during an index read is remembered, and the index is read again.
 //! Spec: [virtio: The Virtqueue Available Ring], [virtio: Available Buffer Notifications]
 
+use super::ask::Line;
 use super::ledger::{Count, Ledger};
+use super::limit::Limit;
 use super::marks::Marks;
 use super::scan::Scan;
 use crate::params::Params;
@@ -17,18 +19,6 @@ use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
-/// A read of an available ring: of its index, or of `count` entries.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct Line {
-    pub addr: Bits<64>,
-    pub index: Bits<16>,
-    pub count: Bits<6>,
-    pub entries: Bit,
-}
-
-/// Entries in 64 bytes: no read of a ring crosses such a boundary.
-const LINE_ENTRIES: u64 = 32;
-
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
     Idle,
@@ -37,7 +27,6 @@ enum State {
     Add,
     End,
     Lent,
-    Edge,
     Room,
     Begin,
     Issue,
@@ -61,27 +50,21 @@ pub struct Plan {
     pub error: StreamSource<QueueError>,
     /// A bit per index.
     pub live: Signal<Out, Bits<64>>,
-    /// A read is being decided.
-    pub working: Signal<Out, Bit>,
-    /// Something could be begun.
-    pub waiting: Signal<Out, Bit>,
+    /// A read is being decided, or could be.
+    pub busy: Signal<Out, Bit>,
     pub count_kick_ignored: Signal<Out, Bit>,
     pub probe_queue: Signal<In, Bits<16>>,
     pub probe_seen: Signal<Out, Bits<16>>,
     pub probe_taken: Signal<Out, Bits<16>>,
     rx: Constant<Bit>,
     odd: Constant<Bits<16>>,
-    mask: Constant<Bits<16>>,
     ready_heads: Constant<Bits<16>>,
-    line_entries: Constant<Bits<6>>,
-    /// Entries of one read.
-    most: Constant<Bits<6>>,
     idx_offset: Constant<Bits<64>>,
     ring_offset: Constant<Bits<64>>,
-    avail_index: Constant<Bits<8>>,
     marks: Marks,
     ledger: Ledger,
     scan: Scan,
+    narrow: Limit,
     state: Reg<State>,
     index: Reg<Bits<16>>,
     entries: Reg<Bit>,
@@ -96,9 +79,6 @@ pub struct Plan {
     limit: Reg<Bits<16>>,
     offset: Reg<Bits<64>>,
     count: Reg<Bits<6>>,
-    limited: Signal<Local, Bits<6>>,
-    least: Signal<Local, Bits<6>>,
-    line_end: Signal<Local, Bits<6>>,
 }
 
 impl Plan {
@@ -118,24 +98,20 @@ impl Plan {
             line: Default::default(),
             error: Default::default(),
             live: Default::default(),
-            working: Default::default(),
-            waiting: Default::default(),
+            busy: Default::default(),
             count_kick_ignored: Default::default(),
             probe_queue: Default::default(),
             probe_seen: Default::default(),
             probe_taken: Default::default(),
             rx: Constant::new(direction == Direction::Rx),
             odd: Constant::new((direction as u64).into()),
-            mask: Constant::new((params.pairs as u64 - 1).into()),
             ready_heads: Constant::new((params.ready_heads as u64).into()),
-            line_entries: Constant::new(LINE_ENTRIES.into()),
-            most: Constant::new(LINE_ENTRIES.min(slots as u64 / 2).into()),
             idx_offset: Constant::new((ring::AVAIL_IDX as u64).into()),
             ring_offset: Constant::new((ring::AVAIL_RING as u64).into()),
-            avail_index: Constant::new(ident::ERROR_AVAIL_INDEX.into()),
             marks: Marks::new(params, direction),
             ledger: Ledger::new(params, direction),
             scan: Scan::new(params),
+            narrow: Limit::new(slots),
             state: Default::default(),
             index: Default::default(),
             entries: Default::default(),
@@ -148,9 +124,6 @@ impl Plan {
             limit: Default::default(),
             offset: Default::default(),
             count: Default::default(),
-            limited: Default::default(),
-            least: Default::default(),
-            line_end: Default::default(),
         }
     }
 }
@@ -178,8 +151,9 @@ impl Logic for Plan {
         self.marks.supply_queue.next = self.supply.queue.val();
         self.live.next = self.marks.live.val();
         self.count_kick_ignored.next = self.marks.count_kick_ignored.val();
-        self.waiting.next = self.marks.work.val().any();
-        self.working.next = self.state.q.val() != State::Idle;
+        self.marks.working.next = self.state.q.val() != State::Idle;
+        self.busy.next =
+            (self.state.q.val() != State::Idle) | (self.marks.work.val().any() & !self.control.fence.val());
         QueueControlSink::link(&mut self.control, &mut self.ledger.control);
         CreditSink::link(&mut self.credit, &mut self.ledger.credit);
         StreamSink::<Count>::link(&mut self.seen, &mut self.ledger.seen);
@@ -194,39 +168,26 @@ impl Logic for Plan {
         self.supply.begun.next = self.ledger.supply_begun.val();
         self.supply.live.next = self.marks.live.val();
         self.supply.idle.next = !self.marks.supply_coming.val();
-        if (self.state.q.val() != State::Idle)
-            & (self.index.q.val() == ((self.supply.queue.val() >> 1) & self.mask.val()))
-        {
-            self.supply.idle.next = false;
-        }
         self.scan.reset.next = self.reset.val();
         self.scan.work.next = self.marks.work.val();
         self.scan.source.ready.next = false;
         self.line.valid.next = false;
         self.line.data.next.addr = self.addr.q.val();
-        self.line.data.next.index = self.index.q.val();
+        self.line.data.next.index = self.index.q.val().get_bits::<6>(0);
         self.line.data.next.count = self.count.q.val();
         self.line.data.next.entries = self.entries.q.val();
         self.error.valid.next = false;
         self.error.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
-        self.error.data.next.code = self.avail_index.val();
-
-        // The smaller of `count` and `limit`, of which nothing beyond one read matters.
-        self.limited.next = self.limit.q.val().get_bits::<6>(0);
-        if self.limit.q.val() >= bit_cast::<16, 6>(self.most.val()) {
-            self.limited.next = self.most.val();
-        }
-        self.least.next = self.count.q.val();
-        if self.limited.val() < self.count.q.val() {
-            self.least.next = self.limited.val();
-        }
-        self.line_end.next = self.line_entries.val() - bit_cast::<6, 5>(self.addr.q.val().get_bits::<5>(1));
+        self.error.data.next.code = ident::ERROR_AVAIL_INDEX.into();
+        self.narrow.count.next = self.count.q.val();
+        self.narrow.limit.next = self.limit.q.val();
+        self.narrow.place.next = self.addr.q.val().get_bits::<5>(1);
         match self.state.q.val() {
             // Nothing in hand. Behind the fence nothing is begun.
             State::Idle => {
                 if self.scan.source.valid.val() & !self.control.fence.val() {
                     self.scan.source.ready.next = true;
-                    self.index.d.next = self.scan.source.data.val() & self.mask.val();
+                    self.index.d.next = self.scan.source.data.val();
                     self.state.d.next = State::Load;
                 }
             }
@@ -241,7 +202,7 @@ impl Logic for Plan {
                 if self.marks.lent_here.val() {
                     self.lent.d.next = self.ledger.begun_here.val() - self.ledger.given_back_here.val();
                 }
-                self.count.d.next = self.most.val();
+                self.count.d.next = self.narrow.most.val();
                 self.state.d.next = State::Idle;
                 if self.marks.live_here.val() & self.marks.unread_here.val() {
                     self.marks.read_index.next = true;
@@ -271,7 +232,7 @@ impl Logic for Plan {
             // Not more than there are.
             State::Add => {
                 self.addr.d.next = self.addr.q.val() + self.offset.q.val();
-                self.count.d.next = self.least.val();
+                self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.size.q.val() - self.slot.q.val();
                 self.state.d.next = State::End;
                 if !self.entries.q.val() {
@@ -280,7 +241,7 @@ impl Logic for Plan {
             }
             // Not beyond the ring's end.
             State::End => {
-                self.count.d.next = self.least.val();
+                self.count.d.next = self.narrow.least.val();
                 if self.rx.val() {
                     self.limit.d.next = self.ready_heads.val() - self.lent.q.val();
                 }
@@ -288,18 +249,14 @@ impl Logic for Plan {
             }
             // Not more than the cache takes.
             State::Lent => {
-                self.count.d.next = self.least.val();
-                self.limit.d.next = bit_cast::<16, 6>(self.line_end.val());
-                self.state.d.next = State::Edge;
-            }
-            // Not beyond the line.
-            State::Edge => {
-                self.count.d.next = self.least.val();
+                self.count.d.next = self.narrow.least.val();
+                self.limit.d.next = self.narrow.line_end.val();
                 self.state.d.next = State::Room;
             }
-            // All of it, or nothing for now: pieces of lines would cost more reads.
+            // Not beyond the line; and all of that or nothing: pieces of lines would cost more reads.
             State::Room => {
-                if self.room.val() < bit_cast::<9, 6>(self.count.q.val()) {
+                self.count.d.next = self.narrow.least.val();
+                if self.room.val() < bit_cast::<9, 6>(self.narrow.least.val()) {
                     self.count.d.next = 0.into();
                 }
                 self.state.d.next = State::Begin;

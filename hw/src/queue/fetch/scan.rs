@@ -15,6 +15,7 @@ pub struct Scan {
     pub reset: Signal<In, Bit>,
     pub work: Signal<In, Bits<64>>,
     pub source: StreamSource<Bits<16>>,
+    mask: Constant<Bits<16>>,
     last_group: Constant<Bits<3>>,
     all: Constant<Bits<8>>,
     odd: Constant<Bits<8>>,
@@ -39,6 +40,7 @@ impl Scan {
             reset: Default::default(),
             work: Default::default(),
             source: Default::default(),
+            mask: Constant::new((params.pairs as u64 - 1).into()),
             last_group: Constant::new((params.pairs.div_ceil(8) as u64 - 1).into()),
             all: Constant::new(0b1111_1111.into()),
             odd: Constant::new(0b1010_1010.into()),
@@ -77,7 +79,7 @@ impl Logic for Scan {
         }
         if !self.full.q.val() | self.source.ready.val() {
             self.full.d.next = self.open.val().any();
-            self.index.d.next = self.found.val();
+            self.index.d.next = self.found.val() & self.mask.val();
             if self.open.val().any() {
                 self.ahead.d.next = !(self.lowest.val() | (self.lowest.val() - 1));
             } else {

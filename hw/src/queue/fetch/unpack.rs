@@ -22,14 +22,14 @@ const STORE: usize = 8;
 /// An entry of an available ring: the chain that begins with descriptor `id`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Entry {
-    pub index: Bits<16>,
+    pub index: Bits<6>,
     pub id: Bits<16>,
 }
 
 /// What a reply holds.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct RingInfo {
-    pub index: Bits<16>,
+    pub index: Bits<6>,
     /// Entries.
     pub count: Bits<6>,
     /// The first entry is in the upper half of its DWORD.
@@ -54,8 +54,6 @@ pub struct Unpack<const W: usize> {
     tx: Constant<Bits<16>>,
     one: Constant<Bits<64>>,
     last_word: Constant<Bits<5>>,
-    dma_read: Constant<Bits<8>>,
-    dma_timeout: Constant<Bits<8>>,
     beats: BeatFifo<W, Bit>,
     infos: Fifo<RingInfo>,
     /// Where in the beat the next entry stands, if one has been taken already.
@@ -87,8 +85,6 @@ impl<const W: usize> Unpack<W> {
             tx: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             last_word: Constant::new((W as u64 / 16 - 1).into()),
-            dma_read: Constant::new(ident::ERROR_DMA_READ.into()),
-            dma_timeout: Constant::new(ident::ERROR_DMA_TIMEOUT.into()),
             beats: BeatFifo::new(STORE),
             infos: Fifo::new(STORE),
             word: Default::default(),
@@ -141,10 +137,11 @@ impl<const W: usize> Logic for Unpack<W> {
         self.ids.data.next.index = self.infos.source.data.val().index;
         self.ids.data.next.id = self.beats.source.data.val().get_bits::<16>(self.at.val().index());
         self.error.valid.next = self.failed.val() & self.beats.source.last.val() & self.live_here.val();
-        self.error.data.next.queue = (self.infos.source.data.val().index << 1) | self.tx.val();
-        self.error.data.next.code = self.dma_read.val();
+        self.error.data.next.queue =
+            (bit_cast::<16, 6>(self.infos.source.data.val().index) << 1) | self.tx.val();
+        self.error.data.next.code = ident::ERROR_DMA_READ.into();
         if self.infos.source.data.val().timeout {
-            self.error.data.next.code = self.dma_timeout.val();
+            self.error.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
         self.beats.source.ready.next = false;
         self.finish.next = false;

@@ -18,7 +18,7 @@ pub struct Turn {
     /// The second had the last turn.
     second: Reg<Bit>,
     kept: Reg<Bit>,
-    turn: Signal<Local, Bit>,
+    choice: Signal<Local, Bit>,
     valid: Signal<Local, Bit>,
     chosen: Signal<Local, Done>,
 }
@@ -33,7 +33,7 @@ impl Default for Turn {
             open: Default::default(),
             second: Default::default(),
             kept: Default::default(),
-            turn: Default::default(),
+            choice: Default::default(),
             valid: Default::default(),
             chosen: Default::default(),
         }
@@ -44,22 +44,22 @@ impl Logic for Turn {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, second, kept);
-        self.turn.next = self.second.q.val();
+        self.choice.next = self.second.q.val();
         if !self.kept.q.val() {
-            self.turn.next = self.done[1].valid.val() & (!self.done[0].valid.val() | !self.second.q.val());
+            self.choice.next = self.done[1].valid.val() & (!self.done[0].valid.val() | !self.second.q.val());
         }
         self.valid.next = self.done[0].valid.val();
         self.chosen.next = self.done[0].data.val();
-        if self.turn.val() {
+        if self.choice.val() {
             self.valid.next = self.done[1].valid.val();
             self.chosen.next = self.done[1].data.val();
         }
         self.source.valid.next = self.valid.val();
         self.source.data.next = self.chosen.val();
-        self.done[0].ready.next = self.source.ready.val() & !self.turn.val();
-        self.done[1].ready.next = self.source.ready.val() & self.turn.val();
+        self.done[0].ready.next = self.source.ready.val() & !self.choice.val();
+        self.done[1].ready.next = self.source.ready.val() & self.choice.val();
         if self.valid.val() & self.source.ready.val() {
-            self.second.d.next = self.turn.val();
+            self.second.d.next = self.choice.val();
             self.kept.d.next = self.chosen.val().more;
         }
         self.open.next = self.kept.q.val();

@@ -1,0 +1,122 @@
+//! Sends fetch's reads, and remembers what each is for.
+//! In: `line`, reads of rings; `place`, of descriptors.   Out: `request`; `purpose`, one per reply, in the same order;
+//! `lent`, in one cycle, how many entries the read that goes out is for.
+//! Time: one read per cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight.
+
+use super::locate::Place;
+use crate::port::dma::ReadRequest;
+use crate::prim::fifo::Fifo;
+use crate::prim::stream::{StreamSink, StreamSource};
+use hematite_abi::ring;
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// A read of an available ring: of its index, or of `count` entries.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Line {
+    pub addr: Bits<64>,
+    pub index: Bits<6>,
+    pub count: Bits<6>,
+    pub entries: Bit,
+}
+
+/// What a read in flight is for: a descriptor, entries of the ring, or neither: its index.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Purpose {
+    pub desc: Bit,
+    pub entries: Bit,
+    pub index: Bits<6>,
+    /// The chain, or the number of entries.
+    pub id: Bits<16>,
+    /// The first two bytes are in the upper half of their DWORD.
+    pub upper: Bit,
+}
+
+/// The sender.
+#[derive(LogicBlock)]
+pub struct Ask {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub line: StreamSink<Line>,
+    pub place: StreamSink<Place>,
+    pub request: StreamSource<ReadRequest>,
+    pub purpose: StreamSource<Purpose>,
+    pub lent: Signal<Out, Bits<9>>,
+    /// A read has not gone out, or its reply has not come.
+    pub busy: Signal<Out, Bit>,
+    idx_bytes: Constant<Bits<13>>,
+    desc_bytes: Constant<Bits<13>>,
+    purposes: Fifo<Purpose>,
+    asking: Reg<Bit>,
+    asked: Reg<ReadRequest>,
+    load: Signal<Local, Bit>,
+}
+
+impl Ask {
+    /// `depth` reads may be in flight.
+    pub fn new(depth: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            line: Default::default(),
+            place: Default::default(),
+            request: Default::default(),
+            purpose: Default::default(),
+            lent: Default::default(),
+            busy: Default::default(),
+            idx_bytes: Constant::new(2.into()),
+            desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
+            purposes: Fifo::new(depth),
+            asking: Default::default(),
+            asked: Default::default(),
+            load: Default::default(),
+        }
+    }
+}
+
+impl Logic for Ask {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, asking, asked);
+        clock!(self, clock, purposes);
+        self.purposes.reset.next = self.reset.val();
+        StreamSource::<Purpose>::link(&mut self.purpose, &mut self.purposes.source);
+        self.request.valid.next = self.asking.q.val();
+        self.request.data.next = self.asked.q.val();
+        // Reads of rings first: they are few, and more hangs on them.
+        self.load.next = (!self.asking.q.val() | self.request.ready.val()) & self.purposes.sink.ready.val();
+        self.line.ready.next = self.load.val();
+        self.place.ready.next = self.load.val() & !self.line.valid.val();
+        self.purposes.sink.valid.next = self.load.val() & (self.line.valid.val() | self.place.valid.val());
+        self.purposes.sink.data.next.desc = !self.line.valid.val();
+        self.purposes.sink.data.next.entries = self.line.valid.val() & self.line.data.val().entries;
+        self.purposes.sink.data.next.index = self.place.data.val().index;
+        self.purposes.sink.data.next.id = self.place.data.val().id;
+        self.purposes.sink.data.next.upper = self.line.data.val().addr.get_bit(1);
+        if self.line.valid.val() {
+            self.purposes.sink.data.next.index = self.line.data.val().index;
+            self.purposes.sink.data.next.id = bit_cast::<16, 6>(self.line.data.val().count);
+        }
+        self.lent.next = 0.into();
+        if self.request.ready.val() {
+            self.asking.d.next = false;
+        }
+        if self.load.val() {
+            self.asking.d.next = self.line.valid.val() | self.place.valid.val();
+            self.asked.d.next.addr = self.place.data.val().addr;
+            self.asked.d.next.len = self.desc_bytes.val();
+            if self.line.valid.val() {
+                self.asked.d.next.addr = self.line.data.val().addr;
+                self.asked.d.next.len = self.idx_bytes.val();
+                if self.line.data.val().entries {
+                    self.asked.d.next.len = bit_cast::<13, 6>(self.line.data.val().count) << 1;
+                    self.lent.next = bit_cast::<9, 6>(self.line.data.val().count);
+                }
+            }
+        }
+        self.busy.next = self.asking.q.val() | self.purposes.source.valid.val();
+        if self.reset.val() {
+            self.asking.d.next = false;
+        }
+    }
+}
