@@ -1,7 +1,8 @@
 //! MSI-X: the table, what is masked, what is pending, and the messages.
 //! In: `access` (table and pending bits), `irq`, `settings`.   Out: `write`, one message each.
-//! Time: an access is answered in the cycle it comes, unless a message is being looked up; a message leaves 2 cycles after its interrupt.
-//! Waits: messages wait for `write`; interrupts never wait: a vector is pending or not.
+//! Time: a message is offered 5 cycles after its interrupt is taken; an access of the table takes 3 cycles, one of 32 pending bits
+//! 34. After a reset, and when MSI-X is enabled, disabled or masked, all vectors are walked through.
+//! Waits: for `write`; meanwhile interrupts and accesses wait.
 //! Spec: [PCI Express: MSI-X Capability and Table Structures]
 
 use crate::params::Params;
@@ -12,10 +13,33 @@ use crate::port::pcie::PcieSettings;
 use crate::prim::beat::BeatSource;
 use crate::prim::lutram::Lutram;
 use crate::prim::merge::Merge;
+use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSink;
 use hematite_abi::{layout, msix};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
+
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum State {
+    Idle,
+    Clear,
+    Fetch,
+    Modify,
+    Pba,
+    Answer,
+    Look,
+    High,
+    Data,
+    Send,
+    Next,
+}
+
+/// What a vector is, beside its message.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct VectorState {
+    pub masked: Bit,
+    pub pending: Bit,
+}
 
 /// See the head of this file.
 #[derive(LogicBlock)]
@@ -30,44 +54,36 @@ pub struct Msix<const W: usize> {
     /// Pulses: a message has been taken for the host; an interrupt found its vector masked.
     pub count_irq_sent: Signal<Out, Bit>,
     pub count_irq_masked: Signal<Out, Bit>,
-    addr_low: Lutram<Bits<32>>,
-    addr_high: Lutram<Bits<32>>,
-    message: Lutram<Bits<32>>,
+    /// DWORDs of the table, but for Vector Control.
+    entries: Ram<Bits<32>>,
+    states: Lutram<VectorState>,
     merge: Merge,
-    /// A bit per vector.
-    masked: Reg<Bits<256>>,
-    pending: Reg<Bits<256>>,
-    /// The vector looked at next, and the message on offer.
-    scan: Reg<Bits<16>>,
-    sending: Reg<Bit>,
-    send_addr: Reg<Bits<64>>,
-    send_data: Reg<Bits<32>>,
-    vector: Signal<Local, Bits<16>>,
-    slot: Signal<Local, Bits<16>>,
+    state: Reg<State>,
+    // The vector at hand, and the DWORD of its entry.
+    vector: Reg<Bits<16>>,
+    dword: Reg<Bits<2>>,
+    // It is at hand for an interrupt that has come; as one of all.
+    arrived: Reg<Bit>,
+    walking: Reg<Bit>,
+    // MSI-X Enable and Function Mask when all vectors were last walked through.
+    enable_seen: Reg<Bit>,
+    mask_seen: Reg<Bit>,
+    count: Reg<Bits<6>>,
+    answer: Reg<Bits<32>>,
+    low: Reg<Bits<32>>,
+    high: Reg<Bits<32>>,
+    changed: Signal<Local, Bit>,
     exists: Signal<Local, Bit>,
-    in_table: Signal<Local, Bit>,
-    open: Signal<Local, Bit>,
-    due: Signal<Local, Bit>,
-    arrives: Signal<Local, Bit>,
-    arriving: Signal<Local, Bits<16>>,
-    pba: Signal<Local, Bits<32>>,
-    mask_now: Signal<Local, Bits<32>>,
-    pending_less: Signal<Local, Bits<256>>,
+    held: Signal<Local, VectorState>,
+    bit: Signal<Local, Bits<32>>,
     vectors: Constant<Bits<16>>,
     last_vector: Constant<Bits<16>>,
-    slot_mask: Constant<Bits<16>>,
-    all: Constant<Bits<256>>,
 }
 
 impl<const W: usize> Msix<W> {
     /// `params.vectors()` vectors.
     pub fn new(params: &Params) -> Self {
-        let vectors = params.vectors();
-        let slots = vectors.next_power_of_two();
-        let mut all = Bits::<256>::default();
-        for n in 0..vectors {
-            all = all.replace_bit(n, true);
-        }
+        let slots = params.vectors().next_power_of_two();
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -78,31 +94,26 @@ impl<const W: usize> Msix<W> {
             busy: Default::default(),
             count_irq_sent: Default::default(),
             count_irq_masked: Default::default(),
-            addr_low: Lutram::new(slots),
-            addr_high: Lutram::new(slots),
-            message: Lutram::new(slots),
+            entries: Ram::new(slots * msix::ENTRY_DWORDS),
+            states: Lutram::new(slots),
             merge: Default::default(),
-            masked: Reg::new(all),
-            pending: Default::default(),
-            scan: Default::default(),
-            sending: Default::default(),
-            send_addr: Default::default(),
-            send_data: Default::default(),
+            state: Default::default(),
             vector: Default::default(),
-            slot: Default::default(),
+            dword: Default::default(),
+            arrived: Default::default(),
+            walking: Default::default(),
+            enable_seen: Default::default(),
+            mask_seen: Default::default(),
+            count: Default::default(),
+            answer: Default::default(),
+            low: Default::default(),
+            high: Default::default(),
+            changed: Default::default(),
             exists: Default::default(),
-            in_table: Default::default(),
-            open: Default::default(),
-            due: Default::default(),
-            arrives: Default::default(),
-            arriving: Default::default(),
-            pba: Default::default(),
-            mask_now: Default::default(),
-            pending_less: Default::default(),
-            vectors: Constant::new(vectors.to_bits()),
-            last_vector: Constant::new((vectors - 1).to_bits()),
-            slot_mask: Constant::new((slots - 1).to_bits()),
-            all: Constant::new(all),
+            held: Default::default(),
+            bit: Default::default(),
+            vectors: Constant::new(params.vectors().to_bits()),
+            last_vector: Constant::new((params.vectors() - 1).to_bits()),
         }
     }
 }
@@ -110,132 +121,200 @@ impl<const W: usize> Msix<W> {
 impl<const W: usize> Logic for Msix<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, masked, pending, scan, sending, send_addr, send_data);
-        clock!(self, clock, addr_low, addr_high, message);
+        dff_setup!(self, clock, state, vector, dword, arrived, walking, enable_seen, mask_seen, count);
+        dff_setup!(self, clock, answer, low, high);
+        clock!(self, clock, entries, states);
+        self.entries.read.next = false;
+        self.entries.read_addr.next = (self.vector.q.val() << 2) | bit_cast::<16, 2>(self.dword.q.val());
+        self.entries.write.next = false;
+        self.entries.write_addr.next = (self.vector.q.val() << 2) | bit_cast::<16, 2>(self.dword.q.val());
+        self.states.read_addr.next = self.vector.q.val();
+        self.states.write.next = false;
+        self.states.write_addr.next = self.vector.q.val();
+        self.held.next = self.states.read_data.val();
+        self.states.write_data.next = self.states.read_data.val();
 
-        // A message is due where a vector is pending and nothing masks it.
-        self.open.next = self.settings.val().msix_enable & !self.settings.val().msix_mask;
-        self.due.next = !self.sending.q.val()
-            & self.open.val()
-            & self.pending.q.val().get_bit(self.scan.q.val().index())
-            & !self.masked.q.val().get_bit(self.scan.q.val().index());
-
-        // An access, when the table is not being looked up.
-        self.vector.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(4));
-        self.slot.next = self.vector.val() & self.slot_mask.val();
-        self.exists.next = self.vector.val() < self.vectors.val();
-        self.in_table.next = self.access.addr.val() < layout::MSIX_TABLE_END;
-        self.addr_low.read_addr.next = self.slot.val();
-        self.addr_high.read_addr.next = self.slot.val();
-        self.message.read_addr.next = self.slot.val();
-        if self.due.val() {
-            self.addr_low.read_addr.next = self.scan.q.val();
-            self.addr_high.read_addr.next = self.scan.q.val();
-            self.message.read_addr.next = self.scan.q.val();
-        }
-        self.mask_now.next = 0.into();
-        if self.masked.q.val().get_bit(self.slot.val().index()) {
-            self.mask_now.next = msix::ENTRY_MASKED.into();
+        self.changed.next = (self.settings.val().msix_enable != self.enable_seen.q.val())
+            | (self.settings.val().msix_mask != self.mask_seen.q.val());
+        self.exists.next = self.vector.q.val() < self.vectors.val();
+        self.merge.old.next = self.entries.read_data.val();
+        if self.dword.q.val() == 3 {
+            self.merge.old.next = 0.into();
+            if self.held.val().masked {
+                self.merge.old.next = msix::ENTRY_MASKED.into();
+            }
         }
         self.merge.new.next = self.access.write_data.val();
         self.merge.strobe.next = self.access.strobe.val();
-        self.merge.old.next = 0.into();
-        self.addr_low.write.next = false;
-        self.addr_high.write.next = false;
-        self.message.write.next = false;
-        self.addr_low.write_addr.next = self.slot.val();
-        self.addr_high.write_addr.next = self.slot.val();
-        self.message.write_addr.next = self.slot.val();
-        self.addr_low.write_data.next = self.merge.merged.val();
-        self.addr_high.write_data.next = self.merge.merged.val();
-        self.message.write_data.next = self.merge.merged.val();
-        self.access.ready.next = self.access.valid.val() & !self.due.val();
-        self.access.read_data.next = 0.into();
-        self.pba.next = 0.into();
-        match self.access.addr.val().get_bits::<10>(2).index() {
-            0 => self.pba.next = self.pending.q.val().get_bits::<32>(0),
-            1 => self.pba.next = self.pending.q.val().get_bits::<32>(32),
-            2 => self.pba.next = self.pending.q.val().get_bits::<32>(64),
-            3 => self.pba.next = self.pending.q.val().get_bits::<32>(96),
-            4 => self.pba.next = self.pending.q.val().get_bits::<32>(128),
-            5 => self.pba.next = self.pending.q.val().get_bits::<32>(160),
-            6 => self.pba.next = self.pending.q.val().get_bits::<32>(192),
-            7 => self.pba.next = self.pending.q.val().get_bits::<32>(224),
-            _ => {}
+        self.entries.write_data.next = self.merge.merged.val();
+        // "For proper DWORD alignment, software must always write zeroes to these two bits."
+        if self.dword.q.val() == 0 {
+            self.entries.write_data.next = (self.merge.merged.val() >> 2) << 2;
         }
-        match self.access.addr.val().get_bits::<2>(2).index() {
-            msix::ENTRY_ADDR_DW => self.merge.old.next = self.addr_low.read_data.val(),
-            msix::ENTRY_ADDR_HI_DW => self.merge.old.next = self.addr_high.read_data.val(),
-            msix::ENTRY_DATA_DW => self.merge.old.next = self.message.read_data.val(),
-            _ => self.merge.old.next = self.mask_now.val(),
+        self.bit.next = 0.into();
+        if self.exists.val() & self.held.val().pending {
+            self.bit.next = 1.into();
         }
-        if self.in_table.val() {
-            if self.exists.val() {
-                self.access.read_data.next = self.merge.old.val();
-                if self.access.ready.val() & self.access.write.val() {
-                    match self.access.addr.val().get_bits::<2>(2).index() {
-                        msix::ENTRY_ADDR_DW => self.addr_low.write.next = true,
-                        msix::ENTRY_ADDR_HI_DW => self.addr_high.write.next = true,
-                        msix::ENTRY_DATA_DW => self.message.write.next = true,
-                        _ => {
-                            self.masked.d.next = self.masked.q.val().replace_bit(
-                                self.slot.val().index(),
-                                self.merge.merged.val().get_bit(msix::ENTRY_MASKED_BIT),
-                            );
+
+        self.access.ready.next = false;
+        self.access.read_data.next = self.answer.q.val();
+        self.irq.ready.next = false;
+        self.count_irq_masked.next = false;
+        self.write.valid.next = self.state.q.val() == State::Send;
+        self.write.last.next = true;
+        self.write.data.next = bit_cast::<W, 32>(self.entries.read_data.val());
+        self.write.side.next.addr =
+            bit_cast::<64, 32>(self.low.q.val()) | (bit_cast::<64, 32>(self.high.q.val()) << 32);
+        self.write.side.next.len = 4.into();
+        self.write.side.next.notify = false;
+        self.count_irq_sent.next = (self.state.q.val() == State::Send) & self.write.ready.val();
+        self.busy.next = (self.state.q.val() != State::Idle) | self.changed.val() | self.irq.valid.val();
+
+        match self.state.q.val() {
+            // Idle: walk, an access, or an interrupt.
+            State::Idle => {
+                self.arrived.d.next = false;
+                self.answer.d.next = 0.into();
+                if self.changed.val() {
+                    self.enable_seen.d.next = self.settings.val().msix_enable;
+                    self.mask_seen.d.next = self.settings.val().msix_mask;
+                    self.walking.d.next = true;
+                    self.vector.d.next = 0.into();
+                    self.state.d.next = State::Look;
+                } else if self.access.valid.val() {
+                    self.dword.d.next = self.access.addr.val().get_bits::<2>(2);
+                    if self.access.addr.val() < layout::MSIX_TABLE_END {
+                        self.vector.d.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(4));
+                        self.state.d.next = State::Fetch;
+                    } else {
+                        self.vector.d.next =
+                            bit_cast::<16, 10>(self.access.addr.val().get_bits::<10>(2)) << 5;
+                        self.count.d.next = 0.into();
+                        self.state.d.next = State::Pba;
+                    }
+                } else {
+                    self.irq.ready.next = true;
+                    self.vector.d.next = self.irq.data.val().vector;
+                    if self.irq.valid.val() & self.enable_seen.q.val() {
+                        self.arrived.d.next = true;
+                        self.state.d.next = State::Look;
+                    }
+                }
+            }
+            // Clear: every entry, after a reset; every vector is masked.
+            State::Clear => {
+                self.entries.write.next = true;
+                self.entries.write_data.next = 0.into();
+                self.states.write.next = true;
+                self.states.write_data.next.masked = true;
+                self.states.write_data.next.pending = false;
+                self.dword.d.next = self.dword.q.val() + 1;
+                if self.dword.q.val() == 3 {
+                    self.vector.d.next = self.vector.q.val() + 1;
+                    if self.vector.q.val() == self.last_vector.val() {
+                        self.state.d.next = State::Idle;
+                    }
+                }
+            }
+            // Fetch: the DWORD of the table that is asked for.
+            State::Fetch => {
+                self.entries.read.next = true;
+                self.state.d.next = State::Modify;
+            }
+            // Modify: it is there. A vector that is no longer masked may have something to send.
+            State::Modify => {
+                self.access.ready.next = true;
+                self.access.read_data.next = 0.into();
+                self.state.d.next = State::Idle;
+                if self.exists.val() {
+                    self.access.read_data.next = self.merge.old.val();
+                    if self.access.write.val() {
+                        if self.dword.q.val() == 3 {
+                            self.states.write.next = true;
+                            self.states.write_data.next.masked =
+                                self.merge.merged.val().get_bit(msix::ENTRY_MASKED_BIT);
+                            self.state.d.next = State::Look;
+                        } else {
+                            self.entries.write.next = true;
                         }
                     }
                 }
             }
-        } else {
-            self.access.read_data.next = self.pba.val();
-        }
-
-        // Look from vector to vector while any could be due; one that arrives is looked at next.
-        self.irq.ready.next = true;
-        self.arriving.next = self.irq.data.val().vector & self.slot_mask.val();
-        self.arrives.next = self.irq.valid.val()
-            & self.settings.val().msix_enable
-            & (self.irq.data.val().vector < self.vectors.val());
-        self.count_irq_masked.next = self.arrives.val()
-            & (self.settings.val().msix_mask | self.masked.q.val().get_bit(self.arriving.val().index()));
-        self.pending_less.next = self.pending.q.val();
-        if self.due.val() {
-            self.pending_less.next = self.pending.q.val().replace_bit(self.scan.q.val().index(), false);
-            self.sending.d.next = true;
-            self.send_addr.d.next = bit_cast::<64, 32>(self.addr_low.read_data.val())
-                | (bit_cast::<64, 32>(self.addr_high.read_data.val()) << 32);
-            self.send_data.d.next = self.message.read_data.val();
-        }
-        self.pending.d.next = self.pending_less.val();
-        if self.arrives.val() {
-            self.pending.d.next = self.pending_less.val().replace_bit(self.arriving.val().index(), true);
-            self.scan.d.next = self.arriving.val();
-        } else if !self.sending.q.val() {
-            self.scan.d.next = self.scan.q.val() + 1;
-            if self.scan.q.val() == self.last_vector.val() {
-                self.scan.d.next = 0.into();
+            // Pba: 32 pending bits, one after the other.
+            State::Pba => {
+                self.answer.d.next = (self.answer.q.val() >> 1) | (self.bit.val() << 31);
+                self.vector.d.next = self.vector.q.val() + 1;
+                self.count.d.next = self.count.q.val() + 1;
+                if self.count.q.val() == 31 {
+                    self.state.d.next = State::Answer;
+                }
             }
+            // Answer: they are there.
+            State::Answer => {
+                self.access.ready.next = true;
+                self.state.d.next = State::Idle;
+            }
+            // Look: is there something to send by this vector, and may it be sent?
+            State::Look => {
+                self.state.d.next = State::Next;
+                self.dword.d.next = 0.into();
+                if self.exists.val() & (self.held.val().pending | self.arrived.q.val()) {
+                    self.states.write.next = true;
+                    self.states.write_data.next.pending = true;
+                    if !self.enable_seen.q.val() {
+                        self.states.write_data.next.pending = false;
+                    } else if !self.mask_seen.q.val() & !self.held.val().masked {
+                        self.states.write_data.next.pending = false;
+                        self.entries.read.next = true;
+                        self.entries.read_addr.next = self.vector.q.val() << 2;
+                        self.dword.d.next = 1.into();
+                        self.state.d.next = State::High;
+                    } else {
+                        self.count_irq_masked.next = self.arrived.q.val();
+                    }
+                }
+            }
+            // High: the address's low half is there.
+            State::High => {
+                self.low.d.next = self.entries.read_data.val();
+                self.entries.read.next = true;
+                self.dword.d.next = 2.into();
+                self.state.d.next = State::Data;
+            }
+            // Data: its high half is there.
+            State::Data => {
+                self.high.d.next = self.entries.read_data.val();
+                self.entries.read.next = true;
+                self.state.d.next = State::Send;
+            }
+            // Send: the data stay at the RAM's output.
+            State::Send => {
+                if self.write.ready.val() {
+                    self.state.d.next = State::Next;
+                }
+            }
+            // Next: of a walk; else done.
+            State::Next => {
+                self.state.d.next = State::Idle;
+                if self.walking.q.val() {
+                    self.vector.d.next = self.vector.q.val() + 1;
+                    self.state.d.next = State::Look;
+                    if self.vector.q.val() == self.last_vector.val() {
+                        self.walking.d.next = false;
+                        self.state.d.next = State::Idle;
+                    }
+                }
+            }
+            _ => self.state.d.next = State::Idle,
         }
 
-        self.write.valid.next = self.sending.q.val();
-        self.write.last.next = true;
-        self.write.data.next = bit_cast::<W, 32>(self.send_data.q.val());
-        // "bits 1:0 of the address must be zero": what the driver has written there is not sent.
-        self.write.side.next.addr = (self.send_addr.q.val() >> 2) << 2;
-        self.write.side.next.len = 4.into();
-        self.write.side.next.notify = false;
-        self.count_irq_sent.next = self.sending.q.val() & self.write.ready.val();
-        if self.sending.q.val() & self.write.ready.val() {
-            self.sending.d.next = false;
-        }
-
-        self.busy.next = self.sending.q.val()
-            | (self.open.val() & (self.pending.q.val() & !self.masked.q.val()).any())
-            | self.irq.valid.val();
         if self.reset.val() {
-            self.masked.d.next = self.all.val();
-            self.pending.d.next = 0.into();
-            self.sending.d.next = false;
+            self.state.d.next = State::Clear;
+            self.vector.d.next = 0.into();
+            self.dword.d.next = 0.into();
+            self.walking.d.next = false;
+            self.enable_seen.d.next = false;
+            self.mask_seen.d.next = false;
         }
     }
 }

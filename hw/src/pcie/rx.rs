@@ -35,6 +35,8 @@ pub struct Rx<const W: usize> {
     completions: BeatFifo<W, TlpSide>,
     inside: Reg<Bit>,
     route: Reg<Route>,
+    /// The TLP at hand is of no kind there is.
+    alien: Reg<Bit>,
     /// Beats that should still come after this one.
     left: Reg<Bits<11>>,
     /// The TLP at hand is longer than its header says.
@@ -71,6 +73,7 @@ impl<const W: usize> Rx<W> {
             completions: BeatFifo::new(2),
             inside: Default::default(),
             route: Default::default(),
+            alien: Default::default(),
             left: Default::default(),
             long: Default::default(),
             kind: Default::default(),
@@ -93,7 +96,7 @@ impl<const W: usize> Rx<W> {
 impl<const W: usize> Logic for Rx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, route, left, long);
+        dff_setup!(self, clock, inside, route, alien, left, long);
         clock!(self, clock, requests, completions);
         self.requests.reset.next = self.reset.val();
         self.completions.reset.next = self.reset.val();
@@ -154,7 +157,7 @@ impl<const W: usize> Logic for Rx<W> {
         self.known_now.next = self.known.val();
         if self.inside.q.val() {
             self.way_now.next = self.route.q.val();
-            self.known_now.next = true;
+            self.known_now.next = !self.alien.q.val();
         }
         self.bad.next = self.tlp.last.val()
             & (self.tlp.side.val().error
@@ -180,6 +183,7 @@ impl<const W: usize> Logic for Rx<W> {
         if self.taken.val() {
             self.inside.d.next = !self.tlp.last.val();
             self.route.d.next = self.way_now.val();
+            self.alien.d.next = !self.known_now.val();
             self.left.d.next = self.left_now.val() - 1;
             if !self.left_now.val().any() {
                 self.left.d.next = 0.into();
