@@ -17,6 +17,14 @@ pub struct EmitError {
     pub findings: Vec<String>,
 }
 
+impl std::ops::Deref for EmitError {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.findings
+    }
+}
+
 struct Printed {
     name: String,
     text: String,

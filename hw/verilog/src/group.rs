@@ -1,11 +1,12 @@
 //! Which targets share an `always` block.
 //!
-//! In rust-hdl a read sees the settled value of a signal, wherever it stands in the kernel. An `always` block that
-//! reads what it assigns itself would see values half made, and one that waits for its own outcome through a
-//! sub-block would be a loop. So targets of one `if` or `match` stay together as long as no such circle arises; what
-//! is read inside its circle gets a block of its own.
+//! In rust-hdl a signal that another block or another kernel drives is read settled. A Local or an output is read as
+//! last assigned: before its first assignment that is the settled value too, between two assignments it is not. So:
+//! a signal read between its assignments shares a block, in the kernel's order, with what reads it so (a unit). Beyond
+//! that, targets of one `if` or `match` stay together as long as no block reads, by whatever way, what it assigns.
 
-use crate::ir::{Stmt, cut, reads, targets};
+use crate::ir::{Stmt, cut, ordered_reads, reads, targets};
+use crate::scope::shown;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A child that is not a register: its inputs may reach its outputs at once.
@@ -16,21 +17,67 @@ pub(crate) struct Through {
 
 type Group = BTreeSet<String>;
 
+/// Targets that only mean what they say in one block: each with the one that stands for its unit.
+pub(crate) struct Units(HashMap<String, String>);
+
+impl Units {
+    /// `held` says which signals are read as last assigned.
+    pub(crate) fn new(kernel: &[Stmt], held: &dyn Fn(&str) -> bool, refuse: &mut dyn FnMut(String)) -> Self {
+        let mut units = Units(HashMap::new());
+        let mut early: Vec<(String, Vec<String>)> = vec![];
+        ordered_reads(kernel, &HashSet::new(), &HashSet::new(), &mut |read| {
+            if !held(read.signal) {
+                return;
+            }
+            if read.early {
+                early.push((read.signal.into(), read.readers.iter().cloned().collect()));
+                return;
+            }
+            for reader in read.readers {
+                let (a, b) = (units.of(read.signal), units.of(reader));
+                if a != b {
+                    units.0.values_mut().filter(|unit| **unit == b).for_each(|unit| *unit = a.clone());
+                    units.0.insert(b, a.clone());
+                    units.0.insert(a.clone(), a);
+                }
+            }
+        });
+        for (signal, readers) in early {
+            if readers
+                .iter()
+                .any(|reader| units.0.contains_key(&signal) && units.of(reader) == units.of(&signal))
+            {
+                refuse(format!(
+                    "`{}` is read before its first assignment and between two: use another Local",
+                    shown(&signal)
+                ));
+            }
+        }
+        units
+    }
+
+    fn of(&self, target: &str) -> String {
+        self.0.get(target).cloned().unwrap_or_else(|| target.into())
+    }
+}
+
 /// The targets of a kernel, grouped, in order of appearance.
-pub(crate) fn groups(kernel: &[Stmt], through: &[Through]) -> Vec<Group> {
-    let mut groups = by_statement(kernel);
-    while let Some(split) = split_one(kernel, &groups, through) {
+pub(crate) fn groups(kernel: &[Stmt], through: &[Through], units: &Units) -> Vec<Group> {
+    let mut groups = by_statement(kernel, units);
+    while let Some(split) = split_one(kernel, &groups, through, units) {
         groups = split;
     }
     groups
 }
 
-fn by_statement(kernel: &[Stmt]) -> Vec<Group> {
+fn by_statement(kernel: &[Stmt], units: &Units) -> Vec<Group> {
     let mut groups: Vec<Group> = vec![];
     for stmt in kernel {
         let mut own = Group::new();
         targets(std::slice::from_ref(stmt), &mut |t| {
             own.insert(t.into());
+            let unit = units.of(t);
+            own.extend(units.0.iter().filter(|(_, of)| **of == unit).map(|(member, _)| member.clone()));
         });
         let mut first = None;
         let mut at = 0;
@@ -55,7 +102,7 @@ fn by_statement(kernel: &[Stmt]) -> Vec<Group> {
     groups
 }
 
-fn split_one(kernel: &[Stmt], groups: &[Group], through: &[Through]) -> Option<Vec<Group>> {
+fn split_one(kernel: &[Stmt], groups: &[Group], through: &[Through], units: &Units) -> Option<Vec<Group>> {
     let read: Vec<HashSet<String>> = groups
         .iter()
         .map(|group| {
@@ -86,7 +133,8 @@ fn split_one(kernel: &[Stmt], groups: &[Group], through: &[Through]) -> Option<V
     let circle_of = circles(&next);
     for (at, group) in groups.iter().enumerate() {
         let Some(circle) = &circle_of[at] else { continue };
-        if group.len() == 1 {
+        let parts: BTreeSet<String> = group.iter().map(|t| units.of(t)).collect();
+        if parts.len() == 1 {
             continue;
         }
         let seen = |t: &String| {
@@ -98,14 +146,15 @@ fn split_one(kernel: &[Stmt], groups: &[Group], through: &[Through]) -> Option<V
                 }
             })
         };
-        let (apart, rest): (Vec<String>, Vec<String>) = group.iter().cloned().partition(seen);
+        let apart: BTreeSet<String> = group.iter().filter(|t| seen(t)).map(|t| units.of(t)).collect();
         if apart.is_empty() {
             continue;
         }
         let mut out: Vec<Group> = groups[..at].to_vec();
-        out.extend(apart.into_iter().map(|t| Group::from([t])));
+        out.extend(apart.iter().map(|unit| group.iter().filter(|t| units.of(t) == *unit).cloned().collect()));
+        let rest: Group = group.iter().filter(|t| !apart.contains(&units.of(t))).cloned().collect();
         if !rest.is_empty() {
-            out.push(rest.into_iter().collect());
+            out.push(rest);
         }
         out.extend_from_slice(&groups[at + 1..]);
         return Some(out);

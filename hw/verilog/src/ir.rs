@@ -1,5 +1,7 @@
 //! What a kernel says, after names, widths and loops are settled: every expression knows its width.
 
+use std::collections::HashSet;
+
 /// A value of exactly `width` bits.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Expr {
@@ -195,4 +197,52 @@ pub(crate) fn covers(stmts: &[Stmt], name: &str, width: usize) -> Vec<bool> {
         }
     }
     all
+}
+
+/// A read that depends on where it stands, because its signal is assigned again after it.
+pub(crate) struct Ordered<'a> {
+    pub(crate) signal: &'a str,
+    /// What the read decides.
+    pub(crate) readers: &'a HashSet<String>,
+    /// It stands before every assignment, so it sees the settled value; else what was assigned last.
+    pub(crate) early: bool,
+}
+
+fn all_targets(stmts: &[Stmt]) -> HashSet<String> {
+    let mut out = HashSet::new();
+    targets(stmts, &mut |t| {
+        out.insert(t.to_string());
+    });
+    out
+}
+
+/// Calls `f` with every read of a signal that is assigned at or after it.
+pub(crate) fn ordered_reads(
+    stmts: &[Stmt],
+    before: &HashSet<String>,
+    after: &HashSet<String>,
+    f: &mut dyn FnMut(Ordered<'_>),
+) {
+    for (at, stmt) in stmts.iter().enumerate() {
+        let before: HashSet<String> = before.union(&all_targets(&stmts[..at])).cloned().collect();
+        let after: HashSet<String> = after.union(&all_targets(&stmts[at + 1..])).cloned().collect();
+        let own = all_targets(std::slice::from_ref(stmt));
+        let mut read = |signal: &str| {
+            if after.contains(signal) || own.contains(signal) {
+                f(Ordered { signal, readers: &own, early: !before.contains(signal) });
+            }
+        };
+        match stmt {
+            Stmt::Assign { value, .. } => value.reads(&mut read),
+            Stmt::If { test, then, otherwise } => {
+                test.reads(&mut read);
+                ordered_reads(then, &before, &after, f);
+                ordered_reads(otherwise, &before, &after, f);
+            }
+            Stmt::Case { test, arms } => {
+                test.reads(&mut read);
+                arms.iter().for_each(|(_, body)| ordered_reads(body, &before, &after, f));
+            }
+        }
+    }
 }

@@ -2,12 +2,13 @@
 
 use crate::collect::{Item, Module};
 use crate::constants::Constants;
-use crate::group::{Through, assignments, groups};
-use crate::ir::{Expr, Kind, Stmt, covers, cut, reads, targets};
+use crate::drive::check;
+use crate::group::{Through, Units, assignments, groups};
+use crate::ir::{Expr, Kind, Stmt, cut};
 use crate::lower::Lower;
 use crate::module::ports;
 use crate::names::{Names, mangle};
-use crate::print::{Printer, number, range};
+use crate::print::{Printer, Wires, number, range};
 use crate::reg;
 use crate::scope::{Scope, shown};
 use rust_hdl_core::ast::VerilogBlock;
@@ -70,22 +71,26 @@ impl<'a> Kernel<'a> {
         let scope = lower.scope;
         let mut bad = lower.findings;
         if bad.is_empty() {
-            self.check(&stmts, &mut bad);
+            check(self.module, &self.driven, &stmts, &mut bad);
         }
         findings.extend(bad.iter().map(|why| format!("{}: {why}", self.module.path)));
         if !bad.is_empty() {
             return String::new();
         }
         let widths = |name: &str| scope.width_of(name);
-        let direct = self.direct(&stmts, &mut |why| findings.push(format!("{}: {why}", self.module.path)));
-        let (body, wires, procedural) = self.body(&stmts, &direct, &widths);
+        let path = &self.module.path;
+        let mut refuse = |why: String| findings.push(format!("{path}: {why}"));
+        let direct = self.direct(&stmts, &mut refuse);
+        let (body, wires, procedural) = self.body(&stmts, &direct, &widths, &mut refuse);
         let mut out = ports(self.module, &|item| procedural.contains(&item.name));
         let items = self.declarations(&direct, &procedural);
         let registers = self.registers(&direct);
         let instances = self.instances(&direct, kinds);
         let mut rest = String::new();
         for (name, width, value) in &wires {
-            let _ = writeln!(rest, "    wire {}{name} = {value};", range(*width));
+            let value = value.as_ref().map_or(String::new(), |value| format!(" = {value}"));
+            let kind = if value.is_empty() { "reg " } else { "wire" };
+            let _ = writeln!(rest, "    {kind} {}{name}{value};", range(*width));
         }
         rest += &registers;
         rest += &instances;
@@ -93,50 +98,6 @@ impl<'a> Kernel<'a> {
         out += &self.parameters(&(items.clone() + &rest));
         out += &items;
         out + &rest
-    }
-
-    /// Everything is driven, whatever path is taken, and nothing else is.
-    fn check(&self, stmts: &[Stmt], bad: &mut Vec<String>) {
-        let driven: HashSet<&str> = self.driven.iter().map(|(name, _)| name.as_str()).collect();
-        targets(stmts, &mut |target| {
-            if !driven.contains(target) {
-                bad.push(format!("`{}` is driven, but is an input or another block's output", shown(target)));
-            }
-        });
-        let count = assignments(stmts);
-        let mut read = HashSet::new();
-        reads(stmts, &mut |name| {
-            read.insert(name.to_string());
-        });
-        for (name, width) in &self.driven {
-            if !count.contains_key(name) {
-                let local =
-                    self.module.items.iter().any(|i| i.name == *name && i.kind == AtomKind::LocalSignal);
-                if !local || read.contains(name) {
-                    bad.push(format!("`{}` is never driven", shown(name)));
-                }
-                continue;
-            }
-            let missing: Vec<usize> = covers(stmts, name, *width)
-                .iter()
-                .enumerate()
-                .filter(|(_, b)| !**b)
-                .map(|(i, _)| i)
-                .collect();
-            if let (Some(low), Some(high)) = (missing.first(), missing.last()) {
-                let bits = if *width == 1 || missing.len() == *width {
-                    String::new()
-                } else {
-                    format!(" (bits {low} to {high})")
-                };
-                bad.push(format!(
-                    "`{}`{bits} is not assigned on every path: give it a value at the top of the kernel",
-                    shown(name)
-                ));
-            }
-        }
-        bad.sort();
-        bad.dedup();
     }
 
     /// Children's inputs that are driven once, by a plain signal or number, whatever happens.
@@ -173,7 +134,8 @@ impl<'a> Kernel<'a> {
         stmts: &[Stmt],
         direct: &HashMap<String, Expr>,
         widths: &dyn Fn(&str) -> usize,
-    ) -> (String, Vec<(String, usize, String)>, HashSet<String>) {
+        refuse: &mut dyn FnMut(String),
+    ) -> (String, Wires, HashSet<String>) {
         let through: Vec<Through> = self
             .module
             .children
@@ -189,8 +151,11 @@ impl<'a> Kernel<'a> {
             .collect();
         let (mut assigns, mut blocks) = (String::new(), String::new());
         let mut procedural = HashSet::new();
-        let mut printer = Printer { names: &mut self.names, wires: vec![] };
-        for group in groups(stmts, &through) {
+        let mut printer = Printer::new(&mut self.names);
+        // A child's inputs are read settled wherever the read stands; locals and outputs hold what was assigned last.
+        let held: HashSet<&str> = self.module.items.iter().map(|item| item.name.as_str()).collect();
+        let units = Units::new(stmts, &|name| held.contains(name), refuse);
+        for group in groups(stmts, &through, &units) {
             let part = cut(stmts, &|t| group.contains(t) && !direct.contains_key(t));
             match &part[..] {
                 [] => {}
@@ -199,9 +164,7 @@ impl<'a> Kernel<'a> {
                     let _ = writeln!(assigns, "    assign {} = {value};", printer.names.get(target));
                 }
                 _ => {
-                    blocks += "    always @* begin\n";
-                    printer.stmts(&part, widths, 2, &mut blocks);
-                    blocks += "    end\n";
+                    blocks += &printer.always(&part, widths, &group);
                     procedural.extend(group);
                 }
             }

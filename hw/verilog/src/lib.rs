@@ -6,7 +6,9 @@
 
 mod collect;
 mod constants;
+mod drive;
 mod emit;
+pub mod gate;
 mod group;
 mod index;
 mod ir;

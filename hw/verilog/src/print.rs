@@ -5,14 +5,22 @@
 
 use crate::ir::{Expr, Kind, Stmt};
 use crate::names::Names;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Prints one module's statements.
 pub(crate) struct Printer<'a> {
     pub(crate) names: &'a mut Names,
-    /// Wires for values in between: name, width, value.
-    pub(crate) wires: Vec<(String, usize, String)>,
+    /// For values in between.
+    pub(crate) wires: Wires,
+    /// What the `always` block being printed assigns: a value made of these is made in the block, in its place.
+    inside: BTreeSet<String>,
+    /// Lines that come before the statement being printed.
+    first: Vec<String>,
 }
+
+/// Name, width and value; without a value it is assigned in an `always` block.
+pub(crate) type Wires = Vec<(String, usize, Option<String>)>;
 
 pub(crate) fn range(width: usize) -> String {
     if width == 1 { String::new() } else { format!("[{}:0] ", width - 1) }
@@ -25,7 +33,38 @@ pub(crate) fn number(width: usize, hex: &str) -> String {
     }
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    pub(crate) fn new(names: &'a mut Names) -> Self {
+        Printer { names, wires: vec![], inside: BTreeSet::new(), first: vec![] }
+    }
+
+    /// One block that assigns `group`.
+    pub(crate) fn always(
+        &mut self,
+        stmts: &[Stmt],
+        widths: &dyn Fn(&str) -> usize,
+        group: &BTreeSet<String>,
+    ) -> String {
+        let known = self.wires.len();
+        self.inside = group.clone();
+        let mut body = String::new();
+        self.stmts(stmts, widths, 2, &mut body);
+        self.inside.clear();
+        let mut out = String::from("    always @* begin\n");
+        for (name, width, value) in &self.wires[known..] {
+            if value.is_none() {
+                let _ = writeln!(out, "        {name} = {};", number(*width, "0"));
+            }
+        }
+        out + &body + "    end\n"
+    }
+
+    fn flush(&mut self, pad: &str, out: &mut String) {
+        for line in self.first.drain(..) {
+            let _ = writeln!(out, "{pad}{line}");
+        }
+    }
+
     /// Without parentheses around the whole.
     pub(crate) fn bare(&mut self, e: &Expr) -> String {
         let text = self.expr(e);
@@ -88,13 +127,19 @@ impl Printer<'_> {
             return self.names.get(name).to_string();
         }
         let value = self.bare(e);
-        if let Some((name, ..)) =
-            self.wires.iter().find(|(_, width, text)| *width == e.width && *text == value)
+        let mut moves = false;
+        e.reads(&mut |name| moves |= self.inside.contains(name));
+        if !moves
+            && let Some((name, ..)) =
+                self.wires.iter().find(|w| w.1 == e.width && w.2.as_ref() == Some(&value))
         {
             return name.clone();
         }
         let name = self.names.fresh(&format!("t{}", self.wires.len()));
-        self.wires.push((name.clone(), e.width, value));
+        if moves {
+            self.first.push(format!("{name} = {value};"));
+        }
+        self.wires.push((name.clone(), e.width, (!moves).then_some(value)));
         name
     }
 
@@ -116,14 +161,19 @@ impl Printer<'_> {
                         width => format!("[{}:{lo}]", lo + width - 1),
                     };
                     let value = self.bare(value);
+                    self.flush(&pad, out);
                     let _ = writeln!(out, "{pad}{}{part} = {value};", self.names.get(target));
                 }
                 Stmt::If { test, then, otherwise } => {
-                    let _ = writeln!(out, "{pad}if ({}) begin", self.bare(test));
+                    let test = self.bare(test);
+                    self.flush(&pad, out);
+                    let _ = writeln!(out, "{pad}if ({test}) begin");
                     self.branches(then, otherwise, widths, indent, out);
                 }
                 Stmt::Case { test, arms } => {
-                    let _ = writeln!(out, "{pad}case ({})", self.bare(test));
+                    let test = self.bare(test);
+                    self.flush(&pad, out);
+                    let _ = writeln!(out, "{pad}case ({test})");
                     for (at, (label, body)) in arms.iter().enumerate() {
                         let label = match label {
                             Some(label) if at + 1 < arms.len() => self.expr(label),
@@ -158,9 +208,18 @@ impl Printer<'_> {
             [] => {
                 let _ = writeln!(out, "{pad}end");
             }
-            [Stmt::If { test, then, otherwise }] => {
-                let _ = writeln!(out, "{pad}end else if ({}) begin", self.bare(test));
-                self.branches(then, otherwise, widths, indent, out);
+            [Stmt::If { test, then, otherwise: more }] => {
+                let test = self.bare(test);
+                if self.first.is_empty() {
+                    let _ = writeln!(out, "{pad}end else if ({test}) begin");
+                    self.branches(then, more, widths, indent, out);
+                } else {
+                    let _ = writeln!(out, "{pad}end else begin");
+                    self.flush(&format!("{pad}    "), out);
+                    let _ = writeln!(out, "{pad}    if ({test}) begin");
+                    self.branches(then, more, widths, indent + 1, out);
+                    let _ = writeln!(out, "{pad}end");
+                }
             }
             _ => {
                 let _ = writeln!(out, "{pad}end else begin");

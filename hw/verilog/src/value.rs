@@ -16,7 +16,7 @@ impl Lower<'_> {
             return self.literal(&format!("{number:x}"), width);
         }
         match e {
-            E::Signal(name) => match self.scope.value(name) {
+            E::Signal(name) => match self.scope.number(name).and_then(|_| self.scope.value(name)) {
                 Ok(value) => value,
                 Err(why) => self.bad(why, want),
             },
