@@ -107,3 +107,12 @@ fn latches_and_warnings_are_caught() {
     let implicit = "module implicit (input wire a, output wire c);\n    assign c = a & nowhere;\nendmodule\n";
     assert!(matches!(synth("implicit", implicit), Err(GateError::Refused { .. })));
 }
+
+#[test]
+fn black_boxes_are_declared_and_keywords_renamed() {
+    passes("grid", Grid::default());
+    let mut grid = Grid::default();
+    grid.connect_all();
+    let text = emit("grid", &grid, &[]).unwrap();
+    assert!(text.contains("(* blackbox *)\nmodule VENDOR_BUFFER") && text.contains(" table_"), "{text}");
+}

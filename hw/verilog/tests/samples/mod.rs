@@ -5,9 +5,11 @@
     reason = "each test uses the samples it needs; the front end wants pub fields"
 )]
 
+mod odd;
 mod stream;
 
 use hematite_verilog::{Reg, dff_setup, random_enum, random_struct};
+pub use odd::*;
 use rust_hdl_core::prelude::*;
 pub use stream::*;
 
@@ -347,26 +349,5 @@ impl Logic for Shapes {
                 self.counts[i].d.next = 0.into();
             }
         }
-    }
-}
-
-/// Its Verilog is not its model.
-#[derive(LogicBlock, Default)]
-pub struct Liar {
-    pub a: Signal<In, Bits<40>>,
-    pub b: Signal<Out, Bits<40>>,
-}
-
-impl Logic for Liar {
-    fn update(&mut self) {
-        self.b.next = self.a.val() + 1;
-    }
-
-    fn connect(&mut self) {
-        self.b.connect();
-    }
-
-    fn hdl(&self) -> Verilog {
-        Verilog::Custom("always @* b = a;".into())
     }
 }
