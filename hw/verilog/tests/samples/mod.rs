@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test uses the samples it needs; the front end wants pub fields"
 )]
 
