@@ -15,6 +15,7 @@ type Print = fn(&str, &Params) -> Result<String, String>;
 macro_rules! blocks {
     ($($name:literal: |$params:ident, $W:ident| $block:expr),* $(,)?) => {
         &[$(($name, {
+            #[allow(unused_variables, reason = "not every block has parameters")]
             fn wide<const $W: usize>(top: &str, $params: &Params) -> Result<String, String> {
                 print(top, $block)
             }
@@ -38,6 +39,7 @@ const BLOCKS: &[(&str, Print)] = blocks! {
     "pcie_tx": |params, W| pcie::tx::Tx::<W>::new(params),
     "pcie_reader": |params, W| pcie::reader::Reader::<W>::new(params, READERS),
     "pcie_writer": |params, W| pcie::writer::Writer::<W>::new(params, WRITERS),
+    "pcie_config": |params, W| pcie::config::Config::new(params),
     "pcie_msix": |params, W| pcie::msix::Msix::<W>::new(params),
     "queue_tx_fetch": |params, W| queue::fetch::Fetch::<W>::new(params, queue::Direction::Tx),
     "queue_tx_walk": |params, W| queue::walk::Walk::<W>::new(params, queue::Direction::Tx),
@@ -45,10 +47,16 @@ const BLOCKS: &[(&str, Print)] = blocks! {
     "queue_used": |params, W| queue::used::Used::<W>::new(params),
     "queue_suppress": |params, W| queue::suppress::Suppress::<W>::new(params),
     "net_buffer": |params, W| net::buffer::Buffer::<W>::new(params),
+    "net_place": |params, W| net::place::Place::new(params),
     "net_tx": |params, W| net::tx::Tx::<W>::new(params),
     "net_rx": |params, W| net::rx::Rx::<W>::new(params),
+    "virtio_regions": |params, W| virtio::regions::Regions::default(),
     "virtio_common": |params, W| virtio::common::Common::new(params),
     "virtio_queues": |params, W| virtio::queues::Queues::new(params),
+    "virtio_notify": |params, W| virtio::notify::Notify::new(params),
+    "virtio_errors": |params, W| virtio::errors::Errors::new(params),
+    "virtio_interrupts": |params, W| virtio::interrupts::Interrupts::default(),
+    "virtio_inspection": |params, W| virtio::inspection::Inspection::new(params),
 };
 
 fn print<B: Block>(top: &str, mut block: B) -> Result<String, String> {
