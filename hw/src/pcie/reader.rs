@@ -216,7 +216,7 @@ impl<const W: usize> Logic for Reader<W> {
             self.ports[i].grant.next = self.answering.grants[i].val();
             if self.answering.grants[i].val() {
                 self.row.d.next = self.ports[i].row.val();
-                self.freed.d.next = self.ports[i].freed.val();
+                self.freed.d.next = self.ports[i].frees.val();
                 self.freed_tag.d.next = self.ports[i].freed_tag.val();
             }
             self.ports[i].read_data.next = self.slots.read_data.val();

@@ -1,7 +1,7 @@
 //! The header of a memory request.
 //!
 //! In: `addr`, `len` (bytes, at least 1), `write`, `tag`, `requester`.
-//! Out: `header`; `dwords`, how many the request touches; `single`, it touches one.
+//! Out: `header`; `last_dword`, the number of the last DWORD the request touches, from 0.
 //! Time: combinational.   Waits: never.
 //! Spec: [PCI Express: Memory, I/O, and Configuration Request Rules; First/Last DW Byte Enables Rules]
 
@@ -46,11 +46,12 @@ pub struct RequestShape {
     pub tag: Signal<In, Bits<8>>,
     pub requester: Signal<In, Bits<16>>,
     pub header: Signal<Out, RequestHeader>,
-    pub dwords: Signal<Out, Bits<11>>,
-    pub single: Signal<Out, Bit>,
+    pub last_dword: Signal<Out, Bits<11>>,
     offset: Signal<Local, Bits<2>>,
-    end: Signal<Local, Bits<13>>,
-    part: Signal<Local, Bits<11>>,
+    whole: Signal<Local, Bits<11>>,
+    rest: Signal<Local, Bits<3>>,
+    more: Signal<Local, Bits<11>>,
+    more_last: Signal<Local, Bits<11>>,
     count: Signal<Local, Bits<11>>,
     head: Signal<Local, Bits<4>>,
     tail: Signal<Local, Bits<4>>,
@@ -64,13 +65,31 @@ impl Logic for RequestShape {
     #[hdl_gen]
     fn update(&mut self) {
         self.offset.next = self.addr.val().get_bits::<2>(0);
-        self.end.next = bit_cast::<13, 2>(self.offset.val()) + self.len.val();
-        self.part.next = 0.into();
-        if self.end.val().get_bits::<2>(0).any() {
-            self.part.next = 1.into();
+        // Whole DWORDs of the length, and what its rest and the offset add to them: one short carry chain for each sum.
+        self.whole.next = self.len.val().get_bits::<11>(2);
+        self.rest.next =
+            bit_cast::<3, 2>(self.offset.val()) + bit_cast::<3, 2>(self.len.val().get_bits::<2>(0));
+        match self.rest.val().index() {
+            0 => {
+                self.more.next = 0.into();
+                self.more_last.next = 2047.into();
+            }
+            5 => {
+                self.more.next = 2.into();
+                self.more_last.next = 1.into();
+            }
+            6 => {
+                self.more.next = 2.into();
+                self.more_last.next = 1.into();
+            }
+            _ => {
+                self.more.next = 1.into();
+                self.more_last.next = 0.into();
+            }
         }
-        self.count.next = self.end.val().get_bits::<11>(2) + self.part.val();
-        self.one.next = self.count.val() == 1;
+        self.count.next = self.whole.val() + self.more.val();
+        self.one.next = ((self.whole.val() == 0) & (self.more.val() == 1))
+            | ((self.whole.val() == 1) & (self.more.val() == 0));
         self.low.next = bit_cast::<32, 30>(self.addr.val().get_bits::<30>(2)) << 2;
         self.high.next = self.addr.val().get_bits::<32>(32);
         self.long.next = self.high.val().any();
@@ -81,15 +100,14 @@ impl Logic for RequestShape {
             2 => self.head.next = 12.into(),
             _ => self.head.next = 8.into(),
         }
-        match self.end.val().get_bits::<2>(0).index() {
+        match self.rest.val().get_bits::<2>(0).index() {
             0 => self.tail.next = 15.into(),
             1 => self.tail.next = 1.into(),
             2 => self.tail.next = 3.into(),
             _ => self.tail.next = 7.into(),
         }
 
-        self.dwords.next = self.count.val();
-        self.single.next = self.one.val();
+        self.last_dword.next = self.whole.val() + self.more_last.val();
         self.header.next.length = bit_cast::<10, 11>(self.count.val());
         self.header.next.at = 0.into();
         self.header.next.attr = 0.into();

@@ -70,15 +70,28 @@ impl Logic for Arbiter {
         let n = self.wants.len();
         let list = |name: &str| (0..n).rev().map(|i| format!("{name}_{i}")).collect::<Vec<_>>().join(", ");
         let index: Vec<_> = (1..n).map(|i| format!("(grant[{i}] ? 8'd{i} : 8'd0)")).collect();
+        // The lowest bit of a mask, bit by bit: for a few candidates shallower than a carry chain.
+        let lowest = |mask: &str, i: usize| match i {
+            0 => format!("{mask}[0]"),
+            _ => format!("({mask}[{i}] & ~|{mask}[{}:0])", i - 1),
+        };
+        let after: Vec<_> =
+            (1..n).rev().map(|i| format!("|grant[{}:0]", i - 1)).chain(["1'b0".into()]).collect();
+        let after = format!("{{{}}}", after.join(", "));
+        let grant: String = (0..n)
+            .map(|i| {
+                format!("\nassign grant[{i}] = {} | ({} & none);", lowest("first", i), lowest("wanted", i))
+            })
+            .collect();
         Verilog::Custom(format!(
             "reg [{top}:0] behind; // those whose turn comes before the others'
 wire [{top}:0] wanted = {{{wants}}};
 wire [{top}:0] first = wanted & behind;
-wire [{top}:0] among = (first != {n}'d0) ? first : wanted;
-wire [{top}:0] grant = among & (~among + {n}'d1);
+wire none = ~|first;
+wire [{top}:0] grant;{grant}
 always @(posedge clock) begin
     if (take & any) begin
-        behind <= ~(grant | (grant - {n}'d1));
+        behind <= {after};
     end
     if (reset) begin
         behind <= {n}'d0;
@@ -91,6 +104,7 @@ always @* begin
     any = |wanted;
 end",
             top = n - 1,
+            after = after,
             wants = list("wants"),
             grants = list("grants"),
             index = if index.is_empty() { "8'd0".into() } else { index.join(" | ") },

@@ -49,7 +49,7 @@ pub struct Issue<const W: usize> {
     refuse: Signal<Local, Bit>,
     fire: Signal<Local, Bit>,
     rows: Signal<Local, Bits<11>>,
-    slot_dwords: Constant<Bits<11>>,
+    slot_shift: Constant<Bits<11>>,
     row_shift: Constant<Bits<11>>,
 }
 
@@ -82,7 +82,7 @@ impl<const W: usize> Issue<W> {
             refuse: Default::default(),
             fire: Default::default(),
             rows: Default::default(),
-            slot_dwords: Constant::new((params.read_bytes / 4).to_bits()),
+            slot_shift: Constant::new((params.read_bytes / 4).trailing_zeros().to_bits()),
             row_shift: Constant::new((W / 32).trailing_zeros().to_bits()),
         }
     }
@@ -100,7 +100,7 @@ impl<const W: usize> Logic for Issue<W> {
         // A request no slot can hold would overwrite its neighbour's; one of no bytes has no answer.
         self.refuse.next = !self.settings.val().bus_master
             | !self.asked.q.val().len.any()
-            | (self.shape.dwords.val() > self.slot_dwords.val());
+            | (self.shape.last_dword.val() >> self.slot_shift.val()).any();
         self.fire.next = self.full.q.val()
             & self.tag_valid.val()
             & !self.offered.q.val()
@@ -116,7 +116,7 @@ impl<const W: usize> Logic for Issue<W> {
         self.state.next.failed = false;
         self.put_client.next = self.asker.q.val();
         self.put_tag.next.tag = self.tag.val();
-        self.rows.next = (self.shape.dwords.val() - 1) >> self.row_shift.val();
+        self.rows.next = self.shape.last_dword.val() >> self.row_shift.val();
         self.put_tag.next.last_row = bit_cast::<9, 11>(self.rows.val());
         self.put_tag.next.refused = self.refuse.val();
         self.tlp.valid.next = self.offered.q.val();

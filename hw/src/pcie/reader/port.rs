@@ -1,7 +1,7 @@
 //! One client's replies: which tags they are in, in order, and what of the first is still to be read.
 //!
 //! In: `reserve`, a request has been taken; `put`, its tag; what is written to the table of tags; `grant`, `read_data`.
-//! Out: `open`, one more may be taken; `want`, a row is to be read, `row`; `freed`, the tag is no longer needed; `reply`.
+//! Out: `open`, one more may be taken; `want`, a row is to be read, `row`; `frees`, it is the last one of its tag; `reply`.
 //! Time: a row granted is offered to the client three cycles later; one beat per cycle.
 //! Waits: on the client only, and then wants nothing: it never holds up the others.
 //! Spec: hw/README.md, DMA data convention
@@ -47,7 +47,8 @@ pub struct ReplyPort<const W: usize> {
     pub want: Signal<Out, Bit>,
     pub row: Signal<Out, Bits<20>>,
     pub grant: Signal<In, Bit>,
-    pub freed: Signal<Out, Bit>,
+    /// A grant now gives the tag back.
+    pub frees: Signal<Out, Bit>,
     pub freed_tag: Signal<Out, Bits<8>>,
     pub read_data: Signal<In, Bits<W>>,
     pub reply: BeatSource<W, ReadSide>,
@@ -103,7 +104,7 @@ impl<const W: usize> ReplyPort<W> {
             want: Default::default(),
             row: Default::default(),
             grant: Default::default(),
-            freed: Default::default(),
+            frees: Default::default(),
             freed_tag: Default::default(),
             read_data: Default::default(),
             reply: Default::default(),
@@ -175,7 +176,7 @@ impl<const W: usize> Logic for ReplyPort<W> {
         self.pop.next = self.grant.val() & self.last.val();
         // A tag that timed out may still get its completion: it is out of use until all are forgotten.
         self.free.next = self.pop.val() & !self.timeout.q.val();
-        self.freed.next = self.free.val();
+        self.frees.next = self.last.val() & !self.timeout.q.val();
         self.freed_tag.next = self.current.q.val().tag;
 
         // The next reply is looked up while the current one is read.

@@ -77,7 +77,10 @@ pub struct Tags {
     asked: Lutram<Asked>,
     answered: Lutram<Answered>,
     answered_alloc: Lutram<Answered>,
+    // Tags that wait, a cycle late.
     waiting: Reg<Bits<9>>,
+    started: Reg<Bit>,
+    ended: Reg<Bit>,
     // Each tag is visited once per epoch, an epoch is half of `timeout_cycles`.
     time: Reg<Bits<32>>,
     soon: Reg<Bit>,
@@ -136,6 +139,8 @@ impl Tags {
             answered: Lutram::new(params.tags),
             answered_alloc: Lutram::new(params.tags),
             waiting: Default::default(),
+            started: Default::default(),
+            ended: Default::default(),
             time: Default::default(),
             soon: Default::default(),
             visit: Default::default(),
@@ -165,7 +170,7 @@ impl Logic for Tags {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, states, asked, answered, answered_alloc);
-        dff_setup!(self, clock, waiting, time, soon, visit, visited, expired);
+        dff_setup!(self, clock, waiting, started, ended, time, soon, visit, visited, expired);
 
         self.states.write.next = self.alloc.val() | self.store.val();
         self.states.write_addr.next = bit_cast::<16, 8>(self.alloc_tag.val());
@@ -217,13 +222,15 @@ impl Logic for Tags {
         self.wrote_answered_tag.next = self.look_tag.val();
         self.wrote_answered_data.next = self.answered_now.val();
 
-        if self.starts.val() & !self.over.val() {
+        self.started.d.next = self.starts.val();
+        self.ended.d.next = self.over.val();
+        if self.started.q.val() & !self.ended.q.val() {
             self.waiting.d.next = self.waiting.q.val() + 1;
         }
-        if !self.starts.val() & self.over.val() {
+        if !self.started.q.val() & self.ended.q.val() {
             self.waiting.d.next = self.waiting.q.val() - 1;
         }
-        self.any.next = self.waiting.q.val().any();
+        self.any.next = self.waiting.q.val().any() | self.started.q.val();
         self.expired.d.next = self.expire.val();
         self.count_timeout.next = self.expired.q.val();
 
@@ -243,6 +250,8 @@ impl Logic for Tags {
         }
         if self.reset.val() {
             self.waiting.d.next = 0.into();
+            self.started.d.next = false;
+            self.ended.d.next = false;
             self.time.d.next = 0.into();
             self.soon.d.next = false;
             self.visit.d.next = false;
