@@ -1,9 +1,11 @@
 //! MSI-X: the table, what is masked, what is pending, and the messages.
 //! In: `access` (table and pending bits), `irq`, `settings`.   Out: `write`, one message each.
-//! Time: a message is offered 5 cycles after its interrupt is taken; an access of the table takes 3 cycles, one of 32 pending bits
-//! 34. After a reset, and when MSI-X is enabled, disabled or masked, all vectors are walked through.
+//! Time: 5 cycles a message, 3 an access of the table, 34 one of the pending bits; all vectors are walked through after a reset,
+//! and when MSI-X is enabled, disabled or masked.
 //! Waits: for `write`; meanwhile interrupts and accesses wait.
 //! Spec: [PCI Express: MSI-X Capability and Table Structures]
+
+pub mod state;
 
 use crate::params::Params;
 use crate::port::dma::WriteSide;
@@ -18,28 +20,7 @@ use crate::prim::stream::StreamSink;
 use hematite_abi::{layout, msix};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
-
-#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum State {
-    Idle,
-    Clear,
-    Fetch,
-    Modify,
-    Pba,
-    Answer,
-    Look,
-    High,
-    Data,
-    Send,
-    Next,
-}
-
-/// What a vector is, beside its message.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct VectorState {
-    pub masked: Bit,
-    pub pending: Bit,
-}
+use state::{State, VectorState};
 
 /// See the head of this file.
 #[derive(LogicBlock)]
@@ -62,7 +43,7 @@ pub struct Msix<const W: usize> {
     // The vector at hand, and the DWORD of its entry.
     vector: Reg<Bits<16>>,
     dword: Reg<Bits<2>>,
-    // It is at hand for an interrupt that has come; as one of all.
+    // For an interrupt that has come; as one of all.
     arrived: Reg<Bit>,
     walking: Reg<Bit>,
     // MSI-X Enable and Function Mask when all vectors were last walked through.
@@ -307,7 +288,6 @@ impl<const W: usize> Logic for Msix<W> {
             }
             _ => self.state.d.next = State::Idle,
         }
-
         if self.reset.val() {
             self.state.d.next = State::Clear;
             self.vector.d.next = 0.into();
