@@ -31,12 +31,11 @@ enum State {
     Idle,
     Load,
     Place,
+    Sum,
     Fill,
     Write,
-    Rest,
     Next,
     Store,
-    Index,
 }
 
 /// The writer of used rings.
@@ -57,8 +56,8 @@ pub struct Used<const W: usize> {
     pub probe_used: Signal<Out, Bits<16>>,
     half_bytes: Constant<Bits<13>>,
     idx_bytes: Constant<Bits<13>>,
-    ring_offset: Constant<Bits<64>>,
-    idx_offset: Constant<Bits<64>>,
+    ring_offset: Constant<Bits<20>>,
+    idx_offset: Constant<Bits<20>>,
     /// Elements in a write, less one; elements between two publications, less one, and not.
     last_elem: Constant<Bits<4>>,
     last_since: Constant<Bits<5>>,
@@ -80,6 +79,11 @@ pub struct Used<const W: usize> {
     data: Reg<Bits<W>>,
     elems: Reg<Bits<4>>,
     split: Reg<Bit>,
+    /// Its second half; the index instead of elements.
+    half: Reg<Bit>,
+    index: Reg<Bit>,
+    offset: Reg<Bits<20>>,
+    lanes: Signal<Local, Bits<32>>,
     closed: Reg<Bit>,
     /// Elements since the index was written; the packet goes on.
     since: Reg<Bits<5>>,
@@ -126,6 +130,10 @@ impl<const W: usize> Used<W> {
             data: Default::default(),
             elems: Default::default(),
             split: Default::default(),
+            half: Default::default(),
+            index: Default::default(),
+            offset: Default::default(),
+            lanes: Default::default(),
             closed: Default::default(),
             since: Default::default(),
             more: Default::default(),
@@ -142,7 +150,7 @@ impl<const W: usize> Logic for Used<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue, ring, number);
-        dff_setup!(self, clock, addr, data, elems, split, closed, since, more);
+        dff_setup!(self, clock, addr, data, elems, split, half, index, offset, closed, since, more);
         clock!(self, clock, turn, chains, rings, notice);
         self.chains.reset.next = self.reset.val();
 
@@ -171,10 +179,22 @@ impl<const W: usize> Logic for Used<W> {
         self.low.next = self.addr.q.val().get_bits::<12>(0) + (bit_cast::<12, 4>(self.elems.q.val()) << 3);
         self.write.valid.next = false;
         self.write.last.next = true;
-        self.write.data.next = self.data.q.val();
-        self.write.side.next.addr = self.addr.q.val();
+        // Beyond the piece nothing matters: only the first four lanes differ.
+        self.lanes.next = self.data.q.val().get_bits::<32>(0);
         self.write.side.next.len = bit_cast::<13, 4>(self.elems.q.val()) << 3;
-        self.write.side.next.notify = false;
+        if self.split.q.val() {
+            self.write.side.next.len = self.half_bytes.val();
+        }
+        if self.half.q.val() {
+            self.lanes.next = self.data.q.val().get_bits::<32>(32);
+        }
+        if self.index.q.val() {
+            self.lanes.next = bit_cast::<32, 16>(self.number.q.val()) << 16;
+            self.write.side.next.len = self.idx_bytes.val();
+        }
+        self.write.data.next = ((self.data.q.val() >> 32) << 32) | bit_cast::<W, 32>(self.lanes.val());
+        self.write.side.next.addr = self.addr.q.val();
+        self.write.side.next.notify = self.index.q.val();
         self.notice.sink.valid.next = false;
         self.notice.sink.data.next.queue = self.queue.q.val();
         match self.state.q.val() {
@@ -192,22 +212,33 @@ impl<const W: usize> Logic for Used<W> {
                 self.since.d.next = 0.into();
                 self.state.d.next = State::Place;
             }
-            // Where the next element goes.
+            // A piece begins where the next element goes.
             State::Place => {
-                self.addr.d.next = self.ring.q.val().device
-                    + (self.ring_offset.val() | (bit_cast::<64, 16>(self.slot.val()) << 3));
-                self.data.d.next = 0.into();
+                self.offset.d.next = self.ring_offset.val() | (bit_cast::<20, 16>(self.slot.val()) << 3);
+                self.index.d.next = false;
+                self.half.d.next = false;
                 self.elems.d.next = 0.into();
                 self.closed.d.next = false;
                 self.split.d.next = false;
+                self.state.d.next = State::Sum;
+            }
+            // Its address.
+            State::Sum => {
+                self.addr.d.next = self.ring.q.val().device + bit_cast::<64, 20>(self.offset.q.val());
                 self.state.d.next = State::Fill;
+                if self.index.q.val() | self.half.q.val() {
+                    self.state.d.next = State::Write;
+                }
             }
             // Elements side by side, as many as wait.
             State::Fill => {
                 if self.here.val() & !self.closed.q.val() {
                     self.chains.source.ready.next = true;
-                    self.data.d.next =
-                        self.data.q.val() | (bit_cast::<W, 64>(self.element.val()) << self.at.val());
+                    self.data.d.next = bit_cast::<W, 64>(self.element.val()) << self.at.val();
+                    if self.elems.q.val().any() {
+                        self.data.d.next =
+                            self.data.q.val() | (bit_cast::<W, 64>(self.element.val()) << self.at.val());
+                    }
                     self.more.d.next = self.chains.source.data.val().more;
                     self.number.d.next = self.number.q.val() + 1;
                     self.since.d.next = self.since.q.val() + 1;
@@ -221,27 +252,19 @@ impl<const W: usize> Logic for Used<W> {
                     self.state.d.next = State::Write;
                 }
             }
-            // The piece; of one that stands across two pages its first half.
+            // The piece; an element across two pages in two; the index behind its elements.
             State::Write => {
                 self.write.valid.next = true;
-                if self.split.q.val() {
-                    self.write.side.next.len = self.half_bytes.val();
-                }
                 if self.write.ready.val() {
                     self.state.d.next = State::Next;
-                    if self.split.q.val() {
-                        self.addr.d.next = self.addr.q.val() + bit_cast::<64, 13>(self.half_bytes.val());
-                        self.data.d.next = self.data.q.val() >> 32;
-                        self.state.d.next = State::Rest;
+                    if self.index.q.val() {
+                        self.notice.sink.valid.next = true;
+                        self.state.d.next = State::Idle;
+                    } else if self.split.q.val() & !self.half.q.val() {
+                        self.offset.d.next = self.offset.q.val() + bit_cast::<20, 13>(self.half_bytes.val());
+                        self.half.d.next = true;
+                        self.state.d.next = State::Sum;
                     }
-                }
-            }
-            // Its second half.
-            State::Rest => {
-                self.write.valid.next = true;
-                self.write.side.next.len = self.half_bytes.val();
-                if self.write.ready.val() {
-                    self.state.d.next = State::Next;
                 }
             }
             // "The driver MAY read the element at once": the index waits for the end of the packet.
@@ -252,30 +275,19 @@ impl<const W: usize> Logic for Used<W> {
                     self.state.d.next = State::Store;
                 }
             }
-            // The index is counted before it is written: a queue that starts has the write port for itself.
+            // The index is counted, and then written.
             State::Store => {
                 self.rings.store.valid.next = self.notice.sink.ready.val();
                 if self.notice.sink.ready.val() & self.rings.store.ready.val() {
-                    self.addr.d.next = self.ring.q.val().device | self.idx_offset.val();
-                    self.data.d.next = bit_cast::<W, 16>(self.number.q.val()) << 16;
-                    self.state.d.next = State::Index;
-                }
-            }
-            // It goes behind its elements.
-            State::Index => {
-                self.write.valid.next = true;
-                self.write.side.next.len = self.idx_bytes.val();
-                self.write.side.next.notify = true;
-                if self.write.ready.val() {
-                    self.notice.sink.valid.next = true;
-                    self.state.d.next = State::Idle;
+                    self.offset.d.next = self.idx_offset.val();
+                    self.index.d.next = true;
+                    self.state.d.next = State::Sum;
                 }
             }
             _ => {
                 self.state.d.next = State::Idle;
             }
         }
-
         self.busy.next = self.chains.source.valid.val()
             | self.notice.busy.val()
             | self.turn.open.val()

@@ -50,6 +50,8 @@ pub struct Walk<const W: usize> {
     stopped: Reg<Bits<64>>,
     state: Reg<State>,
     full: Reg<Bit>,
+    /// A descriptor is to come out of `gather`.
+    waiting: Reg<Bit>,
     /// The descriptor in hand.
     held: Reg<Head>,
     table: Reg<Table>,
@@ -94,6 +96,7 @@ impl<const W: usize> Walk<W> {
             stopped: Default::default(),
             state: Default::default(),
             full: Default::default(),
+            waiting: Default::default(),
             held: Default::default(),
             table: Default::default(),
             before: Default::default(),
@@ -119,7 +122,7 @@ impl<const W: usize> Walk<W> {
 impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, stopped, state, full, held, table, before, place, code, sent, out);
+        dff_setup!(self, clock, stopped, state, full, held, table, before, place, code, sent, out, waiting);
         clock!(self, clock, tables, gather);
         self.gather.reset.next = self.reset.val();
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
@@ -201,6 +204,7 @@ impl<const W: usize> Logic for Walk<W> {
             State::Ask => {
                 self.request.valid.next = true;
                 if self.request.ready.val() {
+                    self.waiting.d.next = true;
                     self.state.d.next = State::Wait;
                 }
             }
@@ -208,10 +212,7 @@ impl<const W: usize> Logic for Walk<W> {
             State::Wait => {
                 self.gather.source.ready.next = true;
                 if self.gather.source.valid.val() {
-                    self.held.d.next.addr = self.gather.source.data.val().addr;
-                    self.held.d.next.len = self.gather.source.data.val().len;
-                    self.held.d.next.flags = self.gather.source.data.val().flags;
-                    self.held.d.next.next_desc = self.gather.source.data.val().next_desc;
+                    self.waiting.d.next = false;
                     self.before.d.next = self.before.q.val() + 1;
                     self.state.d.next = State::Idle;
                     self.code.d.next = ident::ERROR_DMA_READ.into();
@@ -249,7 +250,15 @@ impl<const W: usize> Logic for Walk<W> {
             self.out.d.next = self.made.val();
         }
         self.head.ready.next = !self.full.q.val() | self.finish.val();
-        if !self.full.q.val() | self.finish.val() {
+        // The choice of what is held comes from a register: it is the width of a descriptor.
+        if self.waiting.q.val() {
+            if self.gather.source.valid.val() {
+                self.held.d.next.addr = self.gather.source.data.val().addr;
+                self.held.d.next.len = self.gather.source.data.val().len;
+                self.held.d.next.flags = self.gather.source.data.val().flags;
+                self.held.d.next.next_desc = self.gather.source.data.val().next_desc;
+            }
+        } else if !self.full.q.val() | self.finish.val() {
             self.full.d.next = self.head.valid.val();
             self.held.d.next = self.head.data.val();
             self.table.d.next = self.tables.read_data.val();
@@ -267,6 +276,7 @@ impl<const W: usize> Logic for Walk<W> {
         if self.reset.val() {
             self.state.d.next = State::Idle;
             self.full.d.next = false;
+            self.waiting.d.next = false;
             self.sent.d.next = false;
             self.stopped.d.next = 0.into();
         }

@@ -68,6 +68,7 @@ pub struct Plan {
     state: Reg<State>,
     index: Reg<Bits<16>>,
     entries: Reg<Bit>,
+    base: Reg<Bits<64>>,
     addr: Reg<Bits<64>>,
     size: Reg<Bits<16>>,
     begun: Reg<Bits<16>>,
@@ -115,6 +116,7 @@ impl Plan {
             state: Default::default(),
             index: Default::default(),
             entries: Default::default(),
+            base: Default::default(),
             addr: Default::default(),
             size: Default::default(),
             begun: Default::default(),
@@ -131,7 +133,7 @@ impl Plan {
 impl Logic for Plan {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, index, entries, addr, size, begun);
+        dff_setup!(self, clock, state, index, entries, base, addr, size, begun);
         dff_setup!(self, clock, todo, lent, slot, limit, offset, count);
         clock!(self, clock, marks, ledger, scan);
         self.marks.reset.next = self.reset.val();
@@ -193,7 +195,7 @@ impl Logic for Plan {
             }
             // The queue's state is at hand: its index first, since an older one may hide entries.
             State::Load => {
-                self.addr.d.next = self.ledger.ring.val().driver;
+                self.base.d.next = self.ledger.ring.val().driver;
                 self.size.d.next = self.ledger.ring.val().size;
                 self.begun.d.next = self.ledger.begun_here.val();
                 self.todo.d.next = self.ledger.seen_here.val() - self.ledger.begun_here.val();
@@ -231,7 +233,7 @@ impl Logic for Plan {
             }
             // Not more than there are.
             State::Add => {
-                self.addr.d.next = self.addr.q.val() + self.offset.q.val();
+                self.addr.d.next = self.base.q.val() + self.offset.q.val();
                 self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.size.q.val() - self.slot.q.val();
                 self.state.d.next = State::End;
@@ -289,9 +291,7 @@ impl Logic for Plan {
                     self.state.d.next = State::Idle;
                 }
             }
-            _ => {
-                self.state.d.next = State::Idle;
-            }
+            _ => self.state.d.next = State::Idle,
         }
         if self.reset.val() {
             self.state.d.next = State::Idle;

@@ -56,6 +56,9 @@ pub struct Unpack<const W: usize> {
     last_word: Constant<Bits<5>>,
     beats: BeatFifo<W, Bit>,
     infos: Fifo<RingInfo>,
+    /// Of the reply being taken apart.
+    info_full: Reg<Bit>,
+    info_now: Reg<RingInfo>,
     /// Where in the beat the next entry stands, if one has been taken already.
     word: Reg<Bits<5>>,
     begun: Reg<Bit>,
@@ -87,6 +90,8 @@ impl<const W: usize> Unpack<W> {
             last_word: Constant::new((W as u64 / 16 - 1).into()),
             beats: BeatFifo::new(STORE),
             infos: Fifo::new(STORE),
+            info_full: Default::default(),
+            info_now: Default::default(),
             word: Default::default(),
             begun: Default::default(),
             done: Default::default(),
@@ -105,7 +110,7 @@ impl<const W: usize> Unpack<W> {
 impl<const W: usize> Logic for Unpack<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, word, begun, done);
+        dff_setup!(self, clock, info_full, info_now, word, begun, done);
         clock!(self, clock, beats, infos);
         self.beats.reset.next = self.reset.val();
         self.infos.reset.next = self.reset.val();
@@ -123,24 +128,22 @@ impl<const W: usize> Logic for Unpack<W> {
         self.infos.sink.data.next.timeout = self.sink.side.val().timeout;
 
         // Out of store: nothing of a reply before its end is here.
-        self.count.next = self.infos.source.data.val().count;
-        self.healthy.next = self.infos.source.valid.val() & !self.infos.source.data.val().error;
-        self.failed.next = self.infos.source.valid.val() & self.infos.source.data.val().error;
-        self.live_here.next =
-            (self.live.val() & (self.one.val() << self.infos.source.data.val().index)).any();
+        self.count.next = self.info_now.q.val().count;
+        self.healthy.next = self.info_full.q.val() & !self.info_now.q.val().error;
+        self.failed.next = self.info_full.q.val() & self.info_now.q.val().error;
+        self.live_here.next = (self.live.val() & (self.one.val() << self.info_now.q.val().index)).any();
         self.now.next = self.word.q.val();
         if !self.begun.q.val() {
-            self.now.next = bit_cast::<5, 1>(self.infos.source.data.val().upper.into());
+            self.now.next = bit_cast::<5, 1>(self.info_now.q.val().upper.into());
         }
         self.at.next = bit_cast::<9, 5>(self.now.val()) << 4;
         self.ids.valid.next = self.healthy.val();
-        self.ids.data.next.index = self.infos.source.data.val().index;
+        self.ids.data.next.index = self.info_now.q.val().index;
         self.ids.data.next.id = self.beats.source.data.val().get_bits::<16>(self.at.val().index());
         self.error.valid.next = self.failed.val() & self.beats.source.last.val() & self.live_here.val();
-        self.error.data.next.queue =
-            (bit_cast::<16, 6>(self.infos.source.data.val().index) << 1) | self.tx.val();
+        self.error.data.next.queue = (bit_cast::<16, 6>(self.info_now.q.val().index) << 1) | self.tx.val();
         self.error.data.next.code = ident::ERROR_DMA_READ.into();
-        if self.infos.source.data.val().timeout {
+        if self.info_now.q.val().timeout {
             self.error.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
         self.beats.source.ready.next = false;
@@ -164,13 +167,18 @@ impl<const W: usize> Logic for Unpack<W> {
                 self.freed.next = self.count.val();
             }
         }
-        self.infos.source.ready.next = self.finish.val();
+        self.infos.source.ready.next = self.finish.val() | !self.info_full.q.val();
+        if self.finish.val() | !self.info_full.q.val() {
+            self.info_full.d.next = self.infos.source.valid.val();
+            self.info_now.d.next = self.infos.source.data.val();
+        }
         if self.finish.val() {
             self.beats.source.ready.next = true;
             self.begun.d.next = false;
             self.done.d.next = 0.into();
         }
         if self.reset.val() {
+            self.info_full.d.next = false;
             self.begun.d.next = false;
             self.done.d.next = 0.into();
         }
