@@ -5,6 +5,7 @@ mod completer;
 mod config;
 mod cut;
 mod fetch;
+mod gates;
 mod harness;
 mod msix;
 mod pack;

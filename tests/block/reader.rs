@@ -4,204 +4,50 @@
 //!   clients (random requests, random patience) ─► Reader ─► Root (byte a of memory is memory(a)) ─► Reader ─► clients
 //! ```
 
+pub(crate) mod traffic;
+
 use crate::harness::Harness;
-use crate::root::{Fate, Faults, REQUESTER, Root, memory, to_bits, to_bytes};
+use crate::root::{Fate, Faults};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::reader::Reader;
-use hematite_hw::port::dma::ReadRequest;
-use hematite_hw::port::pcie::PcieSettings;
-use hematite_hw::port::tlp::TlpSide;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rust_hdl_core::prelude::*;
-use std::collections::VecDeque;
-
-const CLIENTS: usize = 4;
-
-#[derive(Default)]
-struct Client {
-    /// Address and bytes of requests not answered yet.
-    waiting: VecDeque<(u64, u64)>,
-    got: Vec<u8>,
-    offering: Option<(u64, u64)>,
-    /// Takes no replies at all.
-    deaf: bool,
-    answered: u64,
-}
-
-#[derive(Default)]
-struct Counts {
-    unexpected: u64,
-    timeout: u64,
-    error: u64,
-    replies: u64,
-    beats: u64,
-    failed: u64,
-}
+use rand::Rng;
+use traffic::{CLIENTS, Client, Traffic};
 
 struct Bench<const W: usize> {
     h: Harness<Reader<W>>,
-    rng: ChaCha8Rng,
-    root: Root,
-    clients: Vec<Client>,
-    faults: Faults,
-    stall: f64,
-    /// Request lengths: at most this.
-    most: u64,
-    next_page: u64,
-    counts: Counts,
-    idle: f64,
-    /// Requests are offered.
-    asking: bool,
-    aligned: bool,
+    traffic: Traffic,
+}
+
+impl<const W: usize> std::ops::Deref for Bench<W> {
+    type Target = Traffic;
+    fn deref(&self) -> &Traffic {
+        &self.traffic
+    }
+}
+
+impl<const W: usize> std::ops::DerefMut for Bench<W> {
+    fn deref_mut(&mut self) -> &mut Traffic {
+        &mut self.traffic
+    }
 }
 
 impl<const W: usize> Bench<W> {
     fn new(params: &Params, seed: u64) -> Self {
         let mut h = Harness::new(Reader::<W>::new(params, CLIENTS), |u| &mut u.clock);
-        h.uut.settings.next = PcieSettings {
-            bus_master: true,
-            requester: REQUESTER.into(),
-            read_bytes: (params.read_bytes as u64).into(),
-            ..Default::default()
-        };
+        h.uut.settings.next = Traffic::settings(params);
         h.uut.reset.next = true;
         h.tick();
         h.tick();
         h.uut.reset.next = false;
-        Self {
-            h,
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            root: Root::default(),
-            clients: (0..CLIENTS).map(|_| Client::default()).collect(),
-            faults: Faults::default(),
-            stall: 0.2,
-            most: params.read_bytes as u64,
-            next_page: 0,
-            counts: Counts::default(),
-            idle: 0.2,
-            asking: true,
-            aligned: false,
-        }
-    }
-
-    /// A request that crosses no 4 KiB and touches no more DWORDs than a slot has.
-    fn invent(&mut self) -> (u64, u64) {
-        self.next_page += 1;
-        let high = if self.rng.random_bool(0.5) { 0x12_0000_0000 } else { 0 };
-        let page = high + (self.next_page << 12);
-        if self.aligned {
-            return (page, self.most);
-        }
-        let len = match self.rng.random_range(0..4) {
-            0 => self.most,
-            1 => self.rng.random_range(1..=8.min(self.most)),
-            _ => self.rng.random_range(1..=self.most),
-        };
-        let low = self.rng.random_range(0..=4096 - len);
-        let low = if low % 4 + len > self.most { low / 4 * 4 } else { low };
-        (page + low, len)
+        Self { h, traffic: Traffic::new(params, seed) }
     }
 
     fn cycle(&mut self) {
-        let draining = self.h.uut.drain.val();
-        for i in 0..CLIENTS {
-            if self.clients[i].offering.is_none()
-                && self.asking
-                && !draining
-                && !self.rng.random_bool(self.idle)
-            {
-                self.clients[i].offering = Some(self.invent());
-            }
-            let (addr, len) = self.clients[i].offering.unwrap_or_default();
-            self.h.uut.requests[i].valid.next = self.clients[i].offering.is_some() && !draining;
-            self.h.uut.requests[i].data.next = ReadRequest { addr: addr.into(), len: len.into() };
-            self.h.uut.replies[i].ready.next = !self.clients[i].deaf && !self.rng.random_bool(self.stall);
-        }
-        self.h.uut.tlp.ready.next = !self.rng.random_bool(self.stall);
-        if self.root.sent.is_none() {
-            self.root.next::<W>(&self.faults, self.h.cycle, &mut self.rng);
-        }
-        let give = self.root.sent.is_some() && !self.rng.random_bool(self.stall);
-        self.h.uut.completion.valid.next = give;
-        if let Some(sent) = &self.root.sent {
-            let last = sent.beats.len() == 1;
-            self.h.uut.completion.last.next = last;
-            self.h.uut.completion.data.next = to_bits(&sent.beats[0]);
-            self.h.uut.completion.side.next =
-                TlpSide { header: sent.header.to_bits(), error: last && sent.marked };
-        }
-        self.h.settle();
-        self.observe(give);
-        self.h.tick();
-    }
-
-    fn observe(&mut self, give: bool) {
         let cycle = self.h.cycle;
-        for i in 0..CLIENTS {
-            let uut = &self.h.uut;
-            if uut.requests[i].valid.val() && uut.requests[i].ready.val() {
-                let request = self.clients[i].offering.take().unwrap();
-                self.clients[i].waiting.push_back(request);
-            }
-            let reply = &uut.replies[i];
-            if !(reply.valid.val() && reply.ready.val()) {
-                continue;
-            }
-            self.counts.beats += 1;
-            let client = &mut self.clients[i];
-            client.got.extend(to_bytes(reply.data.val()));
-            if reply.last.val() {
-                let (addr, len) = client.waiting.pop_front().expect("a reply nobody waits for");
-                let fate = self.root.fates.get(&addr).copied();
-                let side = reply.side.val();
-                assert_eq!(
-                    side.error,
-                    fate != Some(Fate::Good),
-                    "cycle {cycle}: client {i}, {addr:x} {fate:?}"
-                );
-                assert_eq!(
-                    side.timeout,
-                    fate == Some(Fate::Lost),
-                    "cycle {cycle}: client {i}, {addr:x} {fate:?}"
-                );
-                let skip = (addr % 4) as usize;
-                if side.error {
-                    assert!(client.got.len() <= W / 8, "a failed read is one beat");
-                    self.counts.failed += 1;
-                } else {
-                    assert_eq!(client.got.len(), (skip + len as usize).div_ceil(W / 8) * (W / 8));
-                    for k in 0..len as usize {
-                        assert_eq!(
-                            client.got[skip + k],
-                            memory(addr + k as u64),
-                            "cycle {cycle}: client {i}, byte {k} of {len} at {addr:x}"
-                        );
-                    }
-                }
-                client.got.clear();
-                client.answered += 1;
-                self.counts.replies += 1;
-            }
-        }
-        let taken = self.h.uut.tlp.valid.val() && self.h.uut.tlp.ready.val();
-        if taken {
-            assert!(self.h.uut.tlp.last.val());
-            let header: Bits<128> = self.h.uut.tlp.side.val().header;
-            let header = u128::from(u64::from(header.get_bits::<64>(0)))
-                | u128::from(u64::from(header.get_bits::<64>(64))) << 64;
-            self.root.request(header, &self.faults, cycle, &mut self.rng);
-        }
-        if give && self.h.uut.completion.ready.val() {
-            let sent = self.root.sent.as_mut().unwrap();
-            sent.beats.pop_front();
-            if sent.beats.is_empty() {
-                self.root.sent = None;
-            }
-        }
-        self.counts.unexpected += u64::from(self.h.uut.count_cpl_unexpected.val());
-        self.counts.timeout += u64::from(self.h.uut.count_cpl_timeout.val());
-        self.counts.error += u64::from(self.h.uut.count_cpl_error.val());
+        self.traffic.stage(&mut self.h.uut, cycle);
+        self.h.settle();
+        self.traffic.observe(&self.h.uut, cycle);
+        self.h.tick();
     }
 
     fn run(&mut self, cycles: u64) {
