@@ -1,18 +1,27 @@
 //! One file per block of `hw`, named after it.
 
+mod buffer;
 mod cache;
+mod common;
 mod completer;
 mod config;
 mod cut;
 mod fetch;
 mod gates;
 mod harness;
+mod mmio;
 mod msix;
+mod net_rx;
+mod net_tx;
 mod pack;
+mod queues;
 mod reader;
+mod registers;
 mod rings;
 mod root;
 mod rx;
+mod status;
+mod streams;
 mod suppress;
 mod tlps;
 mod tx;

@@ -186,13 +186,17 @@ impl<const W: usize> Logic for Buffer<W> {
             | self.fetched.q.val()
             | self.out.source.valid.val();
         if self.abort.val() {
+            // Also of the beat that comes in this cycle.
+            self.lengths.sink.valid.next = false;
+            self.committed.d.next = self.committed.q.val();
             self.writing.d.next = self.committed.q.val();
             self.bytes.d.next = 0.into();
             self.long.d.next = false;
             self.midway.d.next = false;
+            self.skipping.d.next = false;
         }
         if self.reset.val() {
-            self.skipping.d.next = self.midway_now.val();
+            self.skipping.d.next = self.midway_now.val() & !self.abort.val();
             self.committed.d.next = 0.into();
             self.writing.d.next = 0.into();
             self.reading.d.next = 0.into();

@@ -55,7 +55,7 @@ pub struct Place {
     pub place: StreamSource<Segment>,
     pub job: StreamSource<Job>,
     pub busy: Signal<Out, Bit>,
-    /// Pulses: no buffers; too small a buffer or a bad chain.
+    /// Pulses: no buffers, or not enough; too many small ones, a bad chain, or not enabled.
     pub count_no_buffer: Signal<Out, Bit>,
     pub count_dropped: Signal<Out, Bit>,
     places: Fifo<Segment>,
@@ -146,7 +146,7 @@ impl Logic for Place {
                     if self.enabled.val() {
                         self.state.d.next = State::Ask;
                     } else {
-                        self.count_no_buffer.next = true;
+                        self.count_dropped.next = true;
                         self.state.d.next = State::Give;
                     }
                 }
@@ -198,7 +198,7 @@ impl Logic for Place {
                             } else {
                                 // One chain must do, and it does not.
                                 self.made.d.next.drop = true;
-                                self.count_dropped.next = true;
+                                self.count_no_buffer.next = true;
                                 self.state.d.next = State::Give;
                             }
                         }
@@ -211,6 +211,7 @@ impl Logic for Place {
                 if self.segment.valid.val() & self.segment.data.val().last {
                     if self.segment.data.val().error {
                         self.made.d.next.drop = true;
+                        self.count_dropped.next = !self.made.q.val().drop;
                     }
                     self.state.d.next = State::Give;
                 }

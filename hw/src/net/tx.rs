@@ -45,10 +45,18 @@ pub struct Tx<const W: usize> {
     left: Reg<Bits<13>>,
     // What is known of the chain so far.
     begun: Reg<Bit>,
-    bad: Reg<Bit>,
     failed: Reg<Bit>,
     short_by: Reg<Bits<6>>,
     skipped: Reg<Bits<2>>,
+    // The beat that waits for the next.
+    waits: Reg<Bit>,
+    waiting: Reg<Bits<W>>,
+    waiting_last: Reg<Bit>,
+    waiting_side: Reg<FrameSide>,
+    empty: Signal<Local, Bit>,
+    ends: Signal<Local, Bit>,
+    leaves: Signal<Local, Bit>,
+    headers: Signal<Local, Bit>,
     lane: Signal<Local, Bits<13>>,
     left_now: Signal<Local, Bits<13>>,
     available: Signal<Local, Bits<13>>,
@@ -92,10 +100,17 @@ impl<const W: usize> Tx<W> {
             inside: Default::default(),
             left: Default::default(),
             begun: Default::default(),
-            bad: Default::default(),
             failed: Default::default(),
             short_by: Default::default(),
             skipped: Default::default(),
+            waits: Default::default(),
+            waiting: Default::default(),
+            waiting_last: Default::default(),
+            waiting_side: Default::default(),
+            empty: Default::default(),
+            ends: Default::default(),
+            leaves: Default::default(),
+            headers: Default::default(),
             lane: Default::default(),
             left_now: Default::default(),
             available: Default::default(),
@@ -119,7 +134,8 @@ impl<const W: usize> Tx<W> {
 impl<const W: usize> Logic for Tx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, left, begun, bad, failed, short_by, skipped);
+        dff_setup!(self, clock, inside, left, begun, failed, short_by, skipped);
+        dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
         self.pack.reset.next = self.reset.val();
@@ -173,7 +189,7 @@ impl<const W: usize> Logic for Tx<W> {
         self.pack.sink.side.next.from = self.lane.val().get_bits::<7>(0);
         self.pack.sink.side.next.count = self.taken.val().get_bits::<7>(0);
         self.pack.sink.side.next.start = self.start.val();
-        self.pack.sink.side.next.error = self.bad.q.val()
+        self.pack.sink.side.next.error = self.failed.q.val()
             | self.read_failed.val()
             | self.too_short.val()
             | self.issue.piece.data.val().drop
@@ -205,12 +221,11 @@ impl<const W: usize> Logic for Tx<W> {
                 self.short_by.d.next = self.short_now.val() - self.taken.val().get_bits::<6>(0);
             }
             if self.read_failed.val() {
-                self.bad.d.next = true;
+                // Told once for each chain.
                 self.failed.d.next = true;
-                self.errors.sink.valid.next = true;
+                self.errors.sink.valid.next = !self.failed.q.val();
             }
             if self.chain_end.val() {
-                self.bad.d.next = false;
                 self.failed.d.next = false;
                 // "The device MUST NOT ... use a chain" whose bytes it could not read as if it had: it stays in flight until reset.
                 if !self.failed.q.val() & !self.read_failed.val() & !self.issue.piece.data.val().fail {
@@ -222,21 +237,38 @@ impl<const W: usize> Logic for Tx<W> {
             }
         }
 
+        // A beat waits until the next one is there: if that has no bytes (a chain may end with a buffer of none, or with
+        // one that is not read), the beat that waits is the frame's last.
+        self.empty.next = self.pack.source.last.val() & !self.pack.source.side.val().count.any();
+        self.ends.next = self.empty.val() & self.pack.source.valid.val() & !self.waiting_last.q.val();
+        self.frame.valid.next =
+            self.waits.q.val() & (self.waiting_last.q.val() | self.pack.source.valid.val());
+        self.frame.data.next = self.waiting.q.val();
+        self.frame.last.next = self.waiting_last.q.val() | self.ends.val();
+        self.frame.side.next = self.waiting_side.q.val();
+        if self.ends.val() {
+            self.frame.side.next.error = self.pack.source.side.val().error;
+        }
+        self.leaves.next = self.frame.valid.val() & self.frame.ready.val();
         // The header's beats come first and end here.
-        self.frame.valid.next = self.pack.source.valid.val();
-        self.frame.data.next = self.pack.source.data.val();
-        self.frame.last.next = self.pack.source.last.val();
-        self.frame.side.next.count = self.pack.source.side.val().count;
-        self.frame.side.next.error = self.pack.source.side.val().error;
-        self.pack.source.ready.next = self.frame.ready.val();
-        if (self.skipped.q.val() < self.skip.val()) & !self.pack.source.last.val() {
-            self.frame.valid.next = false;
-            self.pack.source.ready.next = true;
+        self.headers.next = (self.skipped.q.val() < self.skip.val()) & !self.pack.source.last.val();
+        self.pack.source.ready.next = !self.waits.q.val() | self.leaves.val();
+        if self.leaves.val() {
+            self.waits.d.next = false;
         }
         if self.pack.source.valid.val() & self.pack.source.ready.val() {
+            self.waiting.d.next = self.pack.source.data.val();
+            self.waiting_last.d.next = self.pack.source.last.val();
+            self.waiting_side.d.next.count = self.pack.source.side.val().count;
+            self.waiting_side.d.next.error = self.pack.source.side.val().error;
+            if self.empty.val() {
+                // The whole of a bad frame.
+                self.waiting_side.d.next.count = 1.into();
+            }
+            self.waits.d.next = !self.headers.val() & !(self.waits.q.val() & self.ends.val());
             if self.pack.source.last.val() {
                 self.skipped.d.next = 0.into();
-            } else if self.skipped.q.val() < self.skip.val() {
+            } else if self.headers.val() {
                 self.skipped.d.next = self.skipped.q.val() + 1;
             }
         }
@@ -245,14 +277,15 @@ impl<const W: usize> Logic for Tx<W> {
             | self.issue.piece.valid.val()
             | self.begun.q.val()
             | self.pack.busy.val()
+            | self.waits.q.val()
             | self.dones.source.valid.val()
             | self.errors.source.valid.val();
         if self.reset.val() {
             self.inside.d.next = false;
             self.begun.d.next = false;
-            self.bad.d.next = false;
             self.failed.d.next = false;
             self.skipped.d.next = 0.into();
+            self.waits.d.next = false;
         }
     }
 }

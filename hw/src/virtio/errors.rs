@@ -83,7 +83,7 @@ impl Logic for Errors {
         }
         self.codes.read_addr.next = self.inspect_queue.val();
         self.inspect_code.next = 0.into();
-        if self.known.q.val().get_bit(self.inspect_queue.val().index()) {
+        if self.known.q.val().get_bit(self.inspect_queue.val().get_bits::<7>(0).index()) {
             self.inspect_code.next = self.codes.read_data.val();
         }
         if self.reset.val() {

@@ -217,7 +217,7 @@ impl Logic for Inspection {
         self.of_queue.next = 0.into();
         match self.word.val().index() {
             ident::QUEUE_ENABLED_DW => {
-                if self.enabled.val().get_bit(self.queue.val().index()) {
+                if self.enabled.val().get_bit(self.queue.val().get_bits::<7>(0).index()) {
                     self.of_queue.next = 1.into();
                 }
             }

@@ -141,8 +141,8 @@ impl Logic for Queues {
         clock!(self, clock, words, vectors);
         self.busy.next = !self.swept.q.val() | (self.reset.val() & !self.was_reset.q.val());
         self.exists.next = self.queue_select.val() < self.queues.val();
-        self.enabled_here.next =
-            self.exists.val() & self.enables.q.val().get_bit(self.queue_select.val().index());
+        self.enabled_here.next = self.exists.val()
+            & self.enables.q.val().get_bit(self.queue_select.val().get_bits::<7>(0).index());
         self.enabled.next = self.enables.q.val();
 
         // The words of a queue: its DWORDs of common configuration, by the low three bits of their index.
@@ -222,7 +222,8 @@ impl Logic for Queues {
             // Act: `old` is the word as it was.
             State::Act => {
                 self.state.d.next = State::Answer;
-                if self.exists.val() {
+                // Under reset there is nothing to read, and nothing is kept.
+                if self.exists.val() & !self.reset.val() {
                     if self.is_word.val() {
                         self.answer.d.next = self.old.q.val();
                     }

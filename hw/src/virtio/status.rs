@@ -46,6 +46,8 @@ impl Logic for Status {
 
         self.needs_reset.next = self.held.q.val() & status::DEVICE_NEEDS_RESET;
         if self.failed.val() & !self.resetting.q.val() {
+            // Not lost if the driver writes in this very cycle.
+            self.needs_reset.next = bits::<8>(status::DEVICE_NEEDS_RESET);
             // "If DRIVER_OK is set, after it sets DEVICE_NEEDS_RESET, the device MUST send a device configuration change
             // notification."
             self.config_change.next = self.held.q.val().get_bit(status::DRIVER_OK_BIT)
@@ -57,6 +59,10 @@ impl Logic for Status {
                 // "The device MUST NOT ... present device_status 0" before it is done: nothing of ours moves any more then.
                 self.resetting.d.next = true;
                 self.waited.d.next = 0.into();
+                if !self.held.q.val().any() {
+                    // The driver waits for 0 before it goes on, and what it writes before that is lost: show it something else.
+                    self.held.d.next = bits::<8>(status::DEVICE_NEEDS_RESET);
+                }
             } else {
                 self.held.d.next = self.value.val() | self.needs_reset.val();
                 if !self.features_good.val() & !self.held.q.val().get_bit(status::FEATURES_OK_BIT) {

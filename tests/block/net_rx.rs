@@ -1,0 +1,373 @@
+//! `net::place` and `net::rx` together: frames land in the driver's buffers, byte for byte, and nowhere else.
+
+use crate::harness::Harness;
+use crate::streams::{Beat, Feed, Watch, to_bits, to_bytes};
+use hematite_abi::net;
+use hematite_hw::net::place::{Job, Place};
+use hematite_hw::net::rx::Rx;
+use hematite_hw::params::Params;
+use hematite_hw::port::chain::{Done, Segment, Want};
+use hematite_hw::port::dma::WriteSide;
+use hematite_hw::port::frame::{FrameLength, FrameSide};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{HashMap, VecDeque};
+
+/// Buffers a frame may take.
+const MOST_PLACES: usize = 64;
+
+#[derive(Clone, Debug)]
+struct Chain {
+    id: u16,
+    buffers: Vec<(u64, u64)>,
+    error: bool,
+}
+
+impl Chain {
+    fn room(&self) -> u64 {
+        self.buffers.iter().map(|b| b.1).sum()
+    }
+}
+
+/// What a frame's search was shown.
+#[derive(Clone, Debug, Default)]
+struct Trial {
+    shown: Vec<Chain>,
+    none: bool,
+    committed: bool,
+}
+
+/// What must be said of a chain, and where its bytes lie.
+struct Due {
+    id: u16,
+    len: u64,
+    more: bool,
+    bytes: Vec<u64>,
+}
+
+/// What has come of the frames.
+#[derive(Debug, Default, PartialEq)]
+struct Counts {
+    good: usize,
+    no_buffer: usize,
+    dropped: usize,
+}
+
+struct Bench<const W: usize> {
+    rng: ChaCha8Rng,
+    place: Harness<Place>,
+    rx: Harness<Rx<W>>,
+    payload_bytes: u64,
+    mergeable: bool,
+    enabled: bool,
+    next_id: u16,
+    tiny: bool,
+    /// Chains not committed.
+    chains: VecDeque<Chain>,
+    /// One per frame so far; the jobs of so many have come.
+    trials: Vec<Trial>,
+    judged: usize,
+    frames: VecDeque<Vec<u8>>,
+    memory: HashMap<u64, u8>,
+    due: VecDeque<Due>,
+    want: Counts,
+    got: Counts,
+    packet: Option<(u64, u64, Vec<u8>)>,
+}
+
+impl<const W: usize> Bench<W> {
+    fn new(seed: u64, payload_bytes: u64, mergeable: bool) -> Self {
+        let params = Params { width: W, ..Params::TINY };
+        let mut place = Harness::new(Place::new(&params), |b| &mut b.clock);
+        let mut rx = Harness::new(Rx::<W>::new(&params), |b| &mut b.clock);
+        place.uut.enabled.next = true;
+        place.uut.mergeable.next = mergeable;
+        rx.uut.payload_bytes.next = payload_bytes.into();
+        Bench {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            place,
+            rx,
+            payload_bytes,
+            mergeable,
+            enabled: true,
+            next_id: 0,
+            tiny: false,
+            chains: VecDeque::new(),
+            trials: Vec::new(),
+            judged: 0,
+            frames: VecDeque::new(),
+            memory: HashMap::new(),
+            due: VecDeque::new(),
+            want: Counts::default(),
+            got: Counts::default(),
+            packet: None,
+        }
+    }
+
+    fn invent(&mut self) -> Chain {
+        let rng = &mut self.rng;
+        self.next_id = self.next_id.wrapping_add(1);
+        let count = if rng.random_bool(0.6) { 1 } else { rng.random_range(1..=4) };
+        let buffers = (0..count)
+            .map(|i| {
+                let len = match rng.random_range(0..10) {
+                    _ if self.tiny => rng.random_range(1..4),
+                    0 if i + 1 == count => 0,
+                    0..=2 => rng.random_range(1..20),
+                    3..=5 => rng.random_range(1..300),
+                    6..=7 => 1526,
+                    8 => rng.random_range(1..2000),
+                    _ => rng.random_range(1 << 16..1 << 32),
+                };
+                // Far from each other, so that no two overlap.
+                let high = rng.random_range(1..1u64 << 30) << 33;
+                (high + rng.random_range(0..8192), len)
+            })
+            .collect();
+        Chain { id: self.next_id, buffers, error: !self.tiny && rng.random_bool(0.02) }
+    }
+
+    fn segments(&mut self, want: &Want) -> Vec<Segment> {
+        let trial = self.trials.last_mut().expect("a want without a frame");
+        assert_eq!(want.first, trial.shown.is_empty() && !trial.none, "a frame begins with `first`");
+        let Some(chain) = self.chains.get(trial.shown.len()).cloned() else {
+            trial.none = true;
+            return vec![Segment { none: true, last: true, ..Segment::default() }];
+        };
+        trial.shown.push(chain.clone());
+        let last = chain.buffers.len() - 1;
+        let segment = |(i, b): (usize, &(u64, u64))| Segment {
+            queue: 0.into(),
+            id: u64::from(chain.id).into(),
+            addr: b.0.into(),
+            len: b.1.into(),
+            last: i == last,
+            error: i == last && chain.error,
+            none: false,
+        };
+        chain.buffers.iter().enumerate().map(segment).collect()
+    }
+
+    /// A frame's search begins, so that of the one before it is over.
+    fn begin(&mut self) {
+        if let Some(trial) = self.trials.last().filter(|t| !t.committed && !t.none) {
+            // What was shown stays the queue's; here it is taken away, lest it be in the way for ever.
+            self.chains.drain(..trial.shown.len());
+        }
+        self.trials.push(Trial::default());
+    }
+
+    /// What the job for the next frame must be, and what must come of it.
+    fn judge(&mut self, job: &Job) {
+        let frame = self.frames.pop_front().expect("a job too many");
+        let need = (frame.len() + net::HDR_BYTES) as u64;
+        let Trial { shown, none: none_shown, committed } = self.trials[self.judged].clone();
+        self.judged += 1;
+        let room: u64 = shown.iter().map(Chain::room).sum();
+        let mut places = 0;
+        let mut left = need;
+        for buffer in shown.iter().flat_map(|c| &c.buffers) {
+            places += usize::from(left > 0);
+            left = left.saturating_sub(buffer.1);
+        }
+        assert_eq!(job.len.index(), frame.len());
+        let error = shown.iter().any(|c| c.error);
+        let good = self.enabled && !none_shown && !error && room >= need && places <= MOST_PLACES;
+        assert_eq!((job.drop, committed), (!good, good), "{need} bytes into {shown:?}, none: {none_shown}");
+        if !good {
+            assert!(!self.enabled || none_shown || error || places > MOST_PLACES || !self.mergeable);
+            if none_shown || self.enabled && !error && room < need && places <= MOST_PLACES {
+                self.want.no_buffer += 1;
+            } else {
+                self.want.dropped += 1;
+            }
+            return;
+        }
+        self.want.good += 1;
+        assert!(self.mergeable || shown.len() == 1);
+        assert_eq!((job.chains.index(), job.places.index()), (shown.len(), places));
+        let mut packet = vec![0; net::HDR_BYTES];
+        packet[net::HDR_NUM_BUFFERS..].copy_from_slice(&(shown.len() as u16).to_le_bytes());
+        packet.extend(frame);
+        let mut bytes = packet.into_iter();
+        for (i, chain) in shown.iter().enumerate() {
+            let places = chain.buffers.iter().flat_map(|b| b.0..b.0 + b.1.min(need));
+            let taken: Vec<(u64, u8)> = places.zip(bytes.by_ref().take(need as usize)).collect();
+            self.memory.extend(taken.iter().copied());
+            let more = i + 1 < shown.len();
+            let bytes = taken.iter().map(|t| t.0).collect();
+            self.due.push_back(Due { id: chain.id, len: taken.len() as u64, more, bytes });
+        }
+        assert_eq!(bytes.next(), None);
+    }
+
+    fn write(&mut self, beat: &Beat<W, WriteSide>) {
+        let first = self.packet.is_none();
+        let side = (u64::from(beat.side.addr), u64::from(beat.side.len), Vec::new());
+        let packet = self.packet.get_or_insert(side);
+        packet.2.extend(to_bytes(beat.data));
+        let (addr, len) = (packet.0, packet.1);
+        assert!(!first || len > 0 && addr % self.payload_bytes + len <= self.payload_bytes);
+        let need = (addr % 4 + len) as usize;
+        assert_eq!(beat.last, packet.2.len() >= need, "a piece of {len} at {addr:x}");
+        if beat.last {
+            for (i, byte) in packet.2[(addr % 4) as usize..need].iter().enumerate() {
+                let due = self.memory.remove(&(addr + i as u64));
+                assert_eq!(due, Some(*byte), "byte {i} of {len} at {addr:x}");
+            }
+            self.packet = None;
+        }
+    }
+
+    fn done(&mut self, done: &Done) {
+        let due = self.due.pop_front().expect("a done too many");
+        assert_eq!((done.id, done.len, done.more), (u64::from(due.id).into(), due.len.into(), due.more));
+        let missing = due.bytes.iter().filter(|addr| self.memory.contains_key(addr)).count();
+        assert_eq!(missing, 0, "chain {}: done before it was written", due.id);
+    }
+
+    fn run(&mut self, count: usize, supply: f64, eager: f64) {
+        let mut lengths = Feed::<FrameLength>::new(eager);
+        let mut beats = Feed::<Beat<W, FrameSide>>::new(eager);
+        let mut segments = Feed::<Segment>::new(eager);
+        let mut jobs = Feed::<Job>::new(eager);
+        let mut places = Feed::<Segment>::new(eager);
+        let mut wants = Watch::<Want>::new("want", eager);
+        let mut made = Watch::<Job>::new("job", eager);
+        let mut found = Watch::<Segment>::new("place", eager);
+        let mut writes = Watch::<Beat<W, WriteSide>>::new("write", eager);
+        let mut dones = Watch::<Done>::new("done", eager);
+        for _ in 0..count {
+            let len = match self.rng.random_range(0..4) {
+                0 => self.rng.random_range(1..70),
+                1 => 60,
+                _ => self.rng.random_range(14..1519),
+            };
+            let frame: Vec<u8> = (0..len).map(|_| self.rng.random()).collect();
+            lengths.queue.push_back(FrameLength { len: (len as u64).into() });
+            let end = frame.len().div_ceil(W / 8);
+            for (i, chunk) in frame.chunks(W / 8).enumerate() {
+                let mut bytes: Vec<u8> = (0..W / 8).map(|_| self.rng.random()).collect();
+                bytes[..chunk.len()].copy_from_slice(chunk);
+                let side = FrameSide { count: (chunk.len() as u64).into(), error: false };
+                beats.queue.push_back(Beat { data: to_bits(&bytes), last: i + 1 == end, side });
+            }
+            self.frames.push_back(frame);
+        }
+        let limit = self.place.cycle + 3000 * count as u64;
+        while !(self.frames.is_empty() && self.due.is_empty() && beats.queue.is_empty())
+            || self.rx.uut.busy.val()
+            || self.place.uut.busy.val()
+        {
+            assert!(self.place.cycle < limit, "stuck with {} frames to go", self.frames.len());
+            if self.rng.random_bool(supply) && self.chains.len() < 100 {
+                let chain = self.invent();
+                self.chains.push_back(chain);
+            }
+            let rng = &mut self.rng;
+            let u = &mut self.place.uut;
+            lengths.drive(&mut u.length, rng);
+            segments.drive(&mut u.segment, rng);
+            wants.drive(&mut u.want, rng);
+            made.drive(&mut u.job, rng);
+            found.drive(&mut u.place, rng);
+            self.place.settle();
+            let u = &self.place.uut;
+            let begins = lengths.taken(&u.length).is_some();
+            let commits = u.commit.valid.val();
+            assert!(!commits || u.commit.queue.val() == 0);
+            segments.taken(&u.segment);
+            self.got.no_buffer += usize::from(u.count_no_buffer.val());
+            self.got.dropped += usize::from(u.count_dropped.val());
+            let (want, job, place) = (wants.taken(&u.want), made.taken(&u.job), found.taken(&u.place));
+            if begins {
+                self.begin();
+            }
+            if commits {
+                let trial = self.trials.last_mut().expect("a commit without a frame");
+                trial.committed = true;
+                self.chains.drain(..trial.shown.len());
+            }
+            if let Some(want) = want {
+                segments.queue.extend(self.segments(&want));
+            }
+            places.queue.extend(place);
+            if let Some(job) = job {
+                jobs.queue.push_back(job);
+            }
+            let rng = &mut self.rng;
+            let u = &mut self.rx.uut;
+            jobs.drive(&mut u.job, rng);
+            places.drive(&mut u.place, rng);
+            beats.drive_beat(&mut u.frame, rng);
+            writes.drive_beat(&mut u.write, rng);
+            dones.drive(&mut u.done, rng);
+            self.rx.settle();
+            let u = &self.rx.uut;
+            jobs.taken(&u.job);
+            places.taken(&u.place);
+            beats.taken_beat(&u.frame);
+            self.got.good += usize::from(u.count_frames.val());
+            let (write, done) = (writes.taken_beat(&u.write), dones.taken(&u.done));
+            if let Some(write) = write {
+                self.write(&write);
+            }
+            if let Some(done) = done {
+                self.done(&done);
+            }
+            self.place.tick();
+            self.rx.tick();
+            if let Some(job) = job {
+                self.judge(&job);
+            }
+        }
+        assert!(self.memory.is_empty(), "{} bytes not written", self.memory.len());
+        assert!(places.queue.is_empty() && jobs.queue.is_empty());
+        assert_eq!(self.got, self.want);
+    }
+}
+
+#[test]
+fn frames_land_64() {
+    Bench::<64>::new(1, 128, true).run(150, 0.02, 0.8);
+    Bench::<64>::new(2, 256, false).run(100, 0.03, 0.6);
+}
+
+#[test]
+fn frames_land_128() {
+    Bench::<128>::new(3, 256, true).run(150, 0.03, 0.8);
+}
+
+#[test]
+fn frames_land_256() {
+    Bench::<256>::new(4, 128, true).run(150, 0.05, 0.7);
+}
+
+#[test]
+fn frames_land_512() {
+    Bench::<512>::new(5, 512, true).run(150, 0.05, 0.9);
+    Bench::<512>::new(6, 512, false).run(100, 0.05, 1.0);
+}
+
+/// Buffers of a few bytes: as many as a frame may take, and one more.
+#[test]
+fn tiny_buffers() {
+    let mut bench = Bench::<64>::new(7, 128, true);
+    bench.tiny = true;
+    bench.run(40, 0.5, 0.9);
+    assert!(bench.got.good > 0 && bench.got.dropped > 0, "{:?}", bench.got);
+}
+
+/// Without a driver every frame is dropped, and the queue is left alone; with one, frames come again.
+#[test]
+fn not_enabled() {
+    let mut bench = Bench::<64>::new(8, 128, true);
+    bench.enabled = false;
+    bench.place.uut.enabled.next = false;
+    bench.run(5, 0.5, 0.9);
+    assert_eq!(bench.got, Counts { good: 0, no_buffer: 0, dropped: 5 });
+    bench.enabled = true;
+    bench.place.uut.enabled.next = true;
+    bench.run(5, 0.5, 0.9);
+    assert!(bench.got.good > 0);
+}
