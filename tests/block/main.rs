@@ -5,6 +5,7 @@ mod cache;
 mod common;
 mod completer;
 mod config;
+mod counters;
 mod cut;
 mod fetch;
 mod gates;

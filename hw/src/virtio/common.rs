@@ -175,7 +175,7 @@ impl Logic for Common {
         self.queue_access.write_data.next = self.access.write_data.val();
         self.queue_access.strobe.next = self.access.strobe.val();
 
-        self.access.ready.next = self.queue_access.ready.val();
+        self.access.ready.next = self.queue_access.ready.val() & self.for_queue.val();
         self.access.read_data.next = self.queue_access.read_data.val();
         self.status_write.next = false;
         self.status_value.next = self.merge.merged.val().get_bits::<8>(0);
