@@ -16,6 +16,7 @@ const SWEEPS: u64 = 70;
 fn ask(bench: &mut Harness<Counters>, index: u64) -> u32 {
     bench.uut.ask.next = true;
     bench.uut.index.next = index.into();
+    bench.settle();
     bench.until("a counter is told", SWEEPS, |b| b.told.val());
     let value = u64::from(bench.uut.value.val()) as u32;
     bench.uut.ask.next = false;

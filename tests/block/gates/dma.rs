@@ -153,7 +153,7 @@ fn reader<const W: usize>(params: &Params, cycles: usize) {
                 traffic.clients.iter_mut().for_each(|c| c.deaf = true);
             }
             traffic.asking = s.cycle() > 3;
-        traffic.stage(b, s.cycle() as u64);
+            traffic.stage(b, s.cycle() as u64);
             assert!(simulate(b, 400));
             if !b.drain.val() {
                 traffic.observe(b, s.cycle() as u64);
