@@ -1,6 +1,6 @@
 //! Finds a chain's first descriptor: checks its index, and says where it stands.
-//! In: `ids`.   Out: `place`, the address and whose it is; `error` for an index beyond the table; `dropped`, a pulse for
-//! an entry of which nothing more will come: it is wrong, or its queue has stopped.
+//! In: `ids`.   Out: `place`, the address and whose it is; `error` for an index beyond the table; `dropped`, a pulse a
+//! cycle late for an entry of which nothing more will come: it is wrong, or its queue has stopped.
 //! Time: two cycles, one entry per cycle.   Waits: on `place`, and on `error` before it goes on behind a wrong entry.
 //! Runs of neighbouring descriptors are to be found and read in one go here: between the entry and its place.
 //! Spec: [virtio: The Virtqueue Descriptor Table]
@@ -51,6 +51,7 @@ pub struct Locate {
     entry: Reg<Entry>,
     table: Reg<Table>,
     placed: Reg<Bit>,
+    drop: Reg<Bit>,
     out: Reg<Place>,
     live_here: Signal<Local, Bit>,
     wrong: Signal<Local, Bit>,
@@ -79,6 +80,7 @@ impl Locate {
             entry: Default::default(),
             table: Default::default(),
             placed: Default::default(),
+            drop: Default::default(),
             out: Default::default(),
             live_here: Default::default(),
             wrong: Default::default(),
@@ -91,7 +93,7 @@ impl Locate {
 impl Logic for Locate {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, known, entry, table, placed, out);
+        dff_setup!(self, clock, known, entry, table, placed, drop, out);
         clock!(self, clock, tables);
         self.tables.write.next =
             self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
@@ -112,17 +114,18 @@ impl Logic for Locate {
 
         // The second step: check and add.
         self.go.next = false;
-        self.dropped.next = false;
+        self.dropped.next = self.drop.q.val();
+        self.drop.d.next = false;
         if self.place.ready.val() {
             self.placed.d.next = false;
         }
         if self.known.q.val() {
             if !self.live_here.val() {
                 self.go.next = true;
-                self.dropped.next = true;
+                self.drop.d.next = true;
             } else if self.wrong.val() {
                 self.go.next = self.error.ready.val();
-                self.dropped.next = self.error.ready.val();
+                self.drop.d.next = self.error.ready.val();
             } else if !self.placed.q.val() | self.place.ready.val() {
                 self.go.next = true;
                 self.placed.d.next = true;
@@ -141,6 +144,7 @@ impl Logic for Locate {
         if self.reset.val() {
             self.known.d.next = false;
             self.placed.d.next = false;
+            self.drop.d.next = false;
         }
     }
 }

@@ -63,6 +63,7 @@ pub struct Unpack<const W: usize> {
     word: Reg<Bits<5>>,
     begun: Reg<Bit>,
     done: Reg<Bits<6>>,
+    lost: Reg<Bits<6>>,
     room: Signal<Local, Bit>,
     now: Signal<Local, Bits<5>>,
     at: Signal<Local, Bits<9>>,
@@ -95,6 +96,7 @@ impl<const W: usize> Unpack<W> {
             word: Default::default(),
             begun: Default::default(),
             done: Default::default(),
+            lost: Default::default(),
             room: Default::default(),
             now: Default::default(),
             at: Default::default(),
@@ -110,7 +112,7 @@ impl<const W: usize> Unpack<W> {
 impl<const W: usize> Logic for Unpack<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, info_full, info_now, word, begun, done);
+        dff_setup!(self, clock, info_full, info_now, word, begun, done, lost);
         clock!(self, clock, beats, infos);
         self.beats.reset.next = self.reset.val();
         self.infos.reset.next = self.reset.val();
@@ -148,7 +150,8 @@ impl<const W: usize> Logic for Unpack<W> {
         }
         self.beats.source.ready.next = false;
         self.finish.next = false;
-        self.freed.next = 0.into();
+        self.freed.next = self.lost.q.val();
+        self.lost.d.next = 0.into();
         if self.healthy.val() & self.ids.ready.val() {
             self.done.d.next = self.done.q.val() + 1;
             self.begun.d.next = true;
@@ -164,7 +167,7 @@ impl<const W: usize> Logic for Unpack<W> {
             self.finish.next =
                 self.beats.source.last.val() & (self.error.ready.val() | !self.live_here.val());
             if self.finish.val() {
-                self.freed.next = self.count.val();
+                self.lost.d.next = self.count.val();
             }
         }
         self.infos.source.ready.next = self.finish.val() | !self.info_full.q.val();
@@ -181,6 +184,7 @@ impl<const W: usize> Logic for Unpack<W> {
             self.info_full.d.next = false;
             self.begun.d.next = false;
             self.done.d.next = 0.into();
+            self.lost.d.next = 0.into();
         }
     }
 }
