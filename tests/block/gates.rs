@@ -2,6 +2,7 @@
 
 mod control;
 mod dma;
+mod queue;
 
 use hematite_verilog::gate::{Cosim, Stats, Stimulus, lint, synth};
 use rust_hdl_core::prelude::*;
