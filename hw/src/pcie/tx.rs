@@ -71,20 +71,22 @@ impl<const W: usize> Logic for Tx<W> {
         if self.inside.q.val() {
             self.chosen.next = self.owner.q.val();
         }
-        self.out.sink.valid.next = false;
-        self.last.next = false;
+        self.out.sink.valid.next = self.inputs[0].valid.val();
+        self.last.next = self.inputs[0].last.val();
         self.out.sink.data.next = self.inputs[0].data.val();
         self.out.sink.side.next = self.inputs[0].side.val();
-        for i in 0..3 {
-            self.arbiter.wants[i].next = self.inputs[i].valid.val();
-            self.inputs[i].ready.next = false;
+        // The first is what the others override: one selection less.
+        for i in 1..3 {
             if self.chosen.val().index() == i {
                 self.out.sink.valid.next = self.inputs[i].valid.val();
                 self.last.next = self.inputs[i].last.val();
                 self.out.sink.data.next = self.inputs[i].data.val();
                 self.out.sink.side.next = self.inputs[i].side.val();
-                self.inputs[i].ready.next = self.out.sink.ready.val();
             }
+        }
+        for i in 0..3 {
+            self.arbiter.wants[i].next = self.inputs[i].valid.val();
+            self.inputs[i].ready.next = self.out.sink.ready.val() & (self.chosen.val().index() == i);
         }
         self.out.sink.last.next = self.last.val();
         self.taken.next = self.out.sink.valid.val() & self.out.sink.ready.val();
