@@ -4,6 +4,8 @@
 //! Floors, each seeing only those below it: `function`, `emit` > `pcie`, `virtio`, `queue`, `net` (never each
 //! other) > `port` > `prim`.
 
+pub mod emit;
+pub mod function;
 pub mod net;
 pub mod params;
 pub mod pcie;

@@ -8,6 +8,7 @@ pub mod model;
 pub mod monitor;
 pub mod pair;
 pub mod ring;
+pub mod rtl;
 pub mod root;
 pub mod seed;
 pub mod vfio_user;

@@ -1,0 +1,409 @@
+//! The function: every block, and how they are joined. No logic but wires.
+//! In: TLPs (`tlp_in`), frames (`frame_in`), `link_up`.   Out: TLPs (`tlp_out`), frames (`frame_out`), `busy`.
+//! Time and waits: the blocks' own.
+//! Spec: PCI Express base; virtio 1.4.
+
+use crate::params::Params;
+use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
+use crate::port::chain::{Done, Head, Published, Segment, Want};
+use crate::port::frame::{FrameLength, FrameSide};
+use crate::port::irq::Irq;
+use crate::port::mmio::MmioMaster;
+use crate::port::queue::{KickSource, QueueError};
+use crate::port::tlp::TlpSide;
+use crate::prim::beat::{BeatSink, BeatSource};
+use crate::prim::stream::StreamSource;
+use crate::queue::Direction;
+use crate::queue::supply::{CreditSource, SupplySource};
+use crate::{net, pcie, queue, virtio};
+use hematite_abi::feature;
+use rust_hdl_core::prelude::*;
+
+/// The virtio-net PCIe function, `W` bits wide.
+#[derive(LogicBlock)]
+pub struct Function<const W: usize> {
+    pub clock: Signal<In, Clock>,
+    /// Power-on and hot reset.
+    pub reset: Signal<In, Bit>,
+    pub tlp_in: BeatSink<W, TlpSide>,
+    pub tlp_out: BeatSource<W, TlpSide>,
+    /// From the wire.
+    pub frame_in: BeatSink<W, FrameSide>,
+    /// To the wire.
+    pub frame_out: BeatSource<W, FrameSide>,
+    pub link_up: Signal<In, Bit>,
+    /// Some block holds work: while it is low, clocking changes nothing.
+    pub busy: Signal<Out, Bit>,
+    // The TLP path: it lives through a function level reset.
+    rx: pcie::rx::Rx<W>,
+    completer: pcie::completer::Completer<W>,
+    tx: pcie::tx::Tx<W>,
+    config_space: pcie::config::Config,
+    share: pcie::share::Share,
+    quiesce: pcie::quiesce::Quiesce,
+    reader: pcie::reader::Reader<W>,
+    writer: pcie::writer::Writer<W>,
+    msix: pcie::msix::Msix<W>,
+    // Registers.
+    regions: virtio::regions::Regions,
+    common: virtio::common::Common,
+    queues: virtio::queues::Queues,
+    status: virtio::status::Status,
+    device_cfg: virtio::device_cfg::DeviceCfg,
+    isr: virtio::isr::Isr,
+    notify: virtio::notify::Notify,
+    errors: virtio::errors::Errors,
+    interrupts: virtio::interrupts::Interrupts,
+    inspection: virtio::inspection::Inspection,
+    // Queues.
+    tx_fetch: queue::fetch::Fetch<W>,
+    rx_fetch: queue::fetch::Fetch<W>,
+    cache: queue::cache::Cache,
+    tx_walk: queue::walk::Walk<W>,
+    rx_walk: queue::walk::Walk<W>,
+    used: queue::used::Used<W>,
+    suppress: queue::suppress::Suppress<W>,
+    // Frames.
+    net_tx: net::tx::Tx<W>,
+    place: net::place::Place,
+    net_rx: net::rx::Rx<W>,
+    tx_buffer: net::buffer::Buffer<W>,
+    rx_buffer: net::buffer::Buffer<W>,
+    data_reset: Signal<Local, Bit>,
+    function_reset: Signal<Local, Bit>,
+    data_busy: Signal<Local, Bit>,
+}
+
+impl<const W: usize> Function<W> {
+    /// `params.width` must be `W`.
+    pub fn new(params: &Params) -> Self {
+        assert_eq!(params.width, W, "{}: width", params.name);
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            tlp_in: Default::default(),
+            tlp_out: Default::default(),
+            frame_in: Default::default(),
+            frame_out: Default::default(),
+            link_up: Default::default(),
+            busy: Default::default(),
+            rx: pcie::rx::Rx::new(params),
+            completer: pcie::completer::Completer::new(params),
+            tx: pcie::tx::Tx::new(params),
+            config_space: pcie::config::Config::new(params),
+            share: Default::default(),
+            quiesce: Default::default(),
+            reader: pcie::reader::Reader::new(params, 6),
+            writer: pcie::writer::Writer::new(params, 3),
+            msix: pcie::msix::Msix::new(params),
+            regions: Default::default(),
+            common: virtio::common::Common::new(params),
+            queues: virtio::queues::Queues::new(params),
+            status: Default::default(),
+            device_cfg: virtio::device_cfg::DeviceCfg::new(params),
+            isr: Default::default(),
+            notify: virtio::notify::Notify::new(params),
+            errors: virtio::errors::Errors::new(params),
+            interrupts: Default::default(),
+            inspection: virtio::inspection::Inspection::new(params),
+            tx_fetch: queue::fetch::Fetch::new(params, Direction::Tx),
+            rx_fetch: queue::fetch::Fetch::new(params, Direction::Rx),
+            cache: queue::cache::Cache::new(params),
+            tx_walk: queue::walk::Walk::new(params, Direction::Tx),
+            rx_walk: queue::walk::Walk::new(params, Direction::Rx),
+            used: queue::used::Used::new(params),
+            suppress: queue::suppress::Suppress::new(params),
+            net_tx: net::tx::Tx::new(params),
+            place: net::place::Place::new(params),
+            net_rx: net::rx::Rx::new(params),
+            tx_buffer: net::buffer::Buffer::new(params),
+            rx_buffer: net::buffer::Buffer::new(params),
+            data_reset: Default::default(),
+            function_reset: Default::default(),
+            data_busy: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize> Logic for Function<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        // Clocks and resets.
+        clock!(self, clock, rx, completer, tx, config_space, quiesce, reader, writer, msix);
+        clock!(self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts, inspection);
+        clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress);
+        clock!(self, clock, net_tx, place, net_rx, tx_buffer, rx_buffer);
+        self.data_reset.next = self.quiesce.data_reset.val();
+        self.function_reset.next = self.quiesce.function_reset.val();
+        self.rx.reset.next = self.reset.val();
+        self.completer.reset.next = self.reset.val();
+        self.tx.reset.next = self.reset.val();
+        self.quiesce.reset.next = self.reset.val();
+        self.regions.reset.next = self.reset.val();
+        self.tx_buffer.reset.next = self.reset.val();
+        self.config_space.reset.next = self.function_reset.val();
+        self.reader.reset.next = self.function_reset.val();
+        self.writer.reset.next = self.function_reset.val();
+        self.msix.reset.next = self.function_reset.val();
+        self.status.reset.next = self.function_reset.val();
+        self.inspection.reset.next = self.function_reset.val();
+        self.device_cfg.reset.next = self.data_reset.val();
+        self.common.reset.next = self.data_reset.val();
+        self.queues.reset.next = self.data_reset.val();
+        self.isr.reset.next = self.data_reset.val();
+        self.notify.reset.next = self.data_reset.val();
+        self.errors.reset.next = self.data_reset.val();
+        self.interrupts.reset.next = self.data_reset.val();
+        self.tx_fetch.reset.next = self.data_reset.val();
+        self.rx_fetch.reset.next = self.data_reset.val();
+        self.cache.reset.next = self.data_reset.val();
+        self.tx_walk.reset.next = self.data_reset.val();
+        self.rx_walk.reset.next = self.data_reset.val();
+        self.used.reset.next = self.data_reset.val();
+        self.suppress.reset.next = self.data_reset.val();
+        self.net_tx.reset.next = self.data_reset.val();
+        self.place.reset.next = self.data_reset.val();
+        self.net_rx.reset.next = self.data_reset.val();
+        self.rx_buffer.reset.next = self.data_reset.val();
+        self.rx_buffer.abort.next = false;
+        self.tx_buffer.abort.next = self.data_reset.val();
+        self.reader.drain.next = self.data_reset.val();
+        self.writer.drain.next = self.data_reset.val();
+        self.quiesce.flr.next = self.config_space.flr.val();
+        self.quiesce.device_reset.next = self.status.device_reset.val();
+        self.quiesce.dma_busy.next = self.reader.busy.val() | self.writer.busy.val() | self.tx.busy.val() | self.msix.busy.val();
+        self.quiesce.completer_busy.next = self.completer.busy.val();
+        self.quiesce.sweep_busy.next = self.queues.busy.val();
+        self.status.quiet.next = self.quiesce.quiet.val();
+
+        // TLPs.
+        BeatSink::<W, TlpSide>::link(&mut self.tlp_in, &mut self.rx.tlp);
+        BeatSource::<W, TlpSide>::join(&mut self.rx.request, &mut self.completer.request);
+        BeatSource::<W, TlpSide>::join(&mut self.rx.completion, &mut self.reader.completion);
+        BeatSource::<W, TlpSide>::join(&mut self.completer.completion, &mut self.tx.inputs[0]);
+        BeatSource::<W, TlpSide>::join(&mut self.writer.tlp, &mut self.tx.inputs[1]);
+        BeatSource::<W, TlpSide>::join(&mut self.reader.tlp, &mut self.tx.inputs[2]);
+        BeatSource::<W, TlpSide>::link(&mut self.tlp_out, &mut self.tx.tlp);
+        self.writer.sent.next = self.tx.sent[1].val();
+        self.completer.settings.next = self.config_space.settings.val();
+        self.reader.settings.next = self.config_space.settings.val();
+        self.writer.settings.next = self.config_space.settings.val();
+        self.msix.settings.next = self.config_space.settings.val();
+        self.config_space.pending.next = self.reader.busy.val();
+        self.config_space.unsupported.next = self.completer.count_unsupported.val();
+        self.config_space.captured.next = self.completer.captured.val();
+
+        // Registers.
+        MmioMaster::join(&mut self.completer.cfg, &mut self.config_space.access);
+        MmioMaster::join(&mut self.completer.bar, &mut self.share.bar);
+        MmioMaster::join(&mut self.config_space.window, &mut self.share.window);
+        MmioMaster::join(&mut self.share.access, &mut self.regions.access);
+        MmioMaster::join(&mut self.regions.common, &mut self.common.access);
+        MmioMaster::join(&mut self.common.queue_access, &mut self.queues.access);
+        MmioMaster::join(&mut self.regions.isr, &mut self.isr.access);
+        MmioMaster::join(&mut self.regions.device, &mut self.device_cfg.access);
+        MmioMaster::join(&mut self.regions.notify, &mut self.notify.access);
+        MmioMaster::join(&mut self.regions.msix, &mut self.msix.access);
+        MmioMaster::join(&mut self.regions.inspection, &mut self.inspection.access);
+        self.queues.queue_select.next = self.common.queue_select.val();
+        self.queues.quiet.next = !self.data_busy.val() & !self.reader.busy.val() & !self.writer.busy.val() & !self.tx.busy.val();
+        self.common.status.next = self.status.device_status.val();
+        self.common.generation.next = self.device_cfg.generation.val();
+        self.common.features_fixed.next = self.status.features_fixed.val();
+        self.status.write.next = self.common.status_write.val();
+        self.status.value.next = self.common.status_value.val();
+        self.status.features_good.next = self.common.features_good.val();
+        self.status.failed.next = self.errors.failed.val();
+        self.device_cfg.link_up.next = self.link_up.val();
+        self.notify.driver_ok.next = self.status.driver_ok.val();
+        self.notify.enable.next = self.queues.control.enable.val();
+        self.notify.enable_queue.next = self.queues.control.settings.val().queue;
+
+        // Interrupts.
+        StreamSource::<Published>::join(&mut self.used.published, &mut self.suppress.published);
+        StreamSource::<Published>::join(&mut self.suppress.irq, &mut self.interrupts.queue_irq);
+        StreamSource::<Irq>::join(&mut self.interrupts.irq, &mut self.msix.irq);
+        self.used.notified.next = self.writer.notified.val();
+        self.interrupts.config_change.next = self.status.config_change.val() | (self.device_cfg.config_change.val() & self.status.driver_ok.val());
+        self.interrupts.config_vector.next = self.common.config_vector.val();
+        self.queues.irq_queue.next = self.interrupts.lookup_queue.val();
+        self.interrupts.lookup_vector.next = self.queues.irq_vector.val();
+        self.isr.queue_event.next = self.interrupts.queue_event.val();
+        self.isr.config_event.next = self.interrupts.config_event.val();
+
+        // Queues: settings and doorbells go to everyone.
+        self.tx_fetch.control.enable.next = self.queues.control.enable.val();
+        self.tx_fetch.control.clear.next = self.queues.control.clear.val();
+        self.tx_fetch.control.settings.next = self.queues.control.settings.val();
+        self.tx_fetch.control.fence.next = self.queues.control.fence.val();
+        self.rx_fetch.control.enable.next = self.queues.control.enable.val();
+        self.rx_fetch.control.clear.next = self.queues.control.clear.val();
+        self.rx_fetch.control.settings.next = self.queues.control.settings.val();
+        self.rx_fetch.control.fence.next = self.queues.control.fence.val();
+        self.cache.control.enable.next = self.queues.control.enable.val();
+        self.cache.control.clear.next = self.queues.control.clear.val();
+        self.cache.control.settings.next = self.queues.control.settings.val();
+        self.cache.control.fence.next = self.queues.control.fence.val();
+        self.tx_walk.control.enable.next = self.queues.control.enable.val();
+        self.tx_walk.control.clear.next = self.queues.control.clear.val();
+        self.tx_walk.control.settings.next = self.queues.control.settings.val();
+        self.tx_walk.control.fence.next = self.queues.control.fence.val();
+        self.rx_walk.control.enable.next = self.queues.control.enable.val();
+        self.rx_walk.control.clear.next = self.queues.control.clear.val();
+        self.rx_walk.control.settings.next = self.queues.control.settings.val();
+        self.rx_walk.control.fence.next = self.queues.control.fence.val();
+        self.used.control.enable.next = self.queues.control.enable.val();
+        self.used.control.clear.next = self.queues.control.clear.val();
+        self.used.control.settings.next = self.queues.control.settings.val();
+        self.used.control.fence.next = self.queues.control.fence.val();
+        self.suppress.control.enable.next = self.queues.control.enable.val();
+        self.suppress.control.clear.next = self.queues.control.clear.val();
+        self.suppress.control.settings.next = self.queues.control.settings.val();
+        self.suppress.control.fence.next = self.queues.control.fence.val();
+        self.tx_fetch.kick.valid.next = self.notify.kick.valid.val();
+        self.tx_fetch.stop.valid.next = self.errors.stop.valid.val();
+        self.tx_fetch.kick.queue.next = self.notify.kick.queue.val();
+        self.tx_fetch.stop.queue.next = self.errors.stop.queue.val();
+        self.rx_fetch.kick.valid.next = self.notify.kick.valid.val();
+        self.rx_fetch.stop.valid.next = self.errors.stop.valid.val();
+        self.rx_fetch.kick.queue.next = self.notify.kick.queue.val();
+        self.rx_fetch.stop.queue.next = self.errors.stop.queue.val();
+
+        // Transmission.
+        StreamSource::<Head>::join(&mut self.tx_fetch.head, &mut self.tx_walk.head);
+        StreamSource::<Segment>::join(&mut self.tx_walk.segment, &mut self.net_tx.segment);
+        BeatSource::<W, FrameSide>::join(&mut self.net_tx.frame, &mut self.tx_buffer.sink);
+        BeatSource::<W, FrameSide>::link(&mut self.frame_out, &mut self.tx_buffer.source);
+        self.tx_buffer.length.ready.next = true;
+        self.net_tx.read_bytes.next = self.config_space.settings.val().read_bytes;
+        self.tx_fetch.credit.valid.next = false;
+        self.tx_fetch.credit.queue.next = 0.into();
+        self.tx_fetch.credit.total.next = 0.into();
+        self.tx_fetch.supply.queue.next = 0.into();
+
+        // Reception.
+        BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.rx_buffer.sink);
+        StreamSource::<FrameLength>::join(&mut self.rx_buffer.length, &mut self.place.length);
+        StreamSource::<Want>::join(&mut self.place.want, &mut self.cache.want);
+        KickSource::join(&mut self.place.commit, &mut self.cache.commit);
+        StreamSource::<Head>::join(&mut self.rx_fetch.head, &mut self.cache.head);
+        CreditSource::join(&mut self.cache.credit, &mut self.rx_fetch.credit);
+        SupplySource::join(&mut self.rx_fetch.supply, &mut self.cache.supply);
+        StreamSource::<Head>::join(&mut self.cache.answer, &mut self.rx_walk.head);
+        StreamSource::<Segment>::join(&mut self.rx_walk.segment, &mut self.place.segment);
+        StreamSource::<Segment>::join(&mut self.place.place, &mut self.net_rx.place);
+        StreamSource::<net::place::Job>::join(&mut self.place.job, &mut self.net_rx.job);
+        BeatSource::<W, FrameSide>::join(&mut self.rx_buffer.source, &mut self.net_rx.frame);
+        self.net_rx.payload_bytes.next = self.config_space.settings.val().payload_bytes;
+        self.place.enabled.next = self.status.driver_ok.val() & self.queues.enabled.val().get_bit(0);
+        self.place.fence.next = self.queues.control.fence.val();
+        self.place.mergeable.next = self.common.accepted0.val().get_bit(feature::MRG_RXBUF);
+
+        // DMA.
+        StreamSource::<ReadRequest>::join(&mut self.net_tx.request, &mut self.reader.requests[0]);
+        StreamSource::<ReadRequest>::join(&mut self.tx_fetch.request, &mut self.reader.requests[1]);
+        StreamSource::<ReadRequest>::join(&mut self.rx_fetch.request, &mut self.reader.requests[2]);
+        StreamSource::<ReadRequest>::join(&mut self.tx_walk.request, &mut self.reader.requests[3]);
+        StreamSource::<ReadRequest>::join(&mut self.rx_walk.request, &mut self.reader.requests[4]);
+        StreamSource::<ReadRequest>::join(&mut self.suppress.request, &mut self.reader.requests[5]);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[0], &mut self.net_tx.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[1], &mut self.tx_fetch.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[2], &mut self.rx_fetch.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[3], &mut self.tx_walk.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[4], &mut self.rx_walk.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[5], &mut self.suppress.reply);
+        BeatSource::<W, WriteSide>::join(&mut self.net_rx.write, &mut self.writer.writes[0]);
+        BeatSource::<W, WriteSide>::join(&mut self.used.write, &mut self.writer.writes[1]);
+        BeatSource::<W, WriteSide>::join(&mut self.msix.write, &mut self.writer.writes[2]);
+        StreamSource::<Done>::join(&mut self.net_rx.done, &mut self.used.done[0]);
+        StreamSource::<Done>::join(&mut self.net_tx.done, &mut self.used.done[1]);
+
+        // Errors.
+        StreamSource::<QueueError>::join(&mut self.tx_fetch.error, &mut self.errors.errors[0]);
+        StreamSource::<QueueError>::join(&mut self.rx_fetch.error, &mut self.errors.errors[1]);
+        StreamSource::<QueueError>::join(&mut self.tx_walk.error, &mut self.errors.errors[2]);
+        StreamSource::<QueueError>::join(&mut self.rx_walk.error, &mut self.errors.errors[3]);
+        StreamSource::<QueueError>::join(&mut self.net_tx.error, &mut self.errors.errors[4]);
+        StreamSource::<QueueError>::join(&mut self.suppress.error, &mut self.errors.errors[5]);
+
+        // Inspection.
+        self.inspection.settings_data.next = self.queues.inspect_data.val();
+        self.inspection.settings_ready.next = self.queues.inspect_ready.val();
+        self.queues.inspect_addr.next = self.inspection.settings_addr.val();
+        self.inspection.enabled.next = self.queues.enabled.val();
+        self.errors.inspect_queue.next = self.inspection.queue.val();
+        self.inspection.error.next = self.errors.inspect_code.val();
+        self.tx_fetch.probe_queue.next = self.inspection.queue.val();
+        self.inspection.tx_seen.next = self.tx_fetch.probe_seen.val();
+        self.inspection.tx_taken.next = self.tx_fetch.probe_taken.val();
+        self.rx_fetch.probe_queue.next = self.inspection.queue.val();
+        self.inspection.rx_seen.next = self.rx_fetch.probe_seen.val();
+        self.inspection.rx_taken.next = self.rx_fetch.probe_taken.val();
+        self.used.probe_queue.next = self.inspection.queue.val();
+        self.inspection.used_idx.next = self.used.probe_used.val();
+        self.inspection.failed.next = self.errors.failed.val();
+        self.inspection.failed_queue.next = self.errors.stop.queue.val();
+        self.inspection.failed_code.next = self.errors.failed_code.val();
+        self.inspection.active.next = self.data_busy.val();
+        self.inspection.resetting.next = self.data_reset.val();
+        self.inspection.tx_bytes.next = self.tx_buffer.count_bytes.val();
+        self.inspection.rx_bytes.next = self.rx_buffer.count_bytes.val();
+        self.inspection.events.next.tx_frames = self.net_tx.count_frames.val();
+        self.inspection.events.next.rx_frames = self.net_rx.count_frames.val();
+        self.inspection.events.next.rx_no_buffer = self.place.count_no_buffer.val();
+        self.inspection.events.next.rx_dropped = self.place.count_dropped.val();
+        self.inspection.events.next.tx_dropped_short = self.net_tx.count_short.val();
+        self.inspection.events.next.tx_dropped_long = self.net_tx.count_long.val();
+        self.inspection.events.next.tlp_in = self.rx.count_tlp_in.val();
+        self.inspection.events.next.tlp_out = self.tx.count_tlp_out.val();
+        self.inspection.events.next.tlp_malformed = self.rx.count_malformed.val();
+        self.inspection.events.next.tlp_unsupported = self.completer.count_unsupported.val();
+        self.inspection.events.next.cpl_unexpected = self.reader.count_cpl_unexpected.val();
+        self.inspection.events.next.cpl_timeout = self.reader.count_cpl_timeout.val();
+        self.inspection.events.next.cpl_error = self.reader.count_cpl_error.val();
+        self.inspection.events.next.irq_sent = self.msix.count_irq_sent.val();
+        self.inspection.events.next.irq_masked = self.msix.count_irq_masked.val();
+        self.inspection.events.next.kicks = self.notify.count_kicks.val();
+        self.inspection.events.next.kicks_ignored = self.notify.count_ignored.val();
+        self.inspection.events.next.queue_errors = self.errors.failed.val();
+        self.inspection.events.next.tx_bytes_lo = false;
+        self.inspection.events.next.tx_bytes_hi = false;
+        self.inspection.events.next.rx_bytes_lo = false;
+        self.inspection.events.next.rx_bytes_hi = false;
+        self.inspection.events.next.tlp_aborted = self.completer.count_aborted.val();
+        self.inspection.events.next.tlp_poisoned = self.completer.count_poisoned.val();
+        self.inspection.events.next.irq_suppressed = false;
+        self.inspection.events.next.dma_reads = false;
+        self.inspection.events.next.dma_writes = false;
+        self.inspection.events.next.device_resets = false;
+        self.inspection.events.next.queue_resets = false;
+        self.inspection.events.next.spare_29 = false;
+        self.inspection.events.next.spare_30 = false;
+        self.inspection.events.next.spare_31 = false;
+
+        // Who holds work.
+        self.data_busy.next = self.tx_fetch.busy.val()
+            | self.rx_fetch.busy.val()
+            | self.tx_walk.busy.val()
+            | self.rx_walk.busy.val()
+            | self.net_tx.busy.val()
+            | self.place.busy.val()
+            | self.net_rx.busy.val()
+            | self.used.busy.val()
+            | self.suppress.busy.val()
+            | self.interrupts.busy.val();
+        self.busy.next = self.data_busy.val()
+            | self.rx.busy.val()
+            | self.completer.busy.val()
+            | self.tx.busy.val()
+            | self.reader.busy.val()
+            | self.writer.busy.val()
+            | self.msix.busy.val()
+            | self.quiesce.busy.val()
+            | self.queues.control.fence.val()
+            | self.notify.busy.val()
+            | self.rx_buffer.busy.val()
+            | self.tx_buffer.busy.val()
+            | self.reset.val();
+    }
+}

@@ -1,0 +1,192 @@
+// Clocks one instance of the function: queues of beats at its four streams, so that many cycles go by in one call.
+// Included once per parameter set, with SET, MODEL and WIDTH defined.
+#include "shim.h"
+#include "verilated.h"
+#include "verilated_fst_c.h"
+#include <cstring>
+#include <deque>
+#include <memory>
+
+#define JOIN2(a, b) hematite_##a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define FN(name) JOIN(SET, name)
+
+namespace {
+// What must not change between two cycles while a stream waits.
+struct Held {
+    bool waiting = false;
+    HematiteBeat beat{};
+};
+
+struct JOIN(SET, instance) {
+    VerilatedContext context;
+    MODEL top;
+    std::unique_ptr<VerilatedFstC> trace;
+    std::deque<HematiteBeat> tlp_in, tlp_out, frame_in, frame_out;
+    uint64_t cycle = 0;
+    uint64_t random = 0;
+    uint32_t stall = 0;  // of 256
+    uint64_t violations = 0;
+    bool offer_tlp = false, offer_frame = false;
+    uint32_t packets_out = 0;
+    Held held_tlp, held_frame;
+
+    JOIN(SET, instance)() : top(&context, "hematite") {
+        top.clock = 0;
+        top.reset = 1;
+        top.link_up = 1;
+    }
+    bool roll() {
+        if (!stall) return false;
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        return (random & 255) < stall;
+    }
+    void watch(Held& held, bool valid, bool ready, const HematiteBeat& beat) {
+        if (held.waiting && !top.reset && (!valid || memcmp(&held.beat, &beat, sizeof beat))) violations++;
+        held.waiting = valid && !ready && !top.reset;
+        held.beat = beat;
+    }
+    void one() {
+        // A beat once offered stays offered.
+        offer_tlp = !tlp_in.empty() && (offer_tlp || !roll());
+        offer_frame = !frame_in.empty() && (offer_frame || !roll());
+        top.tlp_in_valid = offer_tlp;
+        if (offer_tlp) {
+            const HematiteBeat& b = tlp_in.front();
+            memcpy(&top.tlp_in_data, b.data, WIDTH / 8);
+            memcpy(&top.tlp_in_side, b.header, 16);
+            ((uint32_t*)&top.tlp_in_side)[4] = b.error;
+            top.tlp_in_last = b.last;
+        }
+        top.frame_in_valid = offer_frame;
+        if (offer_frame) {
+            const HematiteBeat& b = frame_in.front();
+            memcpy(&top.frame_in_data, b.data, WIDTH / 8);
+            top.frame_in_side = b.count | b.error << 7;
+            top.frame_in_last = b.last;
+        }
+        top.tlp_out_ready = !roll();
+        top.frame_out_ready = !roll();
+        top.clock = 0;
+        top.eval();
+        if (trace) trace->dump(cycle * 10);
+
+        if (offer_tlp && top.tlp_in_ready) {
+            tlp_in.pop_front();
+            offer_tlp = false;
+        }
+        if (offer_frame && top.frame_in_ready) {
+            frame_in.pop_front();
+            offer_frame = false;
+        }
+        if (top.tlp_out_valid || held_tlp.waiting) {
+            HematiteBeat b{};
+            memcpy(b.data, &top.tlp_out_data, WIDTH / 8);
+            memcpy(b.header, &top.tlp_out_side, 16);
+            b.error = ((uint32_t*)&top.tlp_out_side)[4] & 1;
+            b.last = top.tlp_out_last;
+            watch(held_tlp, top.tlp_out_valid, top.tlp_out_ready, b);
+            if (top.tlp_out_valid && top.tlp_out_ready && !top.reset) {
+                tlp_out.push_back(b);
+                packets_out += b.last;
+            }
+        }
+        if (top.frame_out_valid || held_frame.waiting) {
+            HematiteBeat b{};
+            memcpy(b.data, &top.frame_out_data, WIDTH / 8);
+            b.count = top.frame_out_side & 127;
+            b.error = top.frame_out_side >> 7;
+            b.last = top.frame_out_last;
+            watch(held_frame, top.frame_out_valid, top.frame_out_ready, b);
+            if (top.frame_out_valid && top.frame_out_ready && !top.reset) {
+                frame_out.push_back(b);
+                packets_out += b.last;
+            }
+        }
+        top.clock = 1;
+        top.eval();
+        if (trace) trace->dump(cycle * 10 + 5);
+        cycle++;
+    }
+};
+using Instance = JOIN(SET, instance);
+}  // namespace
+
+extern "C" {
+void* FN(new)() { return new Instance; }
+void FN(delete)(void* p) {
+    Instance* m = (Instance*)p;
+    if (m->trace) m->trace->close();
+    m->top.final();
+    delete m;
+}
+// PCIe reset for `cycles`; what is queued at the streams is gone.
+void FN(reset)(void* p, uint64_t cycles) {
+    Instance* m = (Instance*)p;
+    m->tlp_in.clear();
+    m->tlp_out.clear();
+    m->frame_in.clear();
+    m->frame_out.clear();
+    m->offer_tlp = m->offer_frame = false;
+    m->packets_out = 0;
+    m->top.reset = 1;
+    while (cycles--) m->one();
+    m->top.reset = 0;
+    m->held_tlp.waiting = m->held_frame.waiting = false;
+}
+// Up to `most` cycles; fewer if `stop` and a packet has come out whole. Returns how many.
+uint64_t FN(step)(void* p, uint64_t most, int stop) {
+    Instance* m = (Instance*)p;
+    uint64_t n = 0;
+    while (n < most) {
+        m->one();
+        n++;
+        if (stop && m->packets_out) break;
+    }
+    return n;
+}
+void FN(put_tlp)(void* p, const HematiteBeat* b) { ((Instance*)p)->tlp_in.push_back(*b); }
+void FN(put_frame)(void* p, const HematiteBeat* b) { ((Instance*)p)->frame_in.push_back(*b); }
+static int take(std::deque<HematiteBeat>& from, uint32_t& packets, HematiteBeat* b) {
+    if (from.empty()) return 0;
+    *b = from.front();
+    from.pop_front();
+    packets -= b->last;
+    return 1;
+}
+int FN(take_tlp)(void* p, HematiteBeat* b) {
+    Instance* m = (Instance*)p;
+    return take(m->tlp_out, m->packets_out, b);
+}
+int FN(take_frame)(void* p, HematiteBeat* b) {
+    Instance* m = (Instance*)p;
+    return take(m->frame_out, m->packets_out, b);
+}
+uint64_t FN(cycle)(void* p) { return ((Instance*)p)->cycle; }
+int FN(busy)(void* p) {
+    Instance* m = (Instance*)p;
+    return m->top.busy || !m->tlp_in.empty() || !m->frame_in.empty();
+}
+uint64_t FN(violations)(void* p) { return ((Instance*)p)->violations; }
+void FN(stall)(void* p, uint64_t seed, uint32_t of_256) {
+    Instance* m = (Instance*)p;
+    m->random = seed | 1;
+    m->stall = of_256;
+}
+void FN(link)(void* p, int up) { ((Instance*)p)->top.link_up = up; }
+int FN(trace)(void* p, const char* file) {
+    Instance* m = (Instance*)p;
+    if (m->trace) m->trace->close();
+    m->context.traceEverOn(true);
+    m->trace = std::make_unique<VerilatedFstC>();
+    m->top.trace(m->trace.get(), 99);
+    m->trace->open(file);
+    return m->trace->isOpen();
+}
+void FN(flush)(void* p) {
+    Instance* m = (Instance*)p;
+    if (m->trace) m->trace->flush();
+}
+}
