@@ -4,8 +4,8 @@
 //! Spec: PCI Express base; virtio 1.4.
 
 use crate::params::Params;
-use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
 use crate::port::chain::{Done, Head, Published, Segment, Want};
+use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
 use crate::port::frame::{FrameLength, FrameSide};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
@@ -130,7 +130,10 @@ impl<const W: usize> Logic for Function<W> {
     fn update(&mut self) {
         // Clocks and resets.
         clock!(self, clock, rx, completer, tx, config_space, quiesce, reader, writer, msix);
-        clock!(self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts, inspection);
+        clock!(
+            self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
+            inspection
+        );
         clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress);
         clock!(self, clock, net_tx, place, net_rx, tx_buffer, rx_buffer);
         self.data_reset.next = self.quiesce.data_reset.val();
@@ -171,7 +174,8 @@ impl<const W: usize> Logic for Function<W> {
         self.writer.drain.next = self.data_reset.val();
         self.quiesce.flr.next = self.config_space.flr.val();
         self.quiesce.device_reset.next = self.status.device_reset.val();
-        self.quiesce.dma_busy.next = self.reader.busy.val() | self.writer.busy.val() | self.tx.busy.val() | self.msix.busy.val();
+        self.quiesce.dma_busy.next =
+            self.reader.busy.val() | self.writer.busy.val() | self.tx.busy.val() | self.msix.busy.val();
         self.quiesce.completer_busy.next = self.completer.busy.val();
         self.quiesce.sweep_busy.next = self.queues.busy.val();
         self.status.quiet.next = self.quiesce.quiet.val();
@@ -206,7 +210,8 @@ impl<const W: usize> Logic for Function<W> {
         MmioMaster::join(&mut self.regions.msix, &mut self.msix.access);
         MmioMaster::join(&mut self.regions.inspection, &mut self.inspection.access);
         self.queues.queue_select.next = self.common.queue_select.val();
-        self.queues.quiet.next = !self.data_busy.val() & !self.reader.busy.val() & !self.writer.busy.val() & !self.tx.busy.val();
+        self.queues.quiet.next =
+            !self.data_busy.val() & !self.reader.busy.val() & !self.writer.busy.val() & !self.tx.busy.val();
         self.common.status.next = self.status.device_status.val();
         self.common.generation.next = self.device_cfg.generation.val();
         self.common.features_fixed.next = self.status.features_fixed.val();
@@ -224,7 +229,8 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<Published>::join(&mut self.suppress.irq, &mut self.interrupts.queue_irq);
         StreamSource::<Irq>::join(&mut self.interrupts.irq, &mut self.msix.irq);
         self.used.notified.next = self.writer.notified.val();
-        self.interrupts.config_change.next = self.status.config_change.val() | (self.device_cfg.config_change.val() & self.status.driver_ok.val());
+        self.interrupts.config_change.next = self.status.config_change.val()
+            | (self.device_cfg.config_change.val() & self.status.driver_ok.val());
         self.interrupts.config_vector.next = self.common.config_vector.val();
         self.queues.irq_queue.next = self.interrupts.lookup_queue.val();
         self.interrupts.lookup_vector.next = self.queues.irq_vector.val();

@@ -51,7 +51,7 @@ impl Params {
         pairs: 4,
         tags: 32,
         read_bytes: 512,
-        ready_heads: 16,
+        ready_heads: 32,
         buffer_bytes: 16384,
         ..Params::TINY
     };

@@ -25,7 +25,10 @@ impl Rtl {
     /// An instance, out of reset; or which sets there are.
     pub fn new(params: &str) -> Result<Rtl, String> {
         let model = Model::new(params).ok_or_else(|| {
-            format!("no RTL of parameter set {params} in this build: there are {}", hematite_verilated::sets().join(", "))
+            format!(
+                "no RTL of parameter set {params} in this build: there are {}",
+                hematite_verilated::sets().join(", ")
+            )
         })?;
         let name = format!("rtl {params}");
         let mut rtl = Rtl {
@@ -42,7 +45,11 @@ impl Rtl {
 
     /// Records every signal to an FST file from now on.
     pub fn trace(&mut self, file: &Path) -> Result<(), String> {
-        if self.model.trace(file) { Ok(()) } else { Err(format!("cannot write the trace {}", file.display())) }
+        if self.model.trace(file) {
+            Ok(())
+        } else {
+            Err(format!("cannot write the trace {}", file.display()))
+        }
     }
 
     /// Brings the trace to its file.

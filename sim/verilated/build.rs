@@ -52,7 +52,11 @@ fn build() {
             }
             // What runs once, or only while a trace is written, is not worth the compiler's time.
             let once = file.contains("Slow") || file.contains("Trace") || file.contains("ConstPool");
-            if once { slow.file(entry.path()) } else { fast.file(entry.path()) };
+            if once {
+                slow.file(entry.path())
+            } else {
+                fast.file(entry.path())
+            };
         }
         fast.include(&folder);
         slow.include(&folder);
@@ -92,7 +96,10 @@ fn bindings(params: &Params, name: &str) -> String {
     for (function, signature) in FUNCTIONS {
         text += &format!("    fn hematite_{name}_{function}{signature};\n");
     }
-    text += &format!("}}\nstatic {0}: Set = Set {{\n    name: \"{0}\",\n    width: {1},\n", params.name, params.width);
+    text += &format!(
+        "}}\nstatic {0}: Set = Set {{\n    name: \"{0}\",\n    width: {1},\n",
+        params.name, params.width
+    );
     for (function, _) in FUNCTIONS {
         text += &format!("    {function}: hematite_{name}_{function},\n");
     }
@@ -112,7 +119,10 @@ fn verilator() -> (PathBuf, PathBuf) {
         return (program, root.into());
     }
     let asked = Command::new(&program).arg("--getenv").arg("VERILATOR_ROOT").output().unwrap_or_else(|e| {
-        panic!("run {}: {e}: install Verilator 5 (Debian: apt-get install verilator), or set VERILATOR", program.display())
+        panic!(
+            "run {}: {e}: install Verilator 5 (Debian: apt-get install verilator), or set VERILATOR",
+            program.display()
+        )
     });
     let root = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
     assert!(!root.is_empty(), "{} --getenv VERILATOR_ROOT says nothing", program.display());
@@ -121,7 +131,17 @@ fn verilator() -> (PathBuf, PathBuf) {
 
 fn verilate(verilator: &Path, here: &Path, source: &Path, folder: &Path, name: &str) {
     let said = Command::new(verilator)
-        .args(["--cc", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--trace-fst"])
+        .args([
+            "--cc",
+            "--no-timing",
+            "-O3",
+            "--x-assign",
+            "fast",
+            "--x-initial",
+            "fast",
+            "--noassert",
+            "--trace-fst",
+        ])
         .args(["--output-split", "20000", "--output-split-cfuncs", "400"])
         .args(["-Wall", "--top-module", "hematite", "--prefix"])
         .arg(format!("V{name}"))
@@ -136,7 +156,9 @@ fn verilate(verilator: &Path, here: &Path, source: &Path, folder: &Path, name: &
 
 /// The shim of one set.
 fn shim(name: &str, width: usize) -> String {
-    format!("#define SET {name}\n#define MODEL V{name}\n#define WIDTH {width}\n#include \"V{name}.h\"\n#include \"shim.cpp\"\n")
+    format!(
+        "#define SET {name}\n#define MODEL V{name}\n#define WIDTH {width}\n#include \"V{name}.h\"\n#include \"shim.cpp\"\n"
+    )
 }
 
 /// A compiler of Verilator's C++.

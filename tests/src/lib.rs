@@ -7,6 +7,7 @@ use hematite_sim::Device;
 use hematite_sim::driver::{self, Driver, DriverError, Options};
 use hematite_sim::model::Model;
 use hematite_sim::root::{LinkModel, Message, Root, Windows};
+use hematite_sim::rtl::Rtl;
 use hematite_sim::seed::Seed;
 
 /// Makes a body of the device.
@@ -17,12 +18,20 @@ pub fn model() -> Box<dyn Device> {
     Box::new(Model::default())
 }
 
+/// The RTL of parameter set SIM.
+pub fn rtl() -> Box<dyn Device> {
+    Box::new(Rtl::new("SIM").expect("SIM is in every build"))
+}
+
 /// Runs each test on every body. A test is a `fn(Make)`; a body more is a module more here.
 #[macro_export]
 macro_rules! on_bodies {
     ($($test:ident),* $(,)?) => {
         mod model {
             $(#[test] fn $test() { super::$test($crate::model) })*
+        }
+        mod rtl {
+            $(#[test] fn $test() { super::$test($crate::rtl) })*
         }
     };
 }

@@ -14,6 +14,7 @@ use hematite_sim::Device;
 use hematite_sim::model::Model;
 use hematite_sim::root::complex::Root;
 use hematite_sim::root::link::LinkModel;
+use hematite_sim::rtl::Rtl;
 use hematite_sim::seed;
 use hematite_sim::vfio_user::dma::GuestMemory;
 use hematite_sim::vfio_user::regions::{Function, MsixMode};
@@ -41,6 +42,8 @@ enum Command {
 /// Which body the function has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Body {
+    /// The hardware, run by Verilator
+    Rtl,
     /// Plain untimed Rust
     Model,
 }
@@ -65,7 +68,7 @@ struct Serve {
     #[arg(long, default_value = "SIM")]
     params: String,
     /// The function's body
-    #[arg(long, value_enum, default_value = "model")]
+    #[arg(long, value_enum, default_value = "rtl")]
     device: Body,
     /// The far end: stack (a small network, 10.0.2.2), tap:NAME, pcap:FILE (played back) or loop
     #[arg(long, default_value = "stack")]
@@ -102,6 +105,13 @@ fn read_seed(text: &str) -> Result<u64, String> {
 
 fn device(serve: &Serve) -> Result<Box<dyn Device>> {
     match serve.device {
+        Body::Rtl => {
+            let mut rtl = Rtl::new(&serve.params).map_err(anyhow::Error::msg)?;
+            if let Some(path) = &serve.trace {
+                rtl.trace(path).map_err(anyhow::Error::msg)?;
+            }
+            Ok(Box::new(rtl))
+        }
         Body::Model => {
             if let Some(path) = &serve.trace {
                 bail!("--trace {}: the model has no signals; only an RTL body has", path.display());
