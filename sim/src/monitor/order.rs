@@ -27,8 +27,9 @@ struct State {
     elements: BTreeMap<u16, (u32, u32)>,
     /// Buffers which the device may write, by chain, and the bytes it has written to them.
     buffers: BTreeMap<u16, (Vec<Range<u64>>, u64)>,
-    /// The index has moved since the last message.
-    news: bool,
+    /// How often the index has moved without a message: the device asks the driver once for each move, and may ask ahead,
+    /// so several moves may be followed by as many messages.
+    news: u32,
 }
 
 /// Follows the writes of the device into registered queues.
@@ -40,7 +41,7 @@ pub struct QueueOrder {
 impl QueueOrder {
     /// The driver enables queue `number`; indices start at 0.
     pub fn watch(&mut self, number: u16, queue: Watched) {
-        let state = State { queue, idx: 0, elements: BTreeMap::new(), buffers: BTreeMap::new(), news: false };
+        let state = State { queue, idx: 0, elements: BTreeMap::new(), buffers: BTreeMap::new(), news: 0 };
         self.queues.insert(number, state);
     }
 
@@ -82,12 +83,10 @@ impl State {
             *written += hits;
         }
         if self.queue.message.is_some_and(|(at, data)| at == addr && bytes == data.to_le_bytes()) {
-            if !self.news {
-                broken.push(format!(
-                    "queue {number}: message, but the used index has not moved since the last"
-                ));
+            if self.news == 0 {
+                broken.push(format!("queue {number}: more messages than the used index has moved"));
             }
-            self.news = false;
+            self.news = self.news.saturating_sub(1);
         }
         let ring = self.queue.used + ELEMENTS;
         for slot in 0..self.queue.size {
@@ -129,7 +128,7 @@ impl State {
             }
         }
         self.idx = idx;
-        self.news = true;
+        self.news += 1;
     }
 }
 
