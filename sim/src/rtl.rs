@@ -7,6 +7,13 @@ use hematite_verilated::{Beat, Model};
 use std::collections::VecDeque;
 use std::path::Path;
 
+/// The Verilog of a parameter set, or which sets there are.
+pub fn verilog(params: &str) -> Result<&'static str, String> {
+    hematite_verilated::verilog(params).ok_or_else(|| {
+        format!("no parameter set {params}: there are {}", hematite_verilated::all_sets().join(", "))
+    })
+}
+
 /// Cycles for which PCIe reset is held.
 const RESET_CYCLES: u64 = 8;
 

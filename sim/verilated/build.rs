@@ -25,7 +25,7 @@ fn build() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     let (verilator, root) = verilator();
-    let sets: Vec<Params> = Params::ALL.into_iter().filter(wanted).collect();
+    let mut texts = String::new();
 
     let mut fast = compiler(&here, &root, 1);
     let mut slow = compiler(&here, &root, 0);
@@ -33,11 +33,19 @@ fn build() {
         fast.file(root.join("include").join(file));
     }
     let mut table = String::new();
-    for params in &sets {
+    let mut names = Vec::new();
+    for params in &Params::ALL {
         let text = emit::verilog(params).unwrap_or_else(|e| panic!("{}: {e}", params.name));
         let name = params.name.to_lowercase();
         let source = out.join(format!("{name}.v"));
         let folder = out.join(&name);
+        texts +=
+            &format!("    (\"{}\", include_str!(concat!(env!(\"OUT_DIR\"), \"/{name}.v\"))),\n", params.name);
+        if !wanted(params) {
+            fs::write(&source, &text).expect("write the Verilog");
+            continue;
+        }
+        names.push(format!("&{}", params.name));
         if fs::read_to_string(&source).ok().as_deref() != Some(&text) || !folder.join("done").exists() {
             let _ = fs::remove_dir_all(&folder);
             fs::write(&source, &text).expect("write the Verilog");
@@ -68,8 +76,8 @@ fn build() {
     println!("cargo::rustc-link-lib=static=hematite_fast");
     println!("cargo::rustc-link-lib=z");
     println!("cargo::rustc-link-lib=pthread");
-    let names: Vec<String> = sets.iter().map(|p| format!("&{}", p.name)).collect();
     table += &format!("static SETS: &[&Set] = &[{}];\n", names.join(", "));
+    table += &format!("static TEXTS: &[(&str, &str)] = &[\n{texts}];\n");
     fs::write(out.join("sets.rs"), table).expect("write the table of sets");
 }
 

@@ -14,7 +14,7 @@ use hematite_sim::Device;
 use hematite_sim::model::Model;
 use hematite_sim::root::complex::Root;
 use hematite_sim::root::link::LinkModel;
-use hematite_sim::rtl::Rtl;
+use hematite_sim::rtl::{self, Rtl};
 use hematite_sim::seed;
 use hematite_sim::vfio_user::dma::GuestMemory;
 use hematite_sim::vfio_user::regions::{Function, MsixMode};
@@ -37,6 +37,18 @@ struct Cli {
 enum Command {
     /// Serve the function over vfio-user; any VMM may attach, one at a time
     Serve(Serve),
+    /// Write the function's Verilog: one file, top module `hematite`
+    Emit(Emit),
+}
+
+#[derive(Args)]
+struct Emit {
+    /// The parameter set: TINY, SIM, BOARD or MAX
+    #[arg(long, default_value = "SIM")]
+    params: String,
+    /// The folder to write to; it is made if need be
+    #[arg(long)]
+    out: PathBuf,
 }
 
 /// Which body the function has.
@@ -169,9 +181,19 @@ fn serve(serve: &Serve) -> Result<()> {
     }
 }
 
+fn emit(emit: &Emit) -> Result<()> {
+    let text = rtl::verilog(&emit.params).map_err(anyhow::Error::msg)?;
+    std::fs::create_dir_all(&emit.out).with_context(|| format!("make the folder {}", emit.out.display()))?;
+    let file = emit.out.join(format!("hematite_{}.v", emit.params.to_lowercase()));
+    std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
+    println!("{}", file.display());
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Serve(options) => serve(options),
+        Command::Emit(options) => emit(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,6 +49,16 @@ pub fn sets() -> Vec<&'static str> {
     SETS.iter().map(|set| set.name).collect()
 }
 
+/// The Verilog of a parameter set, also of those that this build does not simulate.
+pub fn verilog(name: &str) -> Option<&'static str> {
+    TEXTS.iter().find(|(set, _)| *set == name).map(|(_, text)| *text)
+}
+
+/// Every parameter set there is.
+pub fn all_sets() -> Vec<&'static str> {
+    TEXTS.iter().map(|(set, _)| *set).collect()
+}
+
 /// One instance of the function.
 pub struct Model {
     set: &'static Set,
