@@ -172,6 +172,7 @@ impl<const W: usize> Logic for Function<W> {
         self.tx_buffer.abort.next = self.data_reset.val();
         self.reader.drain.next = self.data_reset.val();
         self.writer.drain.next = self.data_reset.val();
+        self.msix.drain.next = self.data_reset.val();
         self.quiesce.flr.next = self.config_space.flr.val();
         self.quiesce.device_reset.next = self.status.device_reset.val();
         self.quiesce.dma_busy.next =
@@ -357,7 +358,8 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.tx_frames = self.net_tx.count_frames.val();
         self.inspection.events.next.rx_frames = self.net_rx.count_frames.val();
         self.inspection.events.next.rx_no_buffer = self.place.count_no_buffer.val();
-        self.inspection.events.next.rx_dropped = self.place.count_dropped.val();
+        self.inspection.events.next.rx_dropped =
+            self.place.count_dropped.val() | self.rx_buffer.count_dropped.val();
         self.inspection.events.next.tx_dropped_short = self.net_tx.count_short.val();
         self.inspection.events.next.tx_dropped_long = self.net_tx.count_long.val();
         self.inspection.events.next.tlp_in = self.rx.count_tlp_in.val();
@@ -370,7 +372,9 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.irq_sent = self.msix.count_irq_sent.val();
         self.inspection.events.next.irq_masked = self.msix.count_irq_masked.val();
         self.inspection.events.next.kicks = self.notify.count_kicks.val();
-        self.inspection.events.next.kicks_ignored = self.notify.count_ignored.val();
+        self.inspection.events.next.kicks_ignored = self.notify.count_ignored.val()
+            | self.tx_fetch.count_kick_ignored.val()
+            | self.rx_fetch.count_kick_ignored.val();
         self.inspection.events.next.queue_errors = self.errors.failed.val();
         self.inspection.events.next.tx_bytes_lo = false;
         self.inspection.events.next.tx_bytes_hi = false;

@@ -29,6 +29,8 @@ pub struct Msix<const W: usize> {
     pub reset: Signal<In, Bit>,
     pub access: MmioSlave,
     pub irq: StreamSink<Irq>,
+    /// Level, in a device or function reset: the writer takes nothing; a message on offer is forgotten.
+    pub drain: Signal<In, Bit>,
     pub write: BeatSource<W, WriteSide>,
     pub settings: Signal<In, PcieSettings>,
     pub busy: Signal<Out, Bit>,
@@ -70,6 +72,7 @@ impl<const W: usize> Msix<W> {
             reset: Default::default(),
             access: Default::default(),
             irq: Default::default(),
+            drain: Default::default(),
             write: Default::default(),
             settings: Default::default(),
             busy: Default::default(),
@@ -270,7 +273,7 @@ impl<const W: usize> Logic for Msix<W> {
             }
             // Send: the data stay at the RAM's output.
             State::Send => {
-                if self.write.ready.val() {
+                if self.write.ready.val() | self.drain.val() {
                     self.state.d.next = State::Next;
                 }
             }
