@@ -37,7 +37,7 @@ fn offered_features() {
     let regs = &mut bench(&Params::TINY);
     for select in [0, 1, 2, 3, 4, 0x100, 0x8000_0000, 0xffff_ffff] {
         regs.write(DEVICE_SELECT, select);
-        let all = feature::OFFERED as u128;
+        let all = feature::OFFERED;
         let shown = if select < 4 { (all >> (32 * select)) as u32 } else { 0 };
         assert_eq!((regs.read(DEVICE_SELECT), regs.read(DEVICE)), (select, shown));
         regs.write(DEVICE, !shown);
@@ -50,7 +50,7 @@ fn accepted_features() {
     let regs = &mut bench(&Params::TINY);
     assert!(!regs.bench.uut.features_good.val(), "no driver without VERSION_1");
     let version = 1u128 << feature::VERSION_1;
-    let all = feature::OFFERED as u128;
+    let all = feature::OFFERED;
     for (features, good) in [
         (version, true),
         (all, true),

@@ -335,7 +335,8 @@ fn one_frame(bench: &mut Harness<Tx<64>>, rng: &mut ChaCha8Rng) -> usize {
         }
         dones.taken(&u.done);
         if let Some(beat) = frames.taken_beat(&u.frame) {
-            assert!(!ended && !(beat.last && beat.side.error));
+            assert!(!ended, "one frame");
+            assert!(!beat.last || !beat.side.error);
             bytes += beat.side.count.index();
             ended = beat.last;
         }

@@ -163,7 +163,7 @@ impl<const W: usize> Logic for Buffer<W> {
         }
 
         // Out. A beat is fetched when there is room for it and for the one on its way.
-        self.fetch.next = !(self.reading.q.val() == self.committed.q.val()) & (self.out.room.val() > 1);
+        self.fetch.next = (self.reading.q.val() != self.committed.q.val()) & (self.out.room.val() > 1);
         self.data.read.next = self.fetch.val();
         self.data.read_addr.next = self.reading.q.val();
         self.marks.read.next = self.fetch.val();
@@ -182,7 +182,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.count_bytes.next = self.marks.read_data.val().count;
         }
 
-        self.busy.next = !(self.reading.q.val() == self.writing.q.val())
+        self.busy.next = (self.reading.q.val() != self.writing.q.val())
             | self.fetched.q.val()
             | self.out.source.valid.val();
         if self.abort.val() {

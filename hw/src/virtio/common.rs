@@ -112,6 +112,7 @@ impl Common {
     }
 }
 
+#[allow(clippy::collapsible_match, reason = "a kernel has no match guards")]
 impl Logic for Common {
     #[hdl_gen]
     fn update(&mut self) {

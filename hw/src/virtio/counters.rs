@@ -126,7 +126,7 @@ impl Logic for Counters {
             self.ask.val() & (self.picked_at.q.val() == self.index.val()) & (self.clearing.q.val() == 0);
         self.value.next = self.sum.val().get_bits::<32>(0);
 
-        if !(self.clearing.q.val() == 0) {
+        if self.clearing.q.val() != 0 {
             self.clearing.d.next = self.clearing.q.val() - 1;
             self.totals.write_data.next = 0.into();
         }

@@ -70,7 +70,7 @@ impl Logic for DeviceCfg {
             _ => {}
         }
         // "The device MUST change the generation whenever there is any possibility of a driver seeing an inconsistent view".
-        if !(self.link.q.val() == self.link_up.val()) {
+        if self.link.q.val() != self.link_up.val() {
             self.count.d.next = self.count.q.val() + 1;
             self.config_change.next = true;
         }
