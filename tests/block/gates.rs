@@ -2,7 +2,9 @@
 
 mod control;
 mod dma;
+mod frames;
 mod queue;
+mod registers;
 
 use hematite_verilog::gate::{Cosim, Stats, Stimulus, lint, synth};
 use rust_hdl_core::prelude::*;

@@ -1,0 +1,285 @@
+//! The blocks between buffers and frames.
+
+use super::{agrees, prints, roomy};
+use crate::streams::{Beat, Feed, Watch, to_bits};
+use hematite_hw::net::buffer::Buffer;
+use hematite_hw::net::place::{Job, Place};
+use hematite_hw::net::rx::Rx;
+use hematite_hw::net::tx::Tx;
+use hematite_hw::params::Params;
+use hematite_hw::port::chain::{Done, Segment, Want};
+use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
+use hematite_hw::port::frame::{FrameLength, FrameSide};
+use hematite_hw::prim::overlay::Overlay;
+use hematite_hw::prim::pack::{Pack, Pick};
+use hematite_hw::prim::rotate::Rotate;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
+use rust_hdl_core::simulate::simulate;
+
+/// Passes until a block's outputs follow its inputs.
+const SETTLE: usize = 400;
+/// Cycles compared.
+const CYCLES: usize = 2000;
+
+fn settle<B: Block>(block: &mut B) {
+    assert!(simulate(block, SETTLE), "the block does not settle");
+}
+
+fn noise<const W: usize>(rng: &mut ChaCha8Rng) -> Bits<W> {
+    let bytes: Vec<u8> = (0..W / 8).map(|_| rng.random()).collect();
+    to_bits(&bytes)
+}
+
+fn segment(rng: &mut ChaCha8Rng, longest: u64) -> Segment {
+    let last = rng.random_bool(0.6);
+    let long = rng.random_ratio(1, 40);
+    Segment {
+        queue: rng.random_range(0..4u64).into(),
+        id: rng.random_range(0..256u64).into(),
+        addr: rng.random_range(0..1u64 << 60).into(),
+        len: if long { rng.random_range(0..1 << 32) } else { rng.random_range(1..=longest) }.into(),
+        last,
+        error: last && rng.random_ratio(1, 15),
+        none: last && rng.random_ratio(1, 15),
+    }
+}
+
+/// A frame's beats; one in ten is marked bad.
+fn frame<const W: usize>(rng: &mut ChaCha8Rng, len: usize) -> Vec<Beat<W, FrameSide>> {
+    let lanes = W / 8;
+    let error = rng.random_ratio(1, 10);
+    (0..len.div_ceil(lanes))
+        .map(|i| {
+            let count = (len - i * lanes).min(lanes);
+            let last = count + i * lanes == len;
+            let side = FrameSide { count: (count as u64).into(), error: error && last };
+            Beat { data: noise(rng), last, side }
+        })
+        .collect()
+}
+
+fn tx<const W: usize>(params: &Params, seed: u64) {
+    prints("net_tx", Tx::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut segments = Feed::<Segment>::new(0.8);
+    let mut replies = Feed::<Beat<W, ReadSide>>::new(0.8);
+    let mut requests = Watch::<ReadRequest>::new("request", 0.8);
+    agrees(
+        "net_tx",
+        Tx::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES,
+        move |b, s| {
+            b.reset.next = s.cycle() < 2;
+            b.read_bytes.next = 256u64.into();
+            if segments.queue.is_empty() {
+                segments.queue.push_back(segment(&mut rng, 300));
+            }
+            segments.drive(&mut b.segment, &mut rng);
+            replies.drive_beat(&mut b.reply, &mut rng);
+            requests.drive(&mut b.request, &mut rng);
+            s.bit("frame", &mut b.frame.ready);
+            s.bit("done", &mut b.done.ready);
+            s.bit("error", &mut b.error.ready);
+            settle(b);
+            segments.taken(&b.segment);
+            replies.taken_beat(&b.reply);
+            if let Some(request) = requests.taken(&b.request) {
+                let bytes = u64::from(request.addr) % 4 + u64::from(request.len);
+                let beats = bytes.div_ceil(W as u64 / 8);
+                let error = rng.random_ratio(1, 20);
+                replies.queue.extend((1..=beats).map(|i| {
+                    let last = i == beats;
+                    let side = ReadSide { error: error && last, timeout: error && last && beats > 2 };
+                    Beat { data: noise(&mut rng), last, side }
+                }));
+            }
+        },
+    );
+}
+
+fn rx<const W: usize>(params: &Params, seed: u64) {
+    prints("net_rx", Rx::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut jobs, mut places) = (Feed::<Job>::new(0.8), Feed::<Segment>::new(0.8));
+    let mut frames = Feed::<Beat<W, FrameSide>>::new(0.8);
+    let mut writes = Watch::<Beat<W, WriteSide>>::new("write", 0.8);
+    let mut dones = Watch::<Done>::new("done", 0.5);
+    agrees(
+        "net_rx",
+        Rx::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES,
+        move |b, s| {
+            b.reset.next = s.cycle() < 2;
+            b.payload_bytes.next = 256u64.into();
+            if jobs.queue.is_empty() {
+                let len = rng.random_range(1..600);
+                let drop = rng.random_ratio(1, 8);
+                let mut room = 0;
+                let (mut count, mut chains) = (0, 0);
+                while room < len + 12 {
+                    let mut part = segment(&mut rng, 400);
+                    (part.error, part.none) = (false, false);
+                    room += u64::from(part.len);
+                    count += 1u64;
+                    chains += u64::from(part.last || room >= len + 12);
+                    places.queue.push_back(part);
+                }
+                jobs.queue.push_back(Job {
+                    queue: 0.into(),
+                    len: len.into(),
+                    chains: chains.into(),
+                    places: count.into(),
+                    drop,
+                });
+                frames.queue.extend(frame::<W>(&mut rng, len as usize));
+            }
+            jobs.drive(&mut b.job, &mut rng);
+            places.drive(&mut b.place, &mut rng);
+            frames.drive_beat(&mut b.frame, &mut rng);
+            writes.drive_beat(&mut b.write, &mut rng);
+            dones.drive(&mut b.done, &mut rng);
+            settle(b);
+            jobs.taken(&b.job);
+            places.taken(&b.place);
+            frames.taken_beat(&b.frame);
+            writes.taken_beat(&b.write);
+            dones.taken(&b.done);
+        },
+    );
+}
+
+fn buffer<const W: usize>(params: &Params, seed: u64) {
+    prints("net_buffer", Buffer::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
+    agrees(
+        "net_buffer",
+        Buffer::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES,
+        move |b, s| {
+            b.reset.next = s.cycle() < 2 || s.cycle() % 700 == 650;
+            b.abort.next = s.cycle() % 300 == 250;
+            if frames.queue.is_empty() {
+                let len = rng.random_range(1..1700);
+                frames.queue.extend(frame::<W>(&mut rng, len));
+            }
+            frames.drive_beat(&mut b.sink, &mut rng);
+            s.bit("source", &mut b.source.ready);
+            s.bit("length", &mut b.length.ready);
+            settle(b);
+            frames.taken_beat(&b.sink);
+        },
+    );
+}
+
+#[test]
+fn frame_blocks_64() {
+    roomy(|| {
+        tx::<64>(&Params::TINY, 1);
+        rx::<64>(&Params::TINY, 2);
+        buffer::<64>(&Params::TINY, 3);
+    });
+}
+
+#[test]
+fn frame_blocks_256() {
+    roomy(|| {
+        tx::<256>(&Params::SIM, 4);
+        rx::<256>(&Params::SIM, 5);
+        buffer::<256>(&Params::SIM, 6);
+    });
+}
+
+#[test]
+fn frame_blocks_512() {
+    roomy(|| {
+        tx::<512>(&Params::MAX, 7);
+        rx::<512>(&Params::MAX, 8);
+        buffer::<512>(&Params::MAX, 9);
+    });
+}
+
+#[test]
+fn places() {
+    roomy(|| {
+        prints("net_place", Place::new(&Params::TINY));
+        let mut rng = ChaCha8Rng::seed_from_u64(10);
+        let (mut lengths, mut segments) = (Feed::<FrameLength>::new(0.9), Feed::<Segment>::new(0.9));
+        let mut wants = Watch::<Want>::new("want", 0.8);
+        agrees(
+            "net_place",
+            Place::new(&Params::TINY),
+            |b| &mut b.clock,
+            CYCLES,
+            move |b, s| {
+                b.reset.next = s.cycle() < 2;
+                b.enabled.next = s.cycle() % 500 < 450;
+                b.fence.next = s.cycle() % 400 > 380;
+                b.mergeable.next = s.cycle() % 900 < 600;
+                if lengths.queue.is_empty() {
+                    let len = rng.random_range(1..1518u64).into();
+                    lengths.queue.push_back(FrameLength { len });
+                }
+                lengths.drive(&mut b.length, &mut rng);
+                segments.drive(&mut b.segment, &mut rng);
+                wants.drive(&mut b.want, &mut rng);
+                s.bit("place", &mut b.place.ready);
+                s.bit("job", &mut b.job.ready);
+                settle(b);
+                lengths.taken(&b.length);
+                segments.taken(&b.segment);
+                if wants.taken(&b.want).is_some() {
+                    while segments.queue.back().is_none_or(|s| !s.last) {
+                        segments.queue.push_back(segment(&mut rng, 700));
+                    }
+                }
+            },
+        );
+    });
+}
+
+fn pack<const W: usize>(seed: u64) {
+    prints("pack", Pack::<W>::default());
+    prints("rotate", Rotate::<W>::default());
+    prints("overlay", Overlay::<W>::default());
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let lanes = W as u64 / 8;
+    let mut picks = Feed::<Beat<W, Pick>>::new(0.9);
+    agrees(
+        "pack",
+        Pack::<W>::default(),
+        |b| &mut b.clock,
+        CYCLES,
+        move |b, s| {
+            s.rare(&mut b.reset);
+            if picks.queue.is_empty() {
+                let from = rng.random_range(0..lanes);
+                let side = Pick {
+                    from: from.into(),
+                    count: rng.random_range(0..=lanes - from).into(),
+                    start: rng.random_range(0..lanes).into(),
+                    error: rng.random(),
+                };
+                picks.queue.push_back(Beat { data: noise(&mut rng), last: rng.random_bool(0.3), side });
+            }
+            picks.drive_beat(&mut b.sink, &mut rng);
+            s.bit("source", &mut b.source.ready);
+            settle(b);
+            picks.taken_beat(&b.sink);
+        },
+    );
+}
+
+#[test]
+fn packs() {
+    roomy(|| {
+        pack::<64>(11);
+        pack::<128>(12);
+        pack::<512>(13);
+    });
+}
