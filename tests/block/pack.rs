@@ -1,6 +1,7 @@
 //! prim::pack: random picks against the bytes they name.
 
 use crate::harness::Harness;
+use crate::streams::{to_bits, to_bytes};
 use hematite_hw::prim::pack::{Pack, Pick};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,18 +15,6 @@ struct Beat {
     start: usize,
     last: bool,
     error: bool,
-}
-
-pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
-    let mut value = Bits::<W>::default();
-    for (lane, byte) in bytes.iter().enumerate() {
-        value.set_bits::<8>(8 * lane, (*byte as u64).into());
-    }
-    value
-}
-
-pub(crate) fn to_bytes<const W: usize>(value: Bits<W>) -> Vec<u8> {
-    (0..W / 8).map(|lane| u64::from(value.get_bits::<8>(8 * lane)) as u8).collect()
 }
 
 fn random_picks<const W: usize>(seed: u64, packets: usize) {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each block test uses the part it needs")]
 
+use crate::streams::{to_bits, to_bytes};
 use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
 use hematite_hw::port::queue::{KickSink, QueueControlSink, QueueSettings};
 use hematite_hw::prim::beat::{BeatSink, BeatSource};
@@ -48,24 +49,6 @@ impl Memory {
         self.write(at + 12, &flags.to_le_bytes());
         self.write(at + 14, &next.to_le_bytes());
     }
-}
-
-/// Bits of any width from bytes, least significant first.
-pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
-    let mut all = Bits::<W>::default();
-    for (i, chunk) in bytes.chunks(8).enumerate() {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        let word: Bits<64> = u64::from_le_bytes(word).into();
-        all = all | (bit_cast::<W, 64>(word) << (64 * i as u64));
-    }
-    all
-}
-
-/// Bytes of any width of bits.
-pub(crate) fn to_bytes<const W: usize>(bits: Bits<W>) -> Vec<u8> {
-    let word = |i: usize| u64::from(bit_cast::<64, W>(bits >> (64 * i as u64))).to_le_bytes();
-    (0..W / 64).flat_map(word).collect()
 }
 
 /// What `pcie::reader` does for one client: replies in order, after a while, with pauses.

@@ -2,7 +2,6 @@
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 
 pub(crate) const REQUESTER: u64 = 0x1a08;
@@ -175,20 +174,4 @@ impl Root {
             self.open.remove(index);
         }
     }
-}
-
-pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
-    bytes
-        .chunks(8)
-        .enumerate()
-        .map(|(i, c)| {
-            let mut word = [0; 8];
-            word[..c.len()].copy_from_slice(c);
-            bit_cast::<W, 64>(u64::from_le_bytes(word).into()) << (64 * i as u64)
-        })
-        .fold(Bits::default(), |all, word| all | word)
-}
-
-pub(crate) fn to_bytes<const W: usize>(bits: Bits<W>) -> Vec<u8> {
-    (0..W / 64).flat_map(|i| u64::from(bits.get_bits::<64>(64 * i)).to_le_bytes()).collect()
 }

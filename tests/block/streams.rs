@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 
+/// Bits of any width from bytes, least significant first.
 pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
     let mut value = Bits::<W>::default();
     for (lane, byte) in bytes.iter().enumerate() {
@@ -17,6 +18,7 @@ pub(crate) fn to_bits<const W: usize>(bytes: &[u8]) -> Bits<W> {
     value
 }
 
+/// Bytes of any width of bits.
 pub(crate) fn to_bytes<const W: usize>(value: Bits<W>) -> Vec<u8> {
     (0..W / 8).map(|lane| u64::from(value.get_bits::<8>(8 * lane)) as u8).collect()
 }

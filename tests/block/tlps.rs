@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each block test uses the part it needs")]
 
-use crate::rings::{to_bits, to_bytes};
+use crate::streams::{to_bits, to_bytes};
 use hematite_hw::port::mmio::MmioMaster;
 use hematite_hw::port::tlp::TlpSide;
 use hematite_hw::prim::beat::{BeatSink, BeatSource};

@@ -101,7 +101,7 @@ fn joins<const W: usize>(seed: u64, source: u32, sink: u32) {
         next[input] += 1;
         let mut data = vec![];
         while let Some(beat) = left[input].pop_front() {
-            data.extend(crate::rings::to_bytes(beat.data));
+            data.extend(crate::streams::to_bytes(beat.data));
             if beat.last {
                 break;
             }

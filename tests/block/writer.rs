@@ -1,7 +1,8 @@
 //! `pcie::writer`: what is taken, is written, whole, in order; and nothing else.
 
 use crate::harness::Harness;
-use crate::root::{REQUESTER, memory, to_bits, to_bytes};
+use crate::root::{REQUESTER, memory};
+use crate::streams::{to_bits, to_bytes};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::writer::Writer;
 use hematite_hw::port::dma::WriteSide;

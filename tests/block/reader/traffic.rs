@@ -1,6 +1,7 @@
 //! The clients and the root complex of `reader`'s tests: sets the reader's inputs, checks its outputs.
 
-use crate::root::{Fate, Faults, REQUESTER, Root, memory, to_bits, to_bytes};
+use crate::root::{Fate, Faults, REQUESTER, Root, memory};
+use crate::streams::{to_bits, to_bytes};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::reader::Reader;
 use hematite_hw::port::dma::ReadRequest;
