@@ -1,4 +1,4 @@
-//! Prints blocks of the function as Verilog, each alone: what `cargo xtask report` measures.
+//! Prints blocks of the function as Verilog, each alone, and the whole of it: what `cargo xtask report` measures.
 //!
 //! `cargo run -p hematite-hw --example blocks -- PARAMS DIR [NAME...]`; without names all of them. Widths follow PARAMS.
 
@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hematite_hw::params::Params;
-use hematite_hw::{net, pcie, queue, virtio};
-use rust_hdl_core::prelude::Block;
+use hematite_hw::{emit, function, net, pcie, queue, virtio};
 
 type Print = fn(&str, &Params) -> Result<String, String>;
 
@@ -17,7 +16,7 @@ macro_rules! blocks {
         &[$(($name, {
             #[allow(unused_variables, reason = "not every block has parameters")]
             fn wide<const $W: usize>(top: &str, $params: &Params) -> Result<String, String> {
-                print(top, $block)
+                emit::block(top, $block)
             }
             |top, params| match params.width {
                 64 => wide::<64>(top, params),
@@ -34,6 +33,7 @@ const READERS: usize = 6;
 const WRITERS: usize = 3;
 
 const BLOCKS: &[(&str, Print)] = blocks! {
+    "hematite": |params, W| function::Function::<W>::new(params),
     "pcie_completer": |params, W| pcie::completer::Completer::<W>::new(params),
     "pcie_rx": |params, W| pcie::rx::Rx::<W>::new(params),
     "pcie_tx": |params, W| pcie::tx::Tx::<W>::new(params),
@@ -58,12 +58,6 @@ const BLOCKS: &[(&str, Print)] = blocks! {
     "virtio_interrupts": |params, W| virtio::interrupts::Interrupts::default(),
     "virtio_inspection": |params, W| virtio::inspection::Inspection::new(params),
 };
-
-fn print<B: Block>(top: &str, mut block: B) -> Result<String, String> {
-    block.connect_all();
-    let constants: Vec<(&str, u64)> = hematite_abi::constants().collect();
-    hematite_verilog::emit(top, &block, &constants).map_err(|error| error.to_string())
-}
 
 fn run(words: &[String]) -> Result<(), String> {
     let [params, dir, names @ ..] = words else { return Err("usage: blocks PARAMS DIR [NAME...]".into()) };
