@@ -189,7 +189,6 @@ impl<const W: usize> Logic for Function<W> {
         BeatSource::<W, TlpSide>::join(&mut self.writer.tlp, &mut self.tx.inputs[1]);
         BeatSource::<W, TlpSide>::join(&mut self.reader.tlp, &mut self.tx.inputs[2]);
         BeatSource::<W, TlpSide>::link(&mut self.tlp_out, &mut self.tx.tlp);
-        self.writer.sent.next = self.tx.sent[1].val();
         self.completer.settings.next = self.config_space.settings.val();
         self.reader.settings.next = self.config_space.settings.val();
         self.writer.settings.next = self.config_space.settings.val();

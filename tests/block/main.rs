@@ -8,6 +8,7 @@ mod config;
 mod counters;
 mod cut;
 mod fetch;
+mod fifo;
 mod gates;
 mod harness;
 mod mmio;

@@ -2,7 +2,8 @@
 //!
 //! In: `requests`, one per client; `completion`; `settings`; `drain`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
 //! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip.
-//! Waits: a client that does not take its reply waits alone: the others have tags and slots of their own.
+//! Waits: client 0, the payload's, has tags, slots and a way back of its own. The others share a second one, on which replies
+//! come in the order of requests: each of them takes its replies as they come.
 //! `drain`: the clients are forgotten; what is under way comes home and is dropped; when not `busy`, all tags are free.
 //! Spec: [PCI Express: Memory Read Requests; Completion Handling Rules; Completion Timeout Mechanism]
 
@@ -27,6 +28,9 @@ use port::ReplyPort;
 use receive::Receive;
 use rust_hdl_core::prelude::*;
 use tags::Tags;
+
+/// The ways back: the payload's, and that of all others.
+const WAYS: usize = 2;
 
 /// See the head of this file.
 #[derive(LogicBlock)]
@@ -66,29 +70,22 @@ pub struct Reader<const W: usize> {
     freed_tag: Reg<Bits<8>>,
     forget: Signal<Local, Bit>,
     under_way: Signal<Local, Bit>,
-    // Any port is busy: a chain through all of them.
-    held: Vec<Signal<Local, Bit>>,
-    inside: Signal<Local, Bit>,
+    // Of the ways back.
+    open: Vec<Signal<Local, Bit>>,
 }
 
 impl<const W: usize> Reader<W> {
-    /// Tags that each client but the first may have at a time.
+    /// Tags that the payload may have at a time; the others have the rest.
     pub fn share(params: &Params) -> usize {
-        (params.tags / 16).max(2)
+        params.tags - (params.tags / 4).max((params.tags / 2).min(8))
     }
 
-    /// Client 0, the payload, gets what the others leave.
+    /// Client 0 is the payload's.
     pub fn new(params: &Params, clients: usize) -> Self {
-        let share = Self::share(params);
-        let rest = (clients - 1) * share;
-        assert!(
-            rest < params.tags,
-            "{}: {} tags do not suffice for {clients} clients",
-            params.name,
-            params.tags
-        );
+        assert!((2..=8).contains(&clients), "{clients} clients");
         let rows = params.read_bytes * 8 / W;
-        let port = |i| ReplyPort::new(if i == 0 { params.tags - rest } else { share }, rows, params.tags);
+        let payload = Self::share(params);
+        let port = |tags| ReplyPort::new(tags, rows, params.tags);
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -102,9 +99,9 @@ impl<const W: usize> Reader<W> {
             count_cpl_unexpected: Default::default(),
             count_cpl_timeout: Default::default(),
             count_cpl_error: Default::default(),
-            ports: (0..clients).map(port).collect(),
+            ports: vec![port(payload), port(params.tags - payload)],
             asking: Arbiter::new(clients),
-            answering: Arbiter::new(clients),
+            answering: Arbiter::new(WAYS),
             issue: Issue::new(params),
             ids: Ids::new(params.tags),
             tags: Tags::new(params),
@@ -117,8 +114,7 @@ impl<const W: usize> Reader<W> {
             freed_tag: Default::default(),
             forget: Default::default(),
             under_way: Default::default(),
-            held: (0..clients + 1).map(|_| Default::default()).collect(),
-            inside: Default::default(),
+            open: (0..clients).map(|_| Default::default()).collect(),
         }
     }
 }
@@ -191,20 +187,10 @@ impl<const W: usize> Logic for Reader<W> {
         self.ids.give.next = self.freed.q.val();
         self.ids.give_id.next = self.freed_tag.q.val();
 
-        self.issue.request.data.next = self.requests[0].data.val();
-        self.held[0].next = false;
-        self.inside.next = false;
         for i in 0..self.ports.len() {
             self.ports[i].clock.next = self.clock.val();
             self.ports[i].reset.next = self.reset.val() | self.forget.val();
-            self.asking.wants[i].next =
-                self.requests[i].valid.val() & self.ports[i].open.val() & !self.forget.val();
-            self.requests[i].ready.next = self.asking.grants[i].val() & self.issue.request.ready.val();
-            self.ports[i].reserve.next = self.asking.grants[i].val() & self.issue.request.ready.val();
-            if self.asking.grants[i].val() {
-                self.issue.request.data.next = self.requests[i].data.val();
-            }
-            self.ports[i].put.next = self.issue.alloc.val() & (self.issue.put_client.val().index() == i);
+            self.ports[i].put.next = self.issue.alloc.val();
             self.ports[i].put_tag.next = self.issue.put_tag.val();
             self.ports[i].asked_write.next = self.tags.wrote_asked.val();
             self.ports[i].asked_tag.next = self.tags.wrote_asked_tag.val();
@@ -220,17 +206,48 @@ impl<const W: usize> Logic for Reader<W> {
                 self.freed_tag.d.next = self.ports[i].freed_tag.val();
             }
             self.ports[i].read_data.next = self.slots.read_data.val();
-            self.replies[i].valid.next = self.ports[i].reply.valid.val();
-            self.replies[i].last.next = self.ports[i].reply.last.val();
-            self.replies[i].data.next = self.ports[i].reply.data.val();
-            self.replies[i].side.next = self.ports[i].reply.side.val();
-            self.ports[i].reply.ready.next = self.replies[i].ready.val();
-            self.held[i + 1].next = self.held[i].val() | self.ports[i].busy.val();
-            // The last one counts.
-            self.inside.next = self.held[i].val() | self.ports[i].busy.val();
+        }
+        self.ports[0].put.next = self.issue.alloc.val() & !self.issue.put_tag.val().client.any();
+        self.ports[0].put_tag.next.client = 0.into();
+        self.ports[1].put.next = self.issue.alloc.val() & self.issue.put_tag.val().client.any();
+
+        // Client 0.
+        self.open[0].next = self.ports[0].open.val();
+        self.ports[0].reserve.next = self.asking.grants[0].val() & self.issue.request.ready.val();
+        self.replies[0].valid.next = self.ports[0].reply.valid.val();
+        self.replies[0].last.next = self.ports[0].reply.last.val();
+        self.replies[0].data.next = self.ports[0].reply.data.val();
+        self.replies[0].side.next = self.ports[0].reply.side.val().read;
+        self.ports[0].reply.ready.next = self.replies[0].ready.val();
+
+        // The others.
+        self.ports[1].reserve.next =
+            !self.asking.grants[0].val() & self.issue.request.ready.val() & self.asking.any.val();
+        self.ports[1].reply.ready.next = false;
+        for i in 1..self.replies.len() {
+            self.open[i].next = self.ports[1].open.val();
+            self.replies[i].valid.next =
+                self.ports[1].reply.valid.val() & (self.ports[1].reply.side.val().client.index() == i);
+            self.replies[i].last.next = self.ports[1].reply.last.val();
+            self.replies[i].data.next = self.ports[1].reply.data.val();
+            self.replies[i].side.next = self.ports[1].reply.side.val().read;
+            if self.ports[1].reply.side.val().client.index() == i {
+                self.ports[1].reply.ready.next = self.replies[i].ready.val();
+            }
         }
 
-        self.busy.next = self.under_way.val() | self.inside.val();
+        // Whose request is next.
+        self.issue.request.data.next = self.requests[0].data.val();
+        for i in 0..self.requests.len() {
+            self.asking.wants[i].next =
+                self.requests[i].valid.val() & self.open[i].val() & !self.forget.val();
+            self.requests[i].ready.next = self.asking.grants[i].val() & self.issue.request.ready.val();
+            if self.asking.grants[i].val() {
+                self.issue.request.data.next = self.requests[i].data.val();
+            }
+        }
+
+        self.busy.next = self.under_way.val() | self.ports[0].busy.val() | self.ports[1].busy.val();
         self.count_cpl_unexpected.next = self.receive.count_unexpected.val();
         self.count_cpl_timeout.next = self.tags.count_timeout.val();
         self.count_cpl_error.next = self.receive.count_error.val();

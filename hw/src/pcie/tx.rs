@@ -1,8 +1,8 @@
 //! Joins the streams of TLPs that leave.
-//! In: `inputs`.   Out: `tlp`; `sent`, a pulse when an input's TLP has its place in the order for good.
+//! In: `inputs`.   Out: `tlp`.
 //! Time: one beat per cycle, no cycle lost between TLPs; a TLP is out one cycle after it came in.
 //! Waits: for `tlp.ready`. Inputs take turns, a whole TLP each.
-//! Spec: [PCI Express: Transaction Ordering]: what must come before what waits for `sent` before it is offered.
+//! Spec: [PCI Express: Transaction Ordering]: a TLP of which the last beat is taken here has its place in the order for good.
 
 use crate::params::Params;
 use crate::port::tlp::TlpSide;
@@ -22,7 +22,6 @@ pub struct Tx<const W: usize> {
     pub reset: Signal<In, Bit>,
     pub inputs: Vec<BeatSink<W, TlpSide>>,
     pub tlp: BeatSource<W, TlpSide>,
-    pub sent: Vec<Signal<Out, Bit>>,
     pub busy: Signal<Out, Bit>,
     /// Pulse: a TLP has left.
     pub count_tlp_out: Signal<Out, Bit>,
@@ -44,11 +43,10 @@ impl<const W: usize> Tx<W> {
             reset: Default::default(),
             inputs: (0..INPUTS).map(|_| Default::default()).collect(),
             tlp: Default::default(),
-            sent: (0..INPUTS).map(|_| Default::default()).collect(),
             busy: Default::default(),
             count_tlp_out: Default::default(),
             arbiter: Arbiter::new(INPUTS),
-            out: BeatFifo::new(2),
+            out: BeatFifo::new(1),
             inside: Default::default(),
             owner: Default::default(),
             chosen: Default::default(),
@@ -91,9 +89,6 @@ impl<const W: usize> Logic for Tx<W> {
         self.out.sink.last.next = self.last.val();
         self.taken.next = self.out.sink.valid.val() & self.out.sink.ready.val();
         self.arbiter.take.next = self.taken.val() & !self.inside.q.val();
-        for i in 0..3 {
-            self.sent[i].next = self.taken.val() & self.last.val() & (self.chosen.val().index() == i);
-        }
         if self.taken.val() {
             self.inside.d.next = !self.last.val();
             self.owner.d.next = self.chosen.val();

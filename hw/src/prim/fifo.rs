@@ -2,8 +2,10 @@
 //!
 //! In: `sink`.   Out: `source`; `room`, the number of words that can still be put in.
 //! Time: a word put in is offered in the next cycle; one in and one out in every cycle.
-//! Waits: `sink.ready` is low while full, and does not depend on `source.ready`.
-//! The payload sits in distributed RAM; it is offered straight from it: an empty queue shows what is left there.
+//! Waits: `sink.ready` is low while full. It does not depend on `source.ready`, except at depth 1, where a word moves on in the
+//! cycle in which the one before it leaves.
+//! Depth 1 is a register, depth 2 a pair of them, of which the first is offered; from 4 on the words are in distributed RAM and
+//! are offered straight from it. An empty queue shows what is left there.
 
 use super::stream::{StreamSink, StreamSource};
 use rust_hdl_core::prelude::*;
@@ -16,49 +18,33 @@ pub struct Fifo<T: Synth> {
     pub sink: StreamSink<T>,
     pub source: StreamSource<T>,
     pub room: Signal<Out, Bits<16>>,
-    _words: Vec<T>,
-    _head: usize,
-    _tail: usize,
+    _slots: Slots<T>,
 }
 
 impl<T: Synth> Fifo<T> {
-    /// `depth` is a power of two from 2 to 32768.
+    /// `depth` is a power of two from 1 to 32768.
     pub fn new(depth: usize) -> Self {
-        assert!(depth.is_power_of_two() && (2..=32768).contains(&depth), "fifo depth {depth}");
         Self {
             clock: Default::default(),
             reset: Default::default(),
             sink: Default::default(),
             source: Default::default(),
             room: Default::default(),
-            _words: vec![T::default(); depth],
-            _head: 0,
-            _tail: 0,
+            _slots: Slots::new(depth),
         }
     }
 }
 
 impl<T: Synth> Logic for Fifo<T> {
     fn update(&mut self) {
-        let depth = self._words.len();
         if self.clock.pos_edge() {
-            let used = self._tail - self._head;
-            if self.sink.valid.val() && used < depth {
-                self._words[self._tail % depth] = self.sink.data.val();
-                self._tail += 1;
-            }
-            if self.source.ready.val() && used > 0 {
-                self._head += 1;
-            }
-            if self.reset.val() {
-                (self._head, self._tail) = (0, 0);
-            }
+            let put = self.sink.data.val();
+            self._slots.edge(self.sink.valid.val(), put, self.source.ready.val(), self.reset.val());
         }
-        let used = self._tail - self._head;
-        self.sink.ready.next = used < depth;
-        self.room.next = ((depth - used) as u64).into();
-        self.source.valid.next = used > 0;
-        self.source.data.next = self._words[self._head % depth];
+        self.sink.ready.next = self._slots.ready(self.source.ready.val());
+        self.room.next = (self._slots.room() as u64).into();
+        self.source.valid.next = self._slots.valid();
+        self.source.data.next = self._slots.front();
     }
 
     fn connect(&mut self) {
@@ -69,12 +55,143 @@ impl<T: Synth> Logic for Fifo<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(fifo_text(self._words.len(), "sink_data", "source_data", T::BITS))
+        Verilog::Custom(fifo_text(self._slots.depth(), "sink_data", "source_data", T::BITS))
     }
 }
 
-/// The Verilog of a first-word-fall-through queue in distributed RAM.
+/// What a queue holds, as its Verilog does, down to what it shows when it is empty.
+pub(super) struct Slots<T> {
+    words: Vec<T>,
+    head: usize,
+    tail: usize,
+}
+
+impl<T: Copy + Default> Slots<T> {
+    pub(super) fn new(depth: usize) -> Self {
+        assert!(depth.is_power_of_two() && (1..=32768).contains(&depth), "fifo depth {depth}");
+        Self { words: vec![T::default(); depth], head: 0, tail: 0 }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.words.len()
+    }
+
+    pub(super) fn room(&self) -> usize {
+        self.depth() - (self.tail - self.head)
+    }
+
+    pub(super) fn valid(&self) -> bool {
+        self.tail != self.head
+    }
+
+    pub(super) fn ready(&self, source_ready: bool) -> bool {
+        self.room() > 0 || (self.depth() == 1 && source_ready)
+    }
+
+    pub(super) fn front(&self) -> T {
+        // Registers are moved along, RAM is addressed.
+        self.words[if self.depth() < 4 { 0 } else { self.head % self.depth() }]
+    }
+
+    /// A rising edge, at which these were the inputs.
+    pub(super) fn edge(&mut self, valid: bool, word: T, source_ready: bool, reset: bool) {
+        let put = valid && self.ready(source_ready);
+        let (moves, full) = (!self.valid() || source_ready, self.room() == 0);
+        match self.depth() {
+            1 if moves => self.words[0] = word,
+            2 => {
+                if moves {
+                    self.words[0] = if full { self.words[1] } else { word };
+                }
+                if !full {
+                    self.words[1] = word;
+                }
+            }
+            depth if put && depth >= 4 => self.words[self.tail % depth] = word,
+            _ => {}
+        }
+        self.head += usize::from(self.valid() && source_ready);
+        self.tail += usize::from(put);
+        if reset {
+            (self.head, self.tail) = (0, 0);
+        }
+    }
+}
+
+/// The Verilog of a first-word-fall-through queue of `bits` wide words.
 pub(super) fn fifo_text(depth: usize, write: &str, read: &str, bits: usize) -> String {
+    match depth {
+        1 => register_text(write, read, bits),
+        2 => pair_text(write, read, bits),
+        _ => ram_text(depth, write, read, bits),
+    }
+}
+
+fn register_text(write: &str, read: &str, bits: usize) -> String {
+    format!(
+        "reg [{top}:0] word;
+reg full;
+wire move = source_ready | ~full;
+always @(posedge clock) begin
+    if (move) begin
+        word <= {write};
+    end
+    if (move) begin
+        full <= sink_valid;
+    end
+    if (reset) begin
+        full <= 1'b0;
+    end
+end
+initial full = 1'b0;
+always @* begin
+    sink_ready = move;
+    source_valid = full;
+    {read} = word;
+    room = {{15'd0, ~full}};
+end",
+        top = bits - 1
+    )
+}
+
+fn pair_text(write: &str, read: &str, bits: usize) -> String {
+    format!(
+        "reg [{top}:0] first;
+reg [{top}:0] second;
+reg first_full;
+reg second_full;
+wire move = source_ready | ~first_full;
+always @(posedge clock) begin
+    if (move) begin
+        first <= second_full ? second : {write};
+    end
+    if (~second_full) begin
+        second <= {write};
+    end
+    if (move) begin
+        first_full <= sink_valid | second_full;
+        second_full <= 1'b0;
+    end else if (sink_valid) begin
+        second_full <= 1'b1;
+    end
+    if (reset) begin
+        first_full <= 1'b0;
+        second_full <= 1'b0;
+    end
+end
+initial first_full = 1'b0;
+initial second_full = 1'b0;
+always @* begin
+    sink_ready = ~second_full;
+    source_valid = first_full;
+    {read} = first;
+    room = {{14'd0, ~first_full, first_full & ~second_full}};
+end",
+        top = bits - 1
+    )
+}
+
+fn ram_text(depth: usize, write: &str, read: &str, bits: usize) -> String {
     let a = depth.trailing_zeros();
     format!(
         "(* ram_style = \"distributed\" *)

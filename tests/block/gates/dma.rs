@@ -10,8 +10,10 @@ use hematite_hw::pcie::writer::Writer;
 use hematite_hw::port::dma::WriteSide;
 use hematite_hw::port::pcie::PcieSettings;
 use hematite_hw::prim::arbiter::Arbiter;
+use hematite_hw::prim::beat_fifo::BeatFifo;
 use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
+use hematite_hw::prim::fifo::Fifo;
 use hematite_hw::prim::ids::Ids;
 use hematite_hw::prim::packet_fifo::PacketFifo;
 use hematite_verilog::gate::{Random, Stimulus};
@@ -91,6 +93,35 @@ fn primitives() {
     });
 }
 
+fn queues<const W: usize>() {
+    for depth in [1, 2, 4, 16] {
+        prints("beat_fifo", BeatFifo::<W, Bits<3>>::new(depth));
+        agrees(
+            "beat_fifo",
+            BeatFifo::<W, Bits<3>>::new(depth),
+            |b| &mut b.clock,
+            2000,
+            |b, s| {
+                s.rare(&mut b.reset);
+                offer!(s, b.sink, data, last, side);
+                s.bit("source_ready", &mut b.source.ready);
+            },
+        );
+        prints("fifo", Fifo::<Bits<W>>::new(depth));
+        agrees(
+            "fifo",
+            Fifo::<Bits<W>>::new(depth),
+            |b| &mut b.clock,
+            2000,
+            |b, s| {
+                s.rare(&mut b.reset);
+                offer!(s, b.sink, data);
+                s.bit("source_ready", &mut b.source.ready);
+            },
+        );
+    }
+}
+
 fn memories<const W: usize>() {
     prints("dword_ram", DwordRam::<W>::new(64));
     agrees(
@@ -127,8 +158,9 @@ fn memories<const W: usize>() {
 }
 
 #[test]
-fn memories_of_dwords_and_packets() {
+fn queues_and_memories() {
     roomy(|| {
+        queues::<64>();
         memories::<64>();
         memories::<512>();
     });
@@ -196,7 +228,6 @@ fn writer<const W: usize>(params: &Params, cycles: usize) {
                     port.side.next = WriteSide { addr: bits(s), len, notify: s.rng().random_bool(0.5) };
                 }
             }
-            s.bit("sent", &mut b.sent);
             s.bit("tlp_ready", &mut b.tlp.ready);
         },
     );

@@ -35,14 +35,13 @@ pub struct Issue<const W: usize> {
     /// The request fails without having been sent.
     pub refused: Signal<Out, Bit>,
     pub state: Signal<Out, TagState>,
-    /// For the port of this client, with `alloc`.
-    pub put_client: Signal<Out, Bits<8>>,
+    /// For the client's port, with `alloc`.
     pub put_tag: Signal<Out, ReplyTag>,
     pub tlp: BeatSource<W, TlpSide>,
     pub busy: Signal<Out, Bit>,
     full: Reg<Bit>,
     asked: Reg<ReadRequest>,
-    asker: Reg<Bits<8>>,
+    asker: Reg<Bits<3>>,
     offered: Reg<Bit>,
     header: Reg<RequestHeader>,
     shape: RequestShape,
@@ -69,7 +68,6 @@ impl<const W: usize> Issue<W> {
             alloc: Default::default(),
             refused: Default::default(),
             state: Default::default(),
-            put_client: Default::default(),
             put_tag: Default::default(),
             tlp: Default::default(),
             busy: Default::default(),
@@ -114,7 +112,7 @@ impl<const W: usize> Logic for Issue<W> {
         self.state.next.lower = self.asked.q.val().addr.get_bits::<7>(0);
         self.state.next.at = 0.into();
         self.state.next.failed = false;
-        self.put_client.next = self.asker.q.val();
+        self.put_tag.next.client = self.asker.q.val();
         self.put_tag.next.tag = self.tag.val();
         self.rows.next = self.shape.last_dword.val() >> self.row_shift.val();
         self.put_tag.next.last_row = bit_cast::<9, 11>(self.rows.val());
@@ -137,7 +135,7 @@ impl<const W: usize> Logic for Issue<W> {
         if self.request.valid.val() & !self.full.q.val() {
             self.full.d.next = true;
             self.asked.d.next = self.request.data.val();
-            self.asker.d.next = self.client.val();
+            self.asker.d.next = self.client.val().get_bits::<3>(0);
         }
         if self.forget.val() {
             self.full.d.next = false;

@@ -1,9 +1,10 @@
-//! One client's replies: which tags they are in, in order, and what of the first is still to be read.
+//! Replies of one client, or of several in the order of their requests: which tags they are in, and what of the first is
+//! still to be read.
 //!
 //! In: `reserve`, a request has been taken; `put`, its tag; what is written to the table of tags; `grant`, `read_data`.
 //! Out: `open`, one more may be taken; `want`, a row is to be read, `row`; `frees`, it is the last one of its tag; `reply`.
-//! Time: a row granted is offered to the client three cycles later; one beat per cycle.
-//! Waits: on the client only, and then wants nothing: it never holds up the others.
+//! Time: a row granted is offered three cycles later; one beat per cycle.
+//! Waits: on the clients only, and then wants nothing: it never holds up the other ports.
 //! Spec: hw/README.md, DMA data convention
 
 use super::tags::{Answered, Asked};
@@ -23,9 +24,18 @@ pub struct ReplyTag {
     pub last_row: Bits<9>,
     /// The request has failed before it was sent.
     pub refused: Bit,
+    /// Whose it is.
+    pub client: Bits<3>,
 }
 
-/// Beats a client's queue holds: enough for one per cycle while the RAM is two cycles away.
+/// What stands beside the beats of a reply.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct ReplySide {
+    pub read: ReadSide,
+    pub client: Bits<3>,
+}
+
+/// Beats its queue holds: enough for one per cycle while the RAM is two cycles away.
 const BEATS: usize = 8;
 
 /// See the head of this file.
@@ -51,13 +61,13 @@ pub struct ReplyPort<const W: usize> {
     pub frees: Signal<Out, Bit>,
     pub freed_tag: Signal<Out, Bits<8>>,
     pub read_data: Signal<In, Bits<W>>,
-    pub reply: BeatSource<W, ReadSide>,
+    pub reply: BeatSource<W, ReplySide>,
     pub busy: Signal<Out, Bit>,
     tags: Fifo<ReplyTag>,
     asked_copy: Lutram<Asked>,
     answered_copy: Lutram<Answered>,
-    beats: BeatFifo<W, ReadSide>,
-    // Tags this client has.
+    beats: BeatFifo<W, ReplySide>,
+    // Tags that are out for it.
     held: Reg<Bits<8>>,
     // Beats that may still be read: those the queue has room for and that are not on their way.
     credit: Reg<Bits<4>>,
@@ -72,8 +82,8 @@ pub struct ReplyPort<const W: usize> {
     arriving: Reg<Bit>,
     reading_last: Reg<Bit>,
     arriving_last: Reg<Bit>,
-    reading_side: Reg<ReadSide>,
-    arriving_side: Reg<ReadSide>,
+    reading_side: Reg<ReplySide>,
+    arriving_side: Reg<ReplySide>,
     last: Signal<Local, Bit>,
     pop: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
@@ -86,7 +96,7 @@ pub struct ReplyPort<const W: usize> {
 }
 
 impl<const W: usize> ReplyPort<W> {
-    /// At most `tags` of a client's requests are under way; a slot has `rows` rows; there are `all` tags.
+    /// At most `tags` requests are under way; a slot has `rows` rows; there are `all` tags.
     pub fn new(tags: usize, rows: usize, all: usize) -> Self {
         Self {
             clock: Default::default(),
@@ -199,8 +209,9 @@ impl<const W: usize> Logic for ReplyPort<W> {
 
         self.reading.d.next = self.grant.val();
         self.reading_last.d.next = self.last.val();
-        self.reading_side.d.next.error = self.failed.q.val();
-        self.reading_side.d.next.timeout = self.timeout.q.val();
+        self.reading_side.d.next.read.error = self.failed.q.val();
+        self.reading_side.d.next.read.timeout = self.timeout.q.val();
+        self.reading_side.d.next.client = self.current.q.val().client;
         self.arriving.d.next = self.reading.q.val();
         self.arriving_last.d.next = self.reading_last.q.val();
         self.arriving_side.d.next = self.reading_side.q.val();

@@ -127,7 +127,7 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
         .with_context(|| format!("reading {}", subject.file.display()))?;
     let top = &subject.top;
     step.note("synthesis, alone");
-    yosys(flow, &dir, &format!("read_verilog dut.v; synth_ecp5 -top {top} -json alone.json"))?;
+    yosys(flow, &dir, &format!("read_verilog dut.v; synth_ecp5 -nowidelut -top {top} -json alone.json"))?;
     let netlist = read(&dir.join("alone.json"))?;
     let mut figures = Figures {
         luts: cells(&netlist, top, "LUT4"),
@@ -148,7 +148,10 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
     yosys(
         flow,
         &dir,
-        &format!("read_verilog dut.v harness.v; synth_ecp5 -top {} -json timed.json", harness::TOP),
+        &format!(
+            "read_verilog dut.v harness.v; synth_ecp5 -nowidelut -top {} -json timed.json",
+            harness::TOP
+        ),
     )?;
     step.note("place and route");
     let timed = nextpnr(flow, &dir, "timed", &["--seed", "1", "--timing-allow-fail"])?;
