@@ -1,6 +1,6 @@
 //! Answers requests: configuration type 0, and memory of 1 to 128 bytes in BAR 0.
 //! In: `request`, `settings`.   Out: `cfg` and `bar` accesses, `completion`, `captured`.
-//! Time: 3 cycles to decide; per DWORD an access and a cycle; W/32 more for a read.
+//! Time: 3 cycles to decide; per DWORD an access; one more per beat of a write, and for a read.
 //! Waits: for the access, and for `completion`. One request at a time; the next waits.
 //! Spec: [PCI Express: Request Handling Rules; Completion Rules; Configuration Request Rules; Data Poisoning]
 
@@ -27,7 +27,7 @@ pub enum State {
     Decide,
     Load,
     Access,
-    Align,
+    Fetch,
     Answer,
 }
 
@@ -105,9 +105,8 @@ impl<const W: usize> Logic for Completer<W> {
         self.payload.put.next = false;
         self.payload.beat.next = self.request.data.val();
         self.payload.load.next = false;
-        self.payload.shift.next = false;
-        self.payload.store.next = false;
-        self.payload.step.next = false;
+        self.payload.pass.next = false;
+        self.payload.keep.next = false;
         self.payload.rewind.next = false;
         self.request.ready.next = self.state.q.val() == State::Idle;
 
@@ -244,40 +243,31 @@ impl<const W: usize> Logic for Completer<W> {
                     self.first.d.next = false;
                     self.addr.d.next = self.addr.q.val() + 1;
                     self.left.d.next = self.left.q.val() - 1;
-                    self.payload.shift.next = true;
-                    if !self.writes.val() {
-                        if (self.left.q.val() == 1) | self.payload.ends.val() {
-                            self.state.d.next = State::Align;
-                        }
-                    } else if self.left.q.val() == 1 {
+                    self.payload.pass.next = self.writes.val();
+                    self.payload.keep.next = !self.writes.val();
+                    if self.left.q.val() == 1 {
                         self.payload.rewind.next = true;
                         self.state.d.next = State::Idle;
-                        if self.to_config.q.val() {
+                        if !self.writes.val() {
+                            self.left.d.next = self.dwords.q.val();
+                            self.state.d.next = State::Fetch;
+                        } else if self.to_config.q.val() {
                             self.state.d.next = State::Answer;
                         }
-                    } else if self.payload.ends.val() {
+                    } else if self.writes.val() & self.payload.ends.val() {
                         self.state.d.next = State::Load;
                     }
                 }
             }
-            // Align: a beat is read, or the last part of one: its first DWORD must come into lane 0.
-            State::Align => {
-                if !self.payload.whole.val() {
-                    self.payload.shift.next = true;
-                } else {
-                    self.payload.store.next = true;
-                    self.state.d.next = State::Access;
-                    if !self.left.q.val().any() {
-                        self.payload.rewind.next = true;
-                        self.left.d.next = self.dwords.q.val();
-                        self.state.d.next = State::Answer;
-                    }
-                }
+            // Fetch: the first beat of what has been read.
+            State::Fetch => {
+                self.payload.load.next = true;
+                self.state.d.next = State::Answer;
             }
             // Answer: send the completion.
             State::Answer => {
                 if self.completion.ready.val() {
-                    self.payload.step.next = true;
+                    self.payload.load.next = true;
                     self.left.d.next = self.left.q.val() - self.payload.lanes.val();
                     if self.completion.last.val() {
                         self.payload.rewind.next = true;

@@ -1,12 +1,11 @@
 //! A request's payload, or a completion's: beats on one side, DWORDs on the other.
 //!
-//! In: `put` with `beat`; `load`, `shift` with `dword_in`, `store`, `step`, `rewind`: at most one in a cycle.
-//! Out: `beat_out`, the beat at the cursor; `dword`, the next to write; `whole`, as many DWORDs as a beat has are shifted;
-//! `ends`, all but one; `lanes`, a constant.
-//! Time: what is put, loaded, shifted or stored in one cycle is there in the next.   Waits: never.
-//! It holds 128 bytes; beats put beyond them are lost.
+//! In: `put` with `beat`; `load`, the beat at the cursor is fetched; `pass`, its next DWORD; `keep` with `dword_in`; `rewind`.
+//! Out: of the beat fetched: `beat_out`, all of it, and `dword`; `ends`, this DWORD is the last of its beat; `lanes`, a constant.
+//! Time: what is put, kept, fetched or passed in one cycle is there in the next.   Waits: never.
+//! It holds 128 bytes; what is put or kept beyond them is lost.
 
-use crate::prim::lutram::Lutram;
+use crate::prim::ram::Ram;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -19,29 +18,29 @@ pub struct Payload<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub put: Signal<In, Bit>,
     pub beat: Signal<In, Bits<W>>,
-    /// Takes the beat at the cursor apart.
     pub load: Signal<In, Bit>,
-    pub shift: Signal<In, Bit>,
+    pub pass: Signal<In, Bit>,
+    pub keep: Signal<In, Bit>,
     pub dword_in: Signal<In, Bits<32>>,
-    /// Keeps the beat put together, at the cursor.
-    pub store: Signal<In, Bit>,
-    pub step: Signal<In, Bit>,
+    /// Back to the first DWORD.
     pub rewind: Signal<In, Bit>,
     pub beat_out: Signal<Out, Bits<W>>,
     pub dword: Signal<Out, Bits<32>>,
     /// DWORDs of a beat.
     pub lanes: Signal<Out, Bits<6>>,
-    pub whole: Signal<Out, Bit>,
     pub ends: Signal<Out, Bit>,
-    beats: Lutram<Bits<W>>,
+    // A RAM for each lane.
+    banks: Vec<Ram<Bits<32>>>,
     cursor: Reg<Bits<16>>,
-    shifter: Reg<Bits<W>>,
-    count: Reg<Bits<6>>,
+    lane: Reg<Bits<6>>,
+    part: Signal<Local, Bits<32>>,
+    whole: Signal<Local, Bits<W>>,
     room: Signal<Local, Bit>,
     depth: Constant<Bits<16>>,
     dwords: Constant<Bits<6>>,
-    before_last: Constant<Bits<6>>,
-    top: Constant<Bits<10>>,
+    last_lane: Constant<Bits<6>>,
+    // Each lane's first bit in a beat.
+    places: Vec<Constant<Bits<10>>>,
 }
 
 impl<const W: usize> Default for Payload<W> {
@@ -52,25 +51,24 @@ impl<const W: usize> Default for Payload<W> {
             put: Default::default(),
             beat: Default::default(),
             load: Default::default(),
-            shift: Default::default(),
+            pass: Default::default(),
+            keep: Default::default(),
             dword_in: Default::default(),
-            store: Default::default(),
-            step: Default::default(),
             rewind: Default::default(),
             beat_out: Default::default(),
             dword: Default::default(),
             lanes: Default::default(),
-            whole: Default::default(),
             ends: Default::default(),
-            beats: Lutram::new(depth),
+            banks: (0..W / 32).map(|_| Ram::apart(depth)).collect(),
             cursor: Default::default(),
-            shifter: Default::default(),
-            count: Default::default(),
+            lane: Default::default(),
+            part: Default::default(),
+            whole: Default::default(),
             room: Default::default(),
             depth: Constant::new(depth.to_bits()),
             dwords: Constant::new((W / 32).to_bits()),
-            before_last: Constant::new((W / 32 - 1).to_bits()),
-            top: Constant::new((W - 32).to_bits()),
+            last_lane: Constant::new((W / 32 - 1).to_bits()),
+            places: (0..W / 32).map(|lane| Constant::new((32 * lane).to_bits())).collect(),
         }
     }
 }
@@ -78,38 +76,43 @@ impl<const W: usize> Default for Payload<W> {
 impl<const W: usize> Logic for Payload<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, cursor, shifter, count);
-        clock!(self, clock, beats);
-        self.beats.read_addr.next = self.cursor.q.val();
-        self.beats.write_addr.next = self.cursor.q.val();
+        dff_setup!(self, clock, cursor, lane);
         self.room.next = self.cursor.q.val() < self.depth.val();
-        self.beats.write.next = (self.put.val() & self.room.val()) | self.store.val();
-        self.beats.write_data.next = self.beat.val();
-        if self.store.val() {
-            self.beats.write_data.next = self.shifter.q.val();
-        }
-        self.beat_out.next = self.beats.read_data.val();
-        self.dword.next = self.shifter.q.val().get_bits::<32>(0);
         self.lanes.next = self.dwords.val();
-        self.whole.next = self.count.q.val() == self.dwords.val();
-        self.ends.next = self.count.q.val() == self.before_last.val();
+        self.ends.next = self.lane.q.val() == self.last_lane.val();
+        self.whole.next = 0.into();
+        self.dword.next = self.banks[0].read_data.val();
+        for i in 0..self.banks.len() {
+            self.banks[i].clock.next = self.clock.val();
+            self.banks[i].read.next = self.load.val();
+            self.banks[i].read_addr.next = self.cursor.q.val();
+            self.banks[i].write.next =
+                (self.put.val() | (self.keep.val() & (self.lane.q.val().index() == i))) & self.room.val();
+            self.banks[i].write_addr.next = self.cursor.q.val();
+            self.banks[i].write_data.next = self.dword_in.val();
+            if self.put.val() {
+                self.banks[i].write_data.next = self.beat.val().get_bits::<32>(32 * i);
+            }
+            self.part.next = self.banks[i].read_data.val();
+            self.whole.next = self.whole.val() | (bit_cast::<W, 32>(self.part.val()) << self.places[i].val());
+            if self.lane.q.val().index() == i {
+                self.dword.next = self.banks[i].read_data.val();
+            }
+        }
+        self.beat_out.next = self.whole.val();
 
-        if self.shift.val() {
-            self.shifter.d.next =
-                (self.shifter.q.val() >> 32) | (bit_cast::<W, 32>(self.dword_in.val()) << self.top.val());
-            self.count.d.next = self.count.q.val() + 1;
+        if self.pass.val() | self.keep.val() {
+            self.lane.d.next = self.lane.q.val() + 1;
         }
-        if self.load.val() {
-            self.shifter.d.next = self.beats.read_data.val();
-        }
-        if self.load.val() | self.store.val() | self.rewind.val() {
-            self.count.d.next = 0.into();
-        }
-        if ((self.put.val() | self.step.val()) & self.room.val()) | self.load.val() | self.store.val() {
+        if self.load.val() | ((self.put.val() | (self.keep.val() & self.ends.val())) & self.room.val()) {
             self.cursor.d.next = self.cursor.q.val() + 1;
+        }
+        if self.load.val() | (self.keep.val() & self.ends.val()) {
+            self.lane.d.next = 0.into();
         }
         if self.rewind.val() {
             self.cursor.d.next = 0.into();
+            self.lane.d.next = 0.into();
         }
     }
 }
