@@ -270,6 +270,7 @@ fn speed<const W: usize>(len: u64) -> (f64, f64) {
     let mut bench = Bench::<W>::new(&Params { timeout_cycles: 1 << 16, ..params(512, 128) }, 60);
     (bench.stall, bench.idle, bench.aligned, bench.most) = (0.0, 0.0, true, len);
     bench.root.prompt = true;
+    bench.alone = true;
     bench.run(300);
     let (replies, beats) = (bench.counts.replies, bench.counts.beats);
     bench.run(1000);

@@ -1,7 +1,7 @@
 //! Configuration space, what it says to the rest of the function, and the window on the BAR.
 //!
 //! In: `access`, `captured`, `pending`, `unsupported`.   Out: `settings`, `flr`, accesses through `window`.
-//! Time: 2 cycles an access; through the window as long as the BAR takes, and 2. Settings follow a write after 2 cycles.
+//! Time: 3 cycles an access; through the window as long as the BAR takes, and 2. Settings follow a write after 2 cycles.
 //! Waits: for `window` only.
 //! Spec: [PCI Express: PCI-Compatible Configuration Registers; PCI Express Capability Structure],
 //! [virtio 1.4: PCI configuration access capability]
@@ -31,6 +31,7 @@ const EXPOSED: [usize; 9] = [
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum State {
     Idle,
+    Read,
     Window,
     Answer,
 }
@@ -244,16 +245,13 @@ impl Logic for Config {
         self.access.ready.next = self.state.q.val() == State::Answer;
         self.access.read_data.next = self.answer.q.val();
         match self.state.q.val() {
-            // Idle: one of ours at once, the window's data from the BAR.
+            // Idle: one of ours from here, the window's data from the BAR.
             State::Idle => {
-                self.answer.d.next = self.file.read_data.val();
-                if self.at_control.val() & self.pending.val() {
-                    self.answer.d.next = self.file.read_data.val() | self.pending_seen.val();
-                }
+                self.answer.d.next = 0.into();
                 if self.access.valid.val() {
-                    self.state.d.next = State::Answer;
+                    self.state.d.next = State::Read;
                     if self.at_window.val() {
-                        self.answer.d.next = 0.into();
+                        self.state.d.next = State::Answer;
                         if self.strobe.val().any() {
                             self.state.d.next = State::Window;
                         }
@@ -268,6 +266,14 @@ impl Logic for Config {
                         }
                     }
                 }
+            }
+            // Read: the register as it was.
+            State::Read => {
+                self.answer.d.next = self.file.read_data.val();
+                if self.at_control.val() & self.pending.val() {
+                    self.answer.d.next = self.file.read_data.val() | self.pending_seen.val();
+                }
+                self.state.d.next = State::Answer;
             }
             // Window: the BAR has it.
             State::Window => {

@@ -32,23 +32,32 @@ pub struct Quiesce {
     pub quiet: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
     waited: Reg<Bits<5>>,
+    // Half of the function hangs on them: they come from registers.
+    data: Reg<Bit>,
+    all: Reg<Bit>,
 }
 
 impl Logic for Quiesce {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, waited);
-        self.data_reset.next = self.reset.val() | self.flr.val() | self.device_reset.val();
-        self.function_reset.next = self.reset.val();
+        dff_setup!(self, clock, waited, data, all);
+        self.data.d.next = self.reset.val() | self.flr.val() | self.device_reset.val();
+        self.data_reset.next = self.data.q.val();
+        self.all.d.next = self.reset.val();
+        self.function_reset.next = self.all.q.val();
         self.quiet.next = !self.dma_busy.val() & !self.sweep_busy.val();
-        self.busy.next = self.flr.val() | self.device_reset.val() | self.sweep_busy.val();
+        self.busy.next = self.flr.val()
+            | self.device_reset.val()
+            | self.sweep_busy.val()
+            | self.data.q.val()
+            | self.all.q.val();
         self.waited.d.next = 0.into();
         if self.flr.val() {
             self.waited.d.next = self.waited.q.val();
             if !self.waited.q.val().get_bit(4) {
                 self.waited.d.next = self.waited.q.val() + 1;
             } else if !self.dma_busy.val() & !self.completer_busy.val() {
-                self.function_reset.next = true;
+                self.all.d.next = true;
             }
         }
     }

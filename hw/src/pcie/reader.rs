@@ -64,12 +64,16 @@ pub struct Reader<const W: usize> {
     slots: DwordRam<W>,
     // From `drain` until all is home.
     draining: Reg<Bit>,
+    // Whose request is next, chosen in the cycle before.
+    choosing: Reg<Bit>,
+    chosen: Reg<Bits<8>>,
     reading: Reg<Bit>,
     row: Reg<Bits<20>>,
     freed: Reg<Bit>,
     freed_tag: Reg<Bits<8>>,
     forget: Signal<Local, Bit>,
     under_way: Signal<Local, Bit>,
+    take: Signal<Local, Bit>,
     // Of the ways back.
     open: Vec<Signal<Local, Bit>>,
 }
@@ -85,7 +89,9 @@ impl<const W: usize> Reader<W> {
         assert!((2..=8).contains(&clients), "{clients} clients");
         let rows = params.read_bytes * 8 / W;
         let payload = Self::share(params);
-        let port = |tags| ReplyPort::new(tags, rows, params.tags);
+        // A narrow function is a small one, on a slow link: its descriptors may take four cycles a beat.
+        let beats = if W == 64 { 1 } else { 8 };
+        let port = |tags, beats| ReplyPort::new(tags, rows, params.tags, beats);
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -99,7 +105,7 @@ impl<const W: usize> Reader<W> {
             count_cpl_unexpected: Default::default(),
             count_cpl_timeout: Default::default(),
             count_cpl_error: Default::default(),
-            ports: vec![port(payload), port(params.tags - payload)],
+            ports: vec![port(payload, 8), port(params.tags - payload, beats)],
             asking: Arbiter::new(clients),
             answering: Arbiter::new(WAYS),
             issue: Issue::new(params),
@@ -108,12 +114,15 @@ impl<const W: usize> Reader<W> {
             receive: Receive::new(params),
             slots: DwordRam::new(params.tags * rows),
             draining: Default::default(),
+            choosing: Default::default(),
+            chosen: Default::default(),
             reading: Default::default(),
             row: Default::default(),
             freed: Default::default(),
             freed_tag: Default::default(),
             forget: Default::default(),
             under_way: Default::default(),
+            take: Default::default(),
             open: (0..clients).map(|_| Default::default()).collect(),
         }
     }
@@ -123,7 +132,7 @@ impl<const W: usize> Logic for Reader<W> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, asking, answering, issue, ids, tags, receive, slots);
-        dff_setup!(self, clock, draining, reading, row, freed, freed_tag);
+        dff_setup!(self, clock, draining, choosing, chosen, reading, row, freed, freed_tag);
         self.asking.reset.next = self.reset.val();
         self.answering.reset.next = self.reset.val();
         self.issue.reset.next = self.reset.val();
@@ -142,9 +151,17 @@ impl<const W: usize> Logic for Reader<W> {
         self.issue.tag.next = self.ids.id.data.val();
         self.issue.hold.next = self.receive.storing.val();
         self.ids.id.ready.next = self.issue.alloc.val();
-        self.issue.request.valid.next = self.asking.any.val();
-        self.issue.client.next = self.asking.index.val();
-        self.asking.take.next = self.issue.request.ready.val();
+        self.issue.request.valid.next = self.choosing.q.val();
+        self.issue.client.next = self.chosen.q.val();
+        self.take.next = self.choosing.q.val() & self.issue.request.ready.val();
+        self.asking.take.next = !self.choosing.q.val();
+        if !self.choosing.q.val() {
+            self.choosing.d.next = self.asking.any.val();
+            self.chosen.d.next = self.asking.index.val();
+        }
+        if self.take.val() | self.forget.val() {
+            self.choosing.d.next = false;
+        }
         self.tags.alloc.next = self.issue.alloc.val();
         self.tags.alloc_tag.next = self.ids.id.data.val();
         self.tags.alloc_refused.next = self.issue.refused.val();
@@ -213,7 +230,7 @@ impl<const W: usize> Logic for Reader<W> {
 
         // Client 0.
         self.open[0].next = self.ports[0].open.val();
-        self.ports[0].reserve.next = self.asking.grants[0].val() & self.issue.request.ready.val();
+        self.ports[0].reserve.next = self.take.val() & !self.chosen.q.val().any();
         self.replies[0].valid.next = self.ports[0].reply.valid.val();
         self.replies[0].last.next = self.ports[0].reply.last.val();
         self.replies[0].data.next = self.ports[0].reply.data.val();
@@ -221,8 +238,7 @@ impl<const W: usize> Logic for Reader<W> {
         self.ports[0].reply.ready.next = self.replies[0].ready.val();
 
         // The others.
-        self.ports[1].reserve.next =
-            !self.asking.grants[0].val() & self.issue.request.ready.val() & self.asking.any.val();
+        self.ports[1].reserve.next = self.take.val() & self.chosen.q.val().any();
         self.ports[1].reply.ready.next = false;
         for i in 1..self.replies.len() {
             self.open[i].next = self.ports[1].open.val();
@@ -241,8 +257,8 @@ impl<const W: usize> Logic for Reader<W> {
         for i in 0..self.requests.len() {
             self.asking.wants[i].next =
                 self.requests[i].valid.val() & self.open[i].val() & !self.forget.val();
-            self.requests[i].ready.next = self.asking.grants[i].val() & self.issue.request.ready.val();
-            if self.asking.grants[i].val() {
+            self.requests[i].ready.next = self.take.val() & (self.chosen.q.val().index() == i);
+            if self.chosen.q.val().index() == i {
                 self.issue.request.data.next = self.requests[i].data.val();
             }
         }
@@ -254,6 +270,7 @@ impl<const W: usize> Logic for Reader<W> {
 
         if self.reset.val() {
             self.draining.d.next = false;
+            self.choosing.d.next = false;
             self.reading.d.next = false;
             self.freed.d.next = false;
         }

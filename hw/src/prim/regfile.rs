@@ -1,9 +1,10 @@
 //! Registers of 32 bits from a table: constants, written bits, bits that a written one clears.
 //!
 //! In: `write`, `dword`, `write_data`, `strobe`; `raise` beside each exposed register: sets bits that a written one clears.
-//! Out: `read_data` of `dword`, combinational; `values` of the exposed registers.
-//! Time: what is written in one cycle is read from the next on.   Waits: never.
-//! A register that is not in the table reads zero and ignores writes. Storage is made for writable bits only.
+//! Out: `read_data`, what `dword` held in the cycle before; `values` of the exposed registers.
+//! Time: what is written in one cycle is in `values` from the next on.   Waits: never.
+//! A register that is not in the table reads zero and ignores writes. Constants are in a block RAM, registers are made for
+//! writable bits only.
 
 use rust_hdl_core::prelude::*;
 use std::fmt::Write;
@@ -87,12 +88,12 @@ impl RegFile {
 
 impl Logic for RegFile {
     fn update(&mut self) {
+        let value = |held: u32| -> Bits<32> { u64::from(held).to_bits() };
         if self.clock.pos_edge() {
+            let row = self._rows.iter().position(|row| row.dword == self.dword.val().index());
+            self.read_data.next = value(row.map_or(0, |row| self._held[row]));
             self.edge();
         }
-        let value = |held: u32| -> Bits<32> { u64::from(held).to_bits() };
-        let row = self._rows.iter().position(|row| row.dword == self.dword.val().index());
-        self.read_data.next = value(row.map_or(0, |row| self._held[row]));
         for (signal, row) in self.values.iter_mut().zip(&self._exposed) {
             signal.next = value(self._held[*row]);
         }
@@ -107,22 +108,24 @@ impl Logic for RegFile {
         let mut text = String::new();
         let mut clocked = String::new();
         let mut cleared = String::new();
-        let mut reads = String::new();
+        let (mut constants, mut reads) = (String::new(), String::new());
+        let constant = |row: &Row| row.reset & !(row.write | row.clear);
         let name = |row: &Row| {
             if row.write | row.clear == 0 {
                 format!("32'h{:x}", row.reset)
             } else {
-                format!("(held_{} | 32'h{:x})", row.dword, row.reset & !(row.write | row.clear))
+                format!("(held_{} | 32'h{:x})", row.dword, constant(row))
             }
         };
         for (i, row) in self._rows.iter().enumerate() {
             let d = row.dword;
-            if name(row) != "32'h0" {
-                let _ = writeln!(reads, "        10'd{d}: read_data = {};", name(row));
+            if constant(row) != 0 {
+                let _ = writeln!(constants, "    constants[{d}] = 32'h{:x};", constant(row));
             }
             if row.write | row.clear == 0 {
                 continue;
             }
+            let _ = writeln!(reads, "        10'd{d}: held <= held_{d};");
             let reset = row.reset & (row.write | row.clear);
             let _ = writeln!(text, "reg [31:0] held_{d};\ninitial held_{d} = 32'h{reset:x};");
             let raised = match self._exposed.iter().position(|exposed| *exposed == i) {
@@ -159,8 +162,13 @@ impl Logic for RegFile {
         }
         let _ = write!(
             text,
-            "always @(posedge clock) begin\n{clocked}    if (reset) begin\n{cleared}    end\nend\n\
-             always @* begin\n    case (dword)\n{reads}        default: read_data = 32'h0;\n    endcase\n"
+            "(* ram_style = \"block\" *)\nreg [31:0] constants [0:1023];\ninteger i;\n\
+             initial begin\n    for (i = 0; i < 1024; i = i + 1) constants[i] = 32'h0;\n{constants}end\n\
+             reg [31:0] constant;\nreg [31:0] held;\ninitial constant = 32'h0;\ninitial held = 32'h0;\n\
+             always @(posedge clock) begin\n    constant <= constants[dword];\n    \
+             case (dword)\n{reads}        default: held <= 32'h0;\n    endcase\nend\n\
+             always @(posedge clock) begin\n{clocked}    if (reset) begin\n{cleared}    end\nend\n\
+             always @* begin\n    read_data = constant | held;\n"
         );
         for (port, row) in self._exposed.iter().enumerate() {
             let _ = writeln!(text, "    values_{port} = {};", name(&self._rows[*row]));

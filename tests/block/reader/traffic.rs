@@ -49,6 +49,8 @@ pub(crate) struct Traffic {
     pub(crate) idle: f64,
     /// Requests are offered.
     pub(crate) asking: bool,
+    /// Only the payload client asks.
+    pub(crate) alone: bool,
     pub(crate) aligned: bool,
     given: bool,
 }
@@ -66,6 +68,7 @@ impl Traffic {
             counts: Counts::default(),
             idle: 0.2,
             asking: true,
+            alone: false,
             aligned: false,
             given: false,
         }
@@ -104,6 +107,7 @@ impl Traffic {
         for i in 0..CLIENTS {
             if self.clients[i].offering.is_none()
                 && self.asking
+                && (i == 0 || !self.alone)
                 && !draining
                 && !self.rng.random_bool(self.idle)
             {

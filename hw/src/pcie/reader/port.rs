@@ -35,9 +35,6 @@ pub struct ReplySide {
     pub client: Bits<3>,
 }
 
-/// Beats its queue holds: enough for one per cycle while the RAM is two cycles away.
-const BEATS: usize = 8;
-
 /// See the head of this file.
 #[derive(LogicBlock)]
 pub struct ReplyPort<const W: usize> {
@@ -96,8 +93,9 @@ pub struct ReplyPort<const W: usize> {
 }
 
 impl<const W: usize> ReplyPort<W> {
-    /// At most `tags` requests are under way; a slot has `rows` rows; there are `all` tags.
-    pub fn new(tags: usize, rows: usize, all: usize) -> Self {
+    /// At most `tags` requests are under way; a slot has `rows` rows; there are `all` tags; `beats` wait for the client: 8 for
+    /// one per cycle, since the RAM is two cycles away.
+    pub fn new(tags: usize, rows: usize, all: usize, beats: usize) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -122,7 +120,7 @@ impl<const W: usize> ReplyPort<W> {
             tags: Fifo::new(tags.next_power_of_two().max(2)),
             asked_copy: Lutram::new(all),
             answered_copy: Lutram::new(all),
-            beats: BeatFifo::new(BEATS),
+            beats: BeatFifo::new(beats),
             held: Default::default(),
             credit: Default::default(),
             done: Default::default(),
@@ -143,7 +141,7 @@ impl<const W: usize> ReplyPort<W> {
             leave: Default::default(),
             free: Default::default(),
             most: Constant::new(tags.to_bits()),
-            room: Constant::new(BEATS.to_bits()),
+            room: Constant::new(beats.to_bits()),
             slot_shift: Constant::new(rows.trailing_zeros().to_bits()),
         }
     }

@@ -187,7 +187,8 @@ impl<const W: usize> Logic for Receive<W> {
         self.write_data.next = self.put_data.q.val();
         self.count_unexpected.next = self.unexpected.q.val();
         self.count_error.next = self.failed.q.val();
-        self.busy.next = self.decode.busy.val() | self.put.q.val();
+        self.busy.next =
+            self.decode.busy.val() | self.put.q.val() | self.unexpected.q.val() | self.failed.q.val();
 
         if self.reset.val() {
             self.put.d.next = false;
