@@ -116,7 +116,7 @@ impl<const W: usize> Function<W> {
             net_tx: net::tx::Tx::new(params),
             place: net::place::Place::new(params),
             net_rx: net::rx::Rx::new(params),
-            tx_buffer: net::buffer::Buffer::new(params),
+            tx_buffer: net::buffer::Buffer::without_lengths(params),
             rx_buffer: net::buffer::Buffer::new(params),
             data_reset: Default::default(),
             function_reset: Default::default(),
@@ -297,7 +297,7 @@ impl<const W: usize> Logic for Function<W> {
         SupplySource::join(&mut self.rx_fetch.supply, &mut self.cache.supply);
         StreamSource::<Head>::join(&mut self.cache.answer, &mut self.rx_walk.head);
         StreamSource::<Segment>::join(&mut self.rx_walk.segment, &mut self.place.segment);
-        StreamSource::<Segment>::join(&mut self.place.place, &mut self.net_rx.place);
+        StreamSource::<net::place::Share>::join(&mut self.place.share, &mut self.net_rx.share);
         StreamSource::<net::place::Job>::join(&mut self.place.job, &mut self.net_rx.job);
         BeatSource::<W, FrameSide>::join(&mut self.rx_buffer.source, &mut self.net_rx.frame);
         self.net_rx.payload_bytes.next = self.config_space.settings.val().payload_bytes;

@@ -3,6 +3,7 @@
 pub mod arbiter;
 pub mod beat;
 pub mod beat_fifo;
+pub mod block_fifo;
 pub mod cut;
 pub mod dword_ram;
 pub mod fifo;

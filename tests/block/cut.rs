@@ -4,7 +4,10 @@ use crate::harness::Harness;
 use hematite_hw::prim::cut::{Cut, CutJob};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
+
+const MOST_BYTES: u32 = Cut::<Bits<9>>::MOST_BYTES as u32;
 
 /// Address, bytes, last.
 fn pieces(addr: u64, len: u32, limit: u64) -> Vec<(u64, u64, bool)> {
@@ -22,7 +25,7 @@ fn pieces(addr: u64, len: u32, limit: u64) -> Vec<(u64, u64, bool)> {
 
 fn run(limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut h = Harness::new(Cut::new(), |u| &mut u.clock);
+    let mut h = Harness::new(Cut::<Bits<9>>::new(limit as usize), |u| &mut u.clock);
     h.uut.limit.next = limit.into();
     h.uut.reset.next = true;
     h.tick();
@@ -33,13 +36,19 @@ fn run(limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
             1 => (0, 0),
             2 => (0xffff_f001, 9000),
             3 => (u64::from(u32::MAX) - 5, 4096),
+            4 => (0xffff_ffff_ffff_0fff, MOST_BYTES),
             _ => {
                 let most = 1 << rng.random_range(1..14);
                 (rng.random::<u64>() >> 8, rng.random_range(0..most))
             }
         })
         .collect();
-    let mut want: VecDeque<_> = jobs.iter().flat_map(|&(addr, len)| pieces(addr, len, limit)).collect();
+    let tags = jobs.len();
+    let mut want: VecDeque<_> = jobs
+        .iter()
+        .enumerate()
+        .flat_map(|(tag, &(addr, len))| pieces(addr, len, limit).into_iter().map(move |piece| (piece, tag)))
+        .collect();
     let count = want.len() as u64;
     let start = h.cycle;
     let mut offering = false;
@@ -49,6 +58,7 @@ fn run(limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
         h.uut.job.valid.next = offering;
         let (addr, len) = jobs.front().copied().unwrap_or_default();
         h.uut.job.data.next = CutJob { addr: addr.into(), len: u64::from(len).into() };
+        h.uut.tag.next = (tags - jobs.len()).to_bits();
         h.uut.piece.ready.next = !rng.random_bool(stalls);
         h.settle();
         if offering && h.uut.job.ready.val() {
@@ -58,13 +68,14 @@ fn run(limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
         if h.uut.piece.valid.val() && h.uut.piece.ready.val() {
             let piece = h.uut.piece.data.val();
             let got = (u64::from(piece.addr), u64::from(piece.len), piece.last);
-            assert_eq!(Some(got), want.pop_front(), "cycle {}", h.cycle);
+            let tag = h.uut.piece_tag.val().index();
+            assert_eq!(Some((got, tag)), want.pop_front(), "cycle {}", h.cycle);
         }
         h.tick();
     }
     for _ in 0..8 {
         h.tick();
-        assert!(!h.uut.piece.valid.val(), "a piece nobody asked for");
+        assert!(!h.uut.piece.valid.val() && !h.uut.busy.val(), "a piece nobody asked for");
     }
     count * 1000 / (h.cycle - start - 8)
 }

@@ -3,7 +3,7 @@
 use crate::harness::Harness;
 use crate::streams::{Beat, Feed, Watch, to_bits, to_bytes};
 use hematite_abi::net;
-use hematite_hw::net::place::{Job, Place};
+use hematite_hw::net::place::{Job, Place, Share};
 use hematite_hw::net::rx::Rx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::{HashMap, VecDeque};
 
 /// Buffers a frame may take.
-const MOST_PLACES: usize = 64;
+const MOST_SHARES: usize = Place::MOST_SHARES;
 
 #[derive(Clone, Debug)]
 struct Chain {
@@ -77,7 +77,7 @@ struct Bench<const W: usize> {
 
 impl<const W: usize> Bench<W> {
     fn new(seed: u64, payload_bytes: u64, mergeable: bool) -> Self {
-        let params = Params { width: W, ..Params::TINY };
+        let params = Params { width: W, payload_bytes: payload_bytes as usize, ..Params::TINY };
         let mut place = Harness::new(Place::new(&params), |b| &mut b.clock);
         let mut rx = Harness::new(Rx::<W>::new(&params), |b| &mut b.clock);
         place.uut.enabled.next = true;
@@ -106,7 +106,7 @@ impl<const W: usize> Bench<W> {
 
     fn invent(&mut self) -> Chain {
         let rng = &mut self.rng;
-        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id = (self.next_id + 1) % Params::TINY.queue_max as u16;
         let count = if rng.random_bool(0.6) { 1 } else { rng.random_range(1..=4) };
         let buffers = (0..count)
             .map(|i| {
@@ -170,13 +170,12 @@ impl<const W: usize> Bench<W> {
             places += usize::from(left > 0);
             left = left.saturating_sub(buffer.1);
         }
-        assert_eq!(job.len.index(), frame.len());
         let error = shown.iter().any(|c| c.error);
-        let good = self.enabled && !none_shown && !error && room >= need && places <= MOST_PLACES;
+        let good = self.enabled && !none_shown && !error && room >= need && places <= MOST_SHARES;
         assert_eq!((job.drop, committed), (!good, good), "{need} bytes into {shown:?}, none: {none_shown}");
         if !good {
-            assert!(!self.enabled || none_shown || error || places > MOST_PLACES || !self.mergeable);
-            if none_shown || self.enabled && !error && room < need && places <= MOST_PLACES {
+            assert!(!self.enabled || none_shown || error || places > MOST_SHARES || !self.mergeable);
+            if none_shown || self.enabled && !error && room < need && places <= MOST_SHARES {
                 self.want.no_buffer += 1;
             } else {
                 self.want.dropped += 1;
@@ -185,7 +184,7 @@ impl<const W: usize> Bench<W> {
         }
         self.want.good += 1;
         assert!(self.mergeable || shown.len() == 1);
-        assert_eq!((job.chains.index(), job.places.index()), (shown.len(), places));
+        assert_eq!(job.chains.index(), shown.len());
         let mut packet = vec![0; net::HDR_BYTES];
         packet[net::HDR_NUM_BUFFERS..].copy_from_slice(&(shown.len() as u16).to_le_bytes());
         packet.extend(frame);
@@ -231,10 +230,10 @@ impl<const W: usize> Bench<W> {
         let mut beats = Feed::<Beat<W, FrameSide>>::new(eager);
         let mut segments = Feed::<Segment>::new(eager);
         let mut jobs = Feed::<Job>::new(eager);
-        let mut places = Feed::<Segment>::new(eager);
+        let mut shares = Feed::<Share>::new(eager);
         let mut wants = Watch::<Want>::new("want", eager);
         let mut made = Watch::<Job>::new("job", eager);
-        let mut found = Watch::<Segment>::new("place", eager);
+        let mut found = Watch::<Share>::new("share", eager);
         let mut writes = Watch::<Beat<W, WriteSide>>::new("write", eager);
         let mut dones = Watch::<Done>::new("done", eager);
         for _ in 0..count {
@@ -270,7 +269,7 @@ impl<const W: usize> Bench<W> {
             segments.drive(&mut u.segment, rng);
             wants.drive(&mut u.want, rng);
             made.drive(&mut u.job, rng);
-            found.drive(&mut u.place, rng);
+            found.drive(&mut u.share, rng);
             self.place.settle();
             let u = &self.place.uut;
             let begins = lengths.taken(&u.length).is_some();
@@ -279,7 +278,7 @@ impl<const W: usize> Bench<W> {
             segments.taken(&u.segment);
             self.got.no_buffer += usize::from(u.count_no_buffer.val());
             self.got.dropped += usize::from(u.count_dropped.val());
-            let (want, job, place) = (wants.taken(&u.want), made.taken(&u.job), found.taken(&u.place));
+            let (want, job, share) = (wants.taken(&u.want), made.taken(&u.job), found.taken(&u.share));
             if begins {
                 self.begin();
             }
@@ -291,21 +290,21 @@ impl<const W: usize> Bench<W> {
             if let Some(want) = want {
                 segments.queue.extend(self.segments(&want));
             }
-            places.queue.extend(place);
+            shares.queue.extend(share);
             if let Some(job) = job {
                 jobs.queue.push_back(job);
             }
             let rng = &mut self.rng;
             let u = &mut self.rx.uut;
             jobs.drive(&mut u.job, rng);
-            places.drive(&mut u.place, rng);
+            shares.drive(&mut u.share, rng);
             beats.drive_beat(&mut u.frame, rng);
             writes.drive_beat(&mut u.write, rng);
             dones.drive(&mut u.done, rng);
             self.rx.settle();
             let u = &self.rx.uut;
             jobs.taken(&u.job);
-            places.taken(&u.place);
+            shares.taken(&u.share);
             beats.taken_beat(&u.frame);
             self.got.good += usize::from(u.count_frames.val());
             let (write, done) = (writes.taken_beat(&u.write), dones.taken(&u.done));
@@ -322,7 +321,7 @@ impl<const W: usize> Bench<W> {
             }
         }
         assert!(self.memory.is_empty(), "{} bytes not written", self.memory.len());
-        assert!(places.queue.is_empty() && jobs.queue.is_empty());
+        assert!(shares.queue.is_empty() && jobs.queue.is_empty());
         assert_eq!(self.got, self.want);
     }
 }

@@ -150,7 +150,13 @@ fn reply<const W: usize>(
 
 fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager: f64) {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-    let params = Params { width: W, frame_bytes: FRAME_BYTES, ..Params::TINY };
+    let params = Params {
+        width: W,
+        pairs: 4,
+        frame_bytes: FRAME_BYTES,
+        read_bytes: read_bytes as usize,
+        ..Params::TINY
+    };
     let mut bench = Harness::new(Tx::<W>::new(&params), |b| &mut b.clock);
     bench.uut.read_bytes.next = read_bytes.into();
     let mut segments = Feed::<Segment>::new(eager);

@@ -14,7 +14,7 @@ struct Beat {
     count: usize,
     start: usize,
     last: bool,
-    error: bool,
+    tag: bool,
 }
 
 fn random_picks<const W: usize>(seed: u64, packets: usize) {
@@ -24,7 +24,7 @@ fn random_picks<const W: usize>(seed: u64, packets: usize) {
     let mut expected: Vec<(usize, Vec<u8>, bool)> = Vec::new();
     for _ in 0..packets {
         let start = rng.random_range(0..lanes);
-        let (mut bytes, error) = (Vec::new(), rng.random_bool(0.1));
+        let (mut bytes, mut tag) = (Vec::new(), false);
         let picks = rng.random_range(1..6);
         for pick in 0..picks {
             let beat: Vec<u8> = (0..lanes).map(|_| rng.random()).collect();
@@ -33,12 +33,13 @@ fn random_picks<const W: usize>(seed: u64, packets: usize) {
             if pick == 0 && count == 0 {
                 count = 1;
             }
+            tag = rng.random();
             bytes.extend_from_slice(&beat[from..from + count]);
-            beats.push(Beat { bytes: beat, from, count, start, last: pick + 1 == picks, error });
+            beats.push(Beat { bytes: beat, from, count, start, last: pick + 1 == picks, tag });
         }
-        expected.push((start, bytes, error));
+        expected.push((start, bytes, tag));
     }
-    let mut bench = Harness::new(Pack::<W>::default(), |b| &mut b.clock);
+    let mut bench = Harness::new(Pack::<W, Bit>::default(), |b| &mut b.clock);
     let (mut next, mut offered, mut done) = (0, false, 0);
     let mut got: Vec<u8> = Vec::new();
     while done < expected.len() {
@@ -48,12 +49,9 @@ fn random_picks<const W: usize>(seed: u64, packets: usize) {
         if let Some(b) = beats.get(next) {
             bench.uut.sink.data.next = to_bits(&b.bytes);
             bench.uut.sink.last.next = b.last;
-            bench.uut.sink.side.next = Pick {
-                from: b.from.to_bits(),
-                count: b.count.to_bits(),
-                start: b.start.to_bits(),
-                error: b.error,
-            };
+            bench.uut.sink.side.next =
+                Pick { rest: (lanes - b.from).to_bits(), count: b.count.to_bits(), start: b.start.to_bits() };
+            bench.uut.tag.next = b.tag;
         }
         bench.uut.source.ready.next = rng.random_bool(0.7);
         bench.settle();
@@ -65,9 +63,9 @@ fn random_picks<const W: usize>(seed: u64, packets: usize) {
             let side = u.source.side.val();
             got.extend(&to_bytes(u.source.data.val())[..side.count.index()]);
             if u.source.last.val() {
-                let (start, bytes, error) = &expected[done];
+                let (start, bytes, tag) = &expected[done];
                 assert_eq!(&got[*start..], &bytes[..], "seed {seed}: packet {done}");
-                assert_eq!(side.error, *error, "seed {seed}: packet {done}");
+                assert_eq!(u.source_tag.val(), *tag, "seed {seed}: packet {done}");
                 got.clear();
                 done += 1;
             } else {
@@ -76,6 +74,7 @@ fn random_picks<const W: usize>(seed: u64, packets: usize) {
         }
         bench.tick();
     }
+    assert!(!bench.uut.busy.val(), "seed {seed}: something is left");
 }
 
 #[test]

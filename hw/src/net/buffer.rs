@@ -7,8 +7,7 @@
 use crate::params::Params;
 use crate::port::frame::{FrameLength, FrameSide};
 use crate::prim::beat::{BeatSink, BeatSource};
-use crate::prim::beat_fifo::BeatFifo;
-use crate::prim::fifo::Fifo;
+use crate::prim::block_fifo::BlockFifo;
 use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSource;
 use hematite_verilog::{Reg, dff_setup};
@@ -39,8 +38,7 @@ pub struct Buffer<const W: usize> {
     pub count_dropped: Signal<Out, Bit>,
     data: Ram<Bits<W>>,
     marks: Ram<Stored>,
-    lengths: Fifo<FrameLength>,
-    out: BeatFifo<W, FrameSide>,
+    lengths: BlockFifo<FrameLength>,
     /// Where the frame being written began, where it has got to, and where reading has.
     committed: Reg<Bits<16>>,
     writing: Reg<Bits<16>>,
@@ -50,20 +48,32 @@ pub struct Buffer<const W: usize> {
     /// Within a frame; its beats are passed over since a reset.
     midway: Reg<Bit>,
     skipping: Reg<Bit>,
+    /// A beat stands at the RAM's end; the one behind it is on offer.
     fetched: Reg<Bit>,
+    offered: Reg<Bit>,
+    out: Reg<Bits<W>>,
+    out_mark: Reg<Stored>,
     midway_now: Signal<Local, Bit>,
-    used: Signal<Local, Bits<16>>,
     full: Signal<Local, Bit>,
     total: Signal<Local, Bits<16>>,
     too_long: Signal<Local, Bit>,
     put: Signal<Local, Bit>,
+    step: Signal<Local, Bit>,
     fetch: Signal<Local, Bit>,
+    /// There is someone to tell the lengths to.
+    told: Constant<Bit>,
     mask: Constant<Bits<16>>,
     depth: Constant<Bits<16>>,
     most: Constant<Bits<16>>,
+    total_mask: Constant<Bits<16>>,
 }
 
 impl<const W: usize> Buffer<W> {
+    /// As `new`, for one who has no use for `length`: it offers nothing.
+    pub fn without_lengths(params: &Params) -> Self {
+        Self { told: Constant::new(false), ..Self::new(params) }
+    }
+
     /// Room for `params.buffer_bytes`, frames of up to `params.frame_bytes`.
     pub fn new(params: &Params) -> Self {
         let depth = params.buffer_bytes / (W / 8);
@@ -77,10 +87,9 @@ impl<const W: usize> Buffer<W> {
             busy: Default::default(),
             count_bytes: Default::default(),
             count_dropped: Default::default(),
-            data: Ram::new(depth),
-            marks: Ram::new(depth),
-            lengths: Fifo::new((params.buffer_bytes / 64).min(64)),
-            out: BeatFifo::new(4),
+            data: Ram::apart(depth),
+            marks: Ram::apart(depth),
+            lengths: BlockFifo::new((params.buffer_bytes / 64).min(64)),
             committed: Default::default(),
             writing: Default::default(),
             reading: Default::default(),
@@ -89,17 +98,23 @@ impl<const W: usize> Buffer<W> {
             midway: Default::default(),
             skipping: Default::default(),
             fetched: Default::default(),
+            offered: Default::default(),
+            out: Default::default(),
+            out_mark: Default::default(),
             midway_now: Default::default(),
-            used: Default::default(),
             full: Default::default(),
             total: Default::default(),
             too_long: Default::default(),
             put: Default::default(),
+            step: Default::default(),
             fetch: Default::default(),
+            told: Constant::new(true),
             // Positions count to twice the depth, so that full and empty differ.
             mask: Constant::new((2 * depth - 1).to_bits()),
             depth: Constant::new(depth.to_bits()),
             most: Constant::new(params.frame_bytes.to_bits()),
+            // A sum is at most a beat above a frame's most, then the frame is too long.
+            total_mask: Constant::new(((params.frame_bytes + W / 8).next_power_of_two() - 1).to_bits()),
         }
     }
 }
@@ -108,19 +123,20 @@ impl<const W: usize> Logic for Buffer<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, committed, writing, reading, bytes, long, midway, skipping, fetched);
-        clock!(self, clock, data, marks, lengths, out);
+        dff_setup!(self, clock, offered, out, out_mark);
+        clock!(self, clock, data, marks, lengths);
         self.lengths.reset.next = self.reset.val();
-        self.out.reset.next = self.reset.val();
-        BeatSource::<W, FrameSide>::link(&mut self.source, &mut self.out.source);
+        self.lengths.keep.next = true;
+        self.lengths.forget.next = false;
         StreamSource::<FrameLength>::link(&mut self.length, &mut self.lengths.source);
 
         // In. The last beat needs a place in the list of lengths as well.
-        self.used.next = (self.writing.q.val() - self.reading.q.val()) & self.mask.val();
-        self.full.next = self.used.val() == self.depth.val();
-        self.total.next = self.bytes.q.val() + bit_cast::<16, 7>(self.sink.side.val().count);
+        self.full.next = (self.writing.q.val() ^ self.reading.q.val()) == self.depth.val();
+        self.total.next =
+            (self.bytes.q.val() + bit_cast::<16, 7>(self.sink.side.val().count)) & self.total_mask.val();
         self.too_long.next = self.long.q.val() | (self.total.val() > self.most.val());
         self.sink.ready.next = (!self.full.val() & self.lengths.sink.ready.val())
-            | self.too_long.val()
+            | self.long.q.val()
             | self.skipping.q.val()
             | self.reset.val();
         self.put.next =
@@ -157,34 +173,43 @@ impl<const W: usize> Logic for Buffer<W> {
                     self.count_dropped.next = true;
                 } else {
                     self.committed.d.next = (self.writing.q.val() + 1) & self.mask.val();
-                    self.lengths.sink.valid.next = true;
+                    self.lengths.sink.valid.next = self.told.val();
                 }
             }
         }
 
-        // Out. A beat is fetched when there is room for it and for the one on its way.
-        self.fetch.next = (self.reading.q.val() != self.committed.q.val()) & (self.out.room.val() > 1);
+        // Out. A beat moves on when what is before it does.
+        self.step.next = !self.offered.q.val() | self.source.ready.val();
+        self.fetch.next =
+            (self.reading.q.val() != self.committed.q.val()) & (!self.fetched.q.val() | self.step.val());
         self.data.read.next = self.fetch.val();
         self.data.read_addr.next = self.reading.q.val();
         self.marks.read.next = self.fetch.val();
         self.marks.read_addr.next = self.reading.q.val();
-        self.fetched.d.next = self.fetch.val();
+        self.count_bytes.next = 0.into();
         if self.fetch.val() {
             self.reading.d.next = (self.reading.q.val() + 1) & self.mask.val();
         }
-        self.out.sink.valid.next = self.fetched.q.val();
-        self.out.sink.data.next = self.data.read_data.val();
-        self.out.sink.last.next = self.marks.read_data.val().last;
-        self.out.sink.side.next.count = self.marks.read_data.val().count;
-        self.out.sink.side.next.error = false;
-        self.count_bytes.next = 0.into();
-        if self.fetched.q.val() {
-            self.count_bytes.next = self.marks.read_data.val().count;
+        if self.step.val() {
+            self.fetched.d.next = false;
+            self.offered.d.next = self.fetched.q.val();
+            self.out.d.next = self.data.read_data.val();
+            self.out_mark.d.next = self.marks.read_data.val();
+            if self.fetched.q.val() {
+                self.count_bytes.next = self.marks.read_data.val().count;
+            }
         }
+        if self.fetch.val() {
+            self.fetched.d.next = true;
+        }
+        self.source.valid.next = self.offered.q.val();
+        self.source.data.next = self.out.q.val();
+        self.source.last.next = self.out_mark.q.val().last;
+        self.source.side.next.count = self.out_mark.q.val().count;
+        self.source.side.next.error = false;
 
-        self.busy.next = (self.reading.q.val() != self.writing.q.val())
-            | self.fetched.q.val()
-            | self.out.source.valid.val();
+        self.busy.next =
+            (self.reading.q.val() != self.writing.q.val()) | self.fetched.q.val() | self.offered.q.val();
         if self.abort.val() {
             // Also of the beat that comes in this cycle.
             self.lengths.sink.valid.next = false;
@@ -203,6 +228,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.bytes.d.next = 0.into();
             self.long.d.next = false;
             self.fetched.d.next = false;
+            self.offered.d.next = false;
         }
     }
 }

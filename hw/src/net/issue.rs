@@ -14,22 +14,32 @@ use hematite_abi::net;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
+/// What a buffer of a chain is.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Mark {
+    pub queue: Bits<16>,
+    pub id: Bits<16>,
+    /// The last one of its chain.
+    pub end: Bit,
+    /// With `end`: there are too few bytes for a header and an Ethernet header.
+    pub short: Bit,
+    /// With `end`: the chain is longer than a frame may be.
+    pub long: Bit,
+    /// With `end`: the chain is bad; do not complete it.
+    pub fail: Bit,
+}
+
 /// What comes back for a read.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Piece {
-    pub queue: Bits<16>,
-    pub id: Bits<16>,
+    /// As of its buffer, and `end` is of the chain's last piece.
+    pub mark: Mark,
     /// Lane of the first byte.
     pub offset: Bits<2>,
-    pub len: Bits<13>,
+    /// Lane behind the last byte, in its beat; 0: the beat is full.
+    pub until: Bits<7>,
     /// There is a reply to take.
     pub read: Bit,
-    /// The chain ends with it.
-    pub end: Bit,
-    /// With `end`: the chain is longer than a frame may be.
-    pub drop: Bit,
-    /// With `end`: the chain is bad; do not complete it.
-    pub fail: Bit,
 }
 
 /// See the file's head.
@@ -42,25 +52,31 @@ pub struct Issue {
     pub request: StreamSource<ReadRequest>,
     pub piece: StreamSource<Piece>,
     pub busy: Signal<Out, Bit>,
-    cut: Cut,
+    cut: Cut<Mark>,
     pieces: Fifo<Piece>,
-    // What the pieces being cut belong to.
-    marks: Reg<Segment>,
-    cutting: Reg<Bit>,
-    dropped: Reg<Bit>,
-    total: Reg<Bits<18>>,
+    /// Of the chain: bytes that it may still have, unless it is too long; there is more of it to come.
+    room: Reg<Bits<15>>,
     long: Reg<Bit>,
-    begin: Signal<Local, Bit>,
-    sum: Signal<Local, Bits<18>>,
+    midway: Reg<Bit>,
+    /// The high bit says less than nothing.
+    room_now: Signal<Local, Bits<15>>,
     too_long: Signal<Local, Bit>,
     needs_read: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    most: Constant<Bits<18>>,
+    most: Constant<Bits<15>>,
+    short_from: Constant<Bits<15>>,
+    lane_mask: Constant<Bits<7>>,
+    id_mask: Constant<Bits<16>>,
+    queue_mask: Constant<Bits<16>>,
+    odd: Constant<Bits<16>>,
 }
 
 impl Issue {
     /// Chains of up to `params.frame_bytes` and the header.
     pub fn new(params: &Params) -> Self {
+        let most = params.frame_bytes + net::HDR_BYTES;
+        assert!(most <= Cut::<Mark>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
+        let least = net::HDR_BYTES + net::ETHERNET_HEADER_BYTES;
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -69,19 +85,22 @@ impl Issue {
             request: Default::default(),
             piece: Default::default(),
             busy: Default::default(),
-            cut: Default::default(),
+            cut: Cut::new(params.read_bytes),
             pieces: Fifo::new(params.tags.max(16)),
-            marks: Default::default(),
-            cutting: Default::default(),
-            dropped: Default::default(),
-            total: Default::default(),
+            room: Reg::new(most.to_bits()),
             long: Default::default(),
-            begin: Default::default(),
-            sum: Default::default(),
+            midway: Default::default(),
+            room_now: Default::default(),
             too_long: Default::default(),
             needs_read: Default::default(),
             go: Default::default(),
-            most: Constant::new((params.frame_bytes + net::HDR_BYTES).to_bits()),
+            most: Constant::new(most.to_bits()),
+            short_from: Constant::new((most - least).to_bits()),
+            lane_mask: Constant::new((params.width / 8 - 1).to_bits()),
+            id_mask: Constant::new((params.queue_max - 1).to_bits()),
+            // Transmit queues are the odd ones.
+            queue_mask: Constant::new((params.queues() - 2).to_bits()),
+            odd: Constant::new(1u64.to_bits()),
         }
     }
 }
@@ -89,35 +108,38 @@ impl Issue {
 impl Logic for Issue {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, marks, cutting, dropped, total, long);
+        dff_setup!(self, clock, room, long, midway);
         clock!(self, clock, cut, pieces);
         self.cut.reset.next = self.reset.val();
         self.pieces.reset.next = self.reset.val();
         self.cut.limit.next = self.read_bytes.val();
         StreamSource::<Piece>::link(&mut self.piece, &mut self.pieces.source);
 
-        // A segment begins when the one before it has been cut up. One that makes the frame too long is not read.
-        self.sum.next =
-            self.total.q.val() + bit_cast::<18, 17>(self.segment.data.val().len.get_bits::<17>(0));
-        self.too_long.next = self.segment.data.val().len.get_bits::<15>(17).any()
-            | (self.sum.val() > self.most.val())
+        // A buffer that makes the frame too long is not read.
+        self.room_now.next =
+            self.room.q.val() - bit_cast::<15, 14>(self.segment.data.val().len.get_bits::<14>(0));
+        self.too_long.next = self.segment.data.val().len.get_bits::<18>(14).any()
+            | self.room_now.val().get_bit(14)
             | self.long.q.val();
-        self.begin.next = self.segment.valid.val() & !self.cutting.q.val() & self.cut.job.ready.val();
-        self.segment.ready.next = self.cut.job.ready.val() & !self.cutting.q.val();
-        self.cut.job.valid.next = self.segment.valid.val() & !self.cutting.q.val();
+        self.segment.ready.next = self.cut.job.ready.val();
+        self.cut.job.valid.next = self.segment.valid.val();
         self.cut.job.data.next.addr = self.segment.data.val().addr;
-        self.cut.job.data.next.len = self.segment.data.val().len;
+        self.cut.job.data.next.len = self.segment.data.val().len.get_bits::<14>(0);
         if self.too_long.val() | self.segment.data.val().error {
             self.cut.job.data.next.len = 0.into();
         }
-        if self.begin.val() {
-            self.cutting.d.next = true;
-            self.marks.d.next = self.segment.data.val();
-            self.dropped.d.next = self.too_long.val();
-            self.total.d.next = self.sum.val();
+        self.cut.tag.next.queue = (self.segment.data.val().queue & self.queue_mask.val()) | self.odd.val();
+        self.cut.tag.next.id = self.segment.data.val().id & self.id_mask.val();
+        self.cut.tag.next.end = self.segment.data.val().last;
+        self.cut.tag.next.short = self.room_now.val() > self.short_from.val();
+        self.cut.tag.next.long = self.too_long.val();
+        self.cut.tag.next.fail = self.segment.data.val().error;
+        if self.segment.valid.val() & self.cut.job.ready.val() {
+            self.room.d.next = self.room_now.val();
             self.long.d.next = self.too_long.val();
+            self.midway.d.next = !self.segment.data.val().last;
             if self.segment.data.val().last {
-                self.total.d.next = 0.into();
+                self.room.d.next = self.most.val();
                 self.long.d.next = false;
             }
         }
@@ -133,24 +155,20 @@ impl Logic for Issue {
         self.request.data.next.len = self.cut.piece.data.val().len;
         self.cut.piece.ready.next = self.go.val();
         self.pieces.sink.valid.next = self.go.val();
-        self.pieces.sink.data.next.queue = self.marks.q.val().queue;
-        self.pieces.sink.data.next.id = self.marks.q.val().id;
+        self.pieces.sink.data.next.mark = self.cut.piece_tag.val();
+        self.pieces.sink.data.next.mark.end = self.cut.piece.data.val().last & self.cut.piece_tag.val().end;
         self.pieces.sink.data.next.offset = self.cut.piece.data.val().addr.get_bits::<2>(0);
-        self.pieces.sink.data.next.len = self.cut.piece.data.val().len;
+        self.pieces.sink.data.next.until =
+            (bit_cast::<7, 2>(self.cut.piece.data.val().addr.get_bits::<2>(0))
+                + self.cut.piece.data.val().len.get_bits::<7>(0))
+                & self.lane_mask.val();
         self.pieces.sink.data.next.read = self.needs_read.val();
-        self.pieces.sink.data.next.end = self.cut.piece.data.val().last & self.marks.q.val().last;
-        self.pieces.sink.data.next.drop = self.dropped.q.val();
-        self.pieces.sink.data.next.fail = self.marks.q.val().error;
-        if self.go.val() & self.cut.piece.data.val().last {
-            self.cutting.d.next = false;
-        }
 
-        self.busy.next =
-            self.cutting.q.val() | self.total.q.val().any() | self.long.q.val() | self.segment.valid.val();
+        self.busy.next = self.cut.busy.val() | self.midway.q.val() | self.segment.valid.val();
         if self.reset.val() {
-            self.cutting.d.next = false;
-            self.total.d.next = 0.into();
+            self.room.d.next = self.most.val();
             self.long.d.next = false;
+            self.midway.d.next = false;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reception, first half: finds buffers for a frame.
-//! In: `length`, one per frame waiting; `segment`, what the queue gives.   Out: `want`, `commit`; `place`, the buffers; `job`, one per frame.
-//! Time: about 3 cycles for a frame that fits one buffer.
+//! In: `length`, one per frame waiting; `segment`, what the queue gives.   Out: `want`, `commit`; `job`, one per frame; `share`, what each
+//! buffer of a frame that is not dropped gets of it.
+//! Time: about 3 cycles for a frame that fits one buffer; its shares are offered 2 cycles after its job.
 //! Waits: for the queue's answer. A frame for which there are no buffers, or not enough, is dropped, and what it was shown stays the queue's.
 //! Spec: [virtio 1.4: Setting Up Receive Buffers], [Processing of Incoming Packets]
 
@@ -8,6 +9,7 @@ use crate::params::Params;
 use crate::port::chain::{Segment, Want};
 use crate::port::frame::FrameLength;
 use crate::port::queue::KickSource;
+use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::net;
@@ -26,15 +28,24 @@ pub enum State {
 /// What to do with the next frame.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Job {
-    pub queue: Bits<16>,
-    /// Bytes of the frame.
-    pub len: Bits<16>,
     /// Chains it takes: virtio_net_hdr's num_buffers.
-    pub chains: Bits<16>,
-    /// Places that belong to it.
-    pub places: Bits<8>,
-    /// Drop it, and its places.
+    pub chains: Bits<8>,
+    /// Drop it; it has no shares.
     pub drop: Bit,
+}
+
+/// A buffer, and how much of it a frame and its header take.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Share {
+    pub queue: Bits<16>,
+    pub id: Bits<16>,
+    pub addr: Bits<64>,
+    /// Bytes; a buffer of none takes none.
+    pub len: Bits<14>,
+    /// The last one of its chain.
+    pub end: Bit,
+    /// The last one of its frame; a chain ends with it too.
+    pub last: Bit,
 }
 
 /// See the file's head.
@@ -52,27 +63,35 @@ pub struct Place {
     pub want: StreamSource<Want>,
     pub segment: StreamSink<Segment>,
     pub commit: KickSource,
-    pub place: StreamSource<Segment>,
+    pub share: StreamSource<Share>,
     pub job: StreamSource<Job>,
     pub busy: Signal<Out, Bit>,
     /// Pulses: no buffers, or not enough; too many small ones, a bad chain, or not enabled.
     pub count_no_buffer: Signal<Out, Bit>,
     pub count_dropped: Signal<Out, Bit>,
-    places: Fifo<Segment>,
+    shares: BlockFifo<Share>,
     jobs: Fifo<Job>,
     state: Reg<State>,
     made: Reg<Job>,
     first: Reg<Bit>,
-    room: Reg<Bits<18>>,
-    sum: Signal<Local, Bits<18>>,
+    /// Shares of this frame so far; bytes of it without one.
+    count: Reg<Bits<7>>,
+    left: Reg<Bits<15>>,
+    /// What is left behind this buffer: the high bit says less than nothing.
+    over: Signal<Local, Bits<15>>,
     enough: Signal<Local, Bit>,
-    header: Constant<Bits<18>>,
-    most_places: Constant<Bits<8>>,
+    header: Constant<Bits<15>>,
+    left_mask: Constant<Bits<15>>,
+    id_mask: Constant<Bits<16>>,
+    queue_mask: Constant<Bits<16>>,
 }
 
 impl Place {
-    /// Up to 64 buffers for one frame.
-    pub fn new(_params: &Params) -> Self {
+    /// Buffers a frame may take.
+    pub const MOST_SHARES: usize = 64;
+
+    /// Queues and frames as `params` has them.
+    pub fn new(params: &Params) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -83,21 +102,27 @@ impl Place {
             want: Default::default(),
             segment: Default::default(),
             commit: Default::default(),
-            place: Default::default(),
+            share: Default::default(),
             job: Default::default(),
             busy: Default::default(),
             count_no_buffer: Default::default(),
             count_dropped: Default::default(),
-            places: Fifo::new(64),
+            shares: BlockFifo::new(Self::MOST_SHARES),
             jobs: Fifo::new(8),
             state: Default::default(),
             made: Default::default(),
             first: Default::default(),
-            room: Default::default(),
-            sum: Default::default(),
+            count: Default::default(),
+            left: Default::default(),
+            over: Default::default(),
             enough: Default::default(),
             header: Constant::new(net::HDR_BYTES.to_bits()),
-            most_places: Constant::new(64u8.to_bits()),
+            left_mask: Constant::new(
+                ((params.frame_bytes + net::HDR_BYTES + 1).next_power_of_two() - 1).to_bits(),
+            ),
+            id_mask: Constant::new((params.queue_max - 1).to_bits()),
+            // Receive queues are the even ones.
+            queue_mask: Constant::new((params.queues() - 2).to_bits()),
         }
     }
 }
@@ -105,42 +130,54 @@ impl Place {
 impl Logic for Place {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, made, first, room);
-        clock!(self, clock, places, jobs);
-        self.places.reset.next = self.reset.val();
+        dff_setup!(self, clock, state, made, first, count, left);
+        clock!(self, clock, shares, jobs);
+        self.shares.reset.next = self.reset.val();
         self.jobs.reset.next = self.reset.val();
-        StreamSource::<Segment>::link(&mut self.place, &mut self.places.source);
+        StreamSource::<Share>::link(&mut self.share, &mut self.shares.source);
         StreamSource::<Job>::link(&mut self.job, &mut self.jobs.source);
 
         self.length.ready.next = false;
         self.want.valid.next = false;
-        self.want.data.next.queue = self.made.q.val().queue;
+        self.want.data.next.queue = 0.into();
         self.want.data.next.first = self.first.q.val();
         self.segment.ready.next = false;
-        self.places.sink.valid.next = false;
-        self.places.sink.data.next = self.segment.data.val();
+        self.shares.sink.valid.next = false;
+        self.shares.keep.next = false;
+        self.shares.forget.next = false;
         self.jobs.sink.valid.next = false;
         self.jobs.sink.data.next = self.made.q.val();
         self.commit.valid.next = false;
-        self.commit.queue.next = self.made.q.val().queue;
+        self.commit.queue.next = 0.into();
         self.count_no_buffer.next = false;
         self.count_dropped.next = false;
 
-        // A buffer of 128 KiB or more is room enough for any frame.
-        self.sum.next = self.room.q.val() + bit_cast::<18, 17>(self.segment.data.val().len.get_bits::<17>(0));
-        self.enough.next = self.segment.data.val().len.get_bits::<15>(17).any()
-            | (self.sum.val() >= (bit_cast::<18, 16>(self.made.q.val().len) + self.header.val()));
+        // A buffer of 16 KiB or more is room enough for any frame.
+        self.over.next =
+            self.left.q.val() - bit_cast::<15, 14>(self.segment.data.val().len.get_bits::<14>(0));
+        self.enough.next = self.segment.data.val().len.get_bits::<18>(14).any()
+            | self.over.val().get_bit(14)
+            | !self.over.val().any();
+        self.shares.sink.data.next.queue = self.segment.data.val().queue & self.queue_mask.val();
+        self.shares.sink.data.next.id = self.segment.data.val().id & self.id_mask.val();
+        self.shares.sink.data.next.addr = self.segment.data.val().addr;
+        self.shares.sink.data.next.len =
+            self.segment.data.val().len.get_bits::<14>(0) & bit_cast::<14, 15>(self.left_mask.val());
+        if self.enough.val() {
+            self.shares.sink.data.next.len = bit_cast::<14, 15>(self.left.q.val());
+        }
+        self.shares.sink.data.next.end = self.segment.data.val().last | self.enough.val();
+        self.shares.sink.data.next.last = self.enough.val();
 
         match self.state.q.val() {
             // Idle: every frame goes to the first receive queue; steering comes with multiqueue.
             State::Idle => {
-                self.made.d.next.queue = 0.into();
-                self.made.d.next.len = self.length.data.val().len;
                 self.made.d.next.chains = 0.into();
-                self.made.d.next.places = 0.into();
                 self.made.d.next.drop = !self.enabled.val();
                 self.first.d.next = true;
-                self.room.d.next = 0.into();
+                self.count.d.next = 0.into();
+                self.left.d.next =
+                    (self.length.data.val().len.get_bits::<15>(0) + self.header.val()) & self.left_mask.val();
                 if self.length.valid.val() & !self.fence.val() {
                     self.length.ready.next = true;
                     if self.enabled.val() {
@@ -168,7 +205,7 @@ impl Logic for Place {
                         self.count_no_buffer.next = self.segment.data.val().none;
                         self.count_dropped.next = !self.segment.data.val().none;
                         self.state.d.next = State::Give;
-                    } else if self.made.q.val().places == self.most_places.val() {
+                    } else if self.count.q.val().get_bit(6) {
                         // In so small pieces a frame is not taken apart.
                         self.segment.ready.next = true;
                         self.made.d.next.drop = true;
@@ -177,17 +214,15 @@ impl Logic for Place {
                         if self.segment.data.val().last {
                             self.state.d.next = State::Give;
                         }
-                    } else if self.places.sink.ready.val() {
+                    } else if self.shares.sink.ready.val() {
                         self.segment.ready.next = true;
-                        self.places.sink.valid.next = true;
-                        self.made.d.next.places = self.made.q.val().places + 1;
-                        self.room.d.next = self.sum.val();
-                        self.made.d.next.chains = self.made.q.val().chains + 1;
-                        if !self.segment.data.val().last {
-                            self.made.d.next.chains = self.made.q.val().chains;
+                        self.shares.sink.valid.next = true;
+                        self.count.d.next = self.count.q.val() + 1;
+                        self.left.d.next = self.over.val() & self.left_mask.val();
+                        if self.segment.data.val().last | self.enough.val() {
+                            self.made.d.next.chains = self.made.q.val().chains + 1;
                         }
                         if self.enough.val() {
-                            self.made.d.next.chains = self.made.q.val().chains + 1;
                             self.state.d.next = State::Give;
                             if !self.segment.data.val().last {
                                 self.state.d.next = State::Skip;
@@ -221,6 +256,8 @@ impl Logic for Place {
                 self.jobs.sink.valid.next = true;
                 if self.jobs.sink.ready.val() {
                     self.commit.valid.next = !self.made.q.val().drop;
+                    self.shares.keep.next = !self.made.q.val().drop;
+                    self.shares.forget.next = self.made.q.val().drop;
                     self.state.d.next = State::Idle;
                 }
             }
@@ -229,7 +266,7 @@ impl Logic for Place {
 
         self.busy.next = !(self.state.q.val() == State::Idle)
             | self.jobs.source.valid.val()
-            | self.places.source.valid.val();
+            | self.shares.source.valid.val();
         if self.reset.val() {
             self.state.d.next = State::Idle;
         }

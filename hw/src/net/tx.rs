@@ -37,16 +37,14 @@ pub struct Tx<const W: usize> {
     pub count_short: Signal<Out, Bit>,
     pub count_long: Signal<Out, Bit>,
     issue: Issue,
-    pack: Pack<W>,
+    pack: Pack<W, Bit>,
     dones: Fifo<Done>,
     errors: Fifo<QueueError>,
-    // The piece being received: which byte of it comes next.
+    /// Within a piece.
     inside: Reg<Bit>,
-    left: Reg<Bits<13>>,
     // What is known of the chain so far.
     begun: Reg<Bit>,
     failed: Reg<Bit>,
-    short_by: Reg<Bits<6>>,
     skipped: Reg<Bits<2>>,
     // The beat that waits for the next.
     waits: Reg<Bit>,
@@ -57,21 +55,17 @@ pub struct Tx<const W: usize> {
     ends: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
     headers: Signal<Local, Bit>,
-    lane: Signal<Local, Bits<13>>,
-    left_now: Signal<Local, Bits<13>>,
-    available: Signal<Local, Bits<13>>,
-    taken: Signal<Local, Bits<13>>,
+    lane: Signal<Local, Bits<7>>,
+    until: Signal<Local, Bits<7>>,
     offer: Signal<Local, Bit>,
     piece_end: Signal<Local, Bit>,
     chain_end: Signal<Local, Bit>,
     read_failed: Signal<Local, Bit>,
-    short_now: Signal<Local, Bits<6>>,
-    too_short: Signal<Local, Bit>,
+    bad: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    beat_bytes: Constant<Bits<13>>,
+    lanes: Constant<Bits<7>>,
     start: Constant<Bits<7>>,
     skip: Constant<Bits<2>>,
-    least: Constant<Bits<6>>,
 }
 
 impl<const W: usize> Tx<W> {
@@ -98,10 +92,8 @@ impl<const W: usize> Tx<W> {
             dones: Fifo::new(4),
             errors: Fifo::new(2),
             inside: Default::default(),
-            left: Default::default(),
             begun: Default::default(),
             failed: Default::default(),
-            short_by: Default::default(),
             skipped: Default::default(),
             waits: Default::default(),
             waiting: Default::default(),
@@ -112,21 +104,17 @@ impl<const W: usize> Tx<W> {
             leaves: Default::default(),
             headers: Default::default(),
             lane: Default::default(),
-            left_now: Default::default(),
-            available: Default::default(),
-            taken: Default::default(),
+            until: Default::default(),
             offer: Default::default(),
             piece_end: Default::default(),
             chain_end: Default::default(),
             read_failed: Default::default(),
-            short_now: Default::default(),
-            too_short: Default::default(),
+            bad: Default::default(),
             go: Default::default(),
-            beat_bytes: Constant::new(lanes.to_bits()),
+            lanes: Constant::new(lanes.to_bits()),
             // The header is placed so that the frame's first byte comes to lane 0; the beats before that are dropped.
             start: Constant::new(((lanes - header % lanes) % lanes).to_bits()),
             skip: Constant::new(header.div_ceil(lanes).to_bits()),
-            least: Constant::new((header + net::ETHERNET_HEADER_BYTES).to_bits()),
         }
     }
 }
@@ -134,7 +122,7 @@ impl<const W: usize> Tx<W> {
 impl<const W: usize> Logic for Tx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, left, begun, failed, short_by, skipped);
+        dff_setup!(self, clock, inside, begun, failed, skipped);
         dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
@@ -147,36 +135,25 @@ impl<const W: usize> Logic for Tx<W> {
         StreamSource::<Done>::link(&mut self.done, &mut self.dones.source);
         StreamSource::<QueueError>::link(&mut self.error, &mut self.errors.source);
 
-        // Of the piece at hand: the bytes this beat brings.
+        // Of the piece at hand: the lanes this beat brings.
         self.lane.next = 0.into();
-        self.left_now.next = self.left.q.val();
         if !self.inside.q.val() {
-            self.lane.next = bit_cast::<13, 2>(self.issue.piece.data.val().offset);
-            self.left_now.next = self.issue.piece.data.val().len;
+            self.lane.next = bit_cast::<7, 2>(self.issue.piece.data.val().offset);
         }
-        self.available.next = self.beat_bytes.val() - self.lane.val();
-        self.taken.next = self.left_now.val();
-        if self.left_now.val() > self.available.val() {
-            self.taken.next = self.available.val();
+        self.until.next = self.lanes.val();
+        if self.reply.last.val() & self.issue.piece.data.val().until.any() {
+            self.until.next = self.issue.piece.data.val().until;
         }
         self.read_failed.next =
             self.issue.piece.data.val().read & self.reply.side.val().error & self.reply.last.val();
-        if self.read_failed.val() {
-            self.taken.next = 0.into();
-        }
 
         // A piece without a read is a beat of no bytes.
         self.offer.next =
             self.issue.piece.valid.val() & (self.reply.valid.val() | !self.issue.piece.data.val().read);
         self.piece_end.next = !self.issue.piece.data.val().read | self.reply.last.val();
-        self.chain_end.next = self.piece_end.val() & self.issue.piece.data.val().end;
+        self.chain_end.next = self.piece_end.val() & self.issue.piece.data.val().mark.end;
 
-        // Bytes still missing until there is a header and a whole Ethernet header.
-        self.short_now.next = self.short_by.q.val();
-        if !self.begun.q.val() {
-            self.short_now.next = self.least.val();
-        }
-        self.too_short.next = bit_cast::<13, 6>(self.short_now.val()) > self.taken.val();
+        self.bad.next = self.failed.q.val() | self.read_failed.val() | self.issue.piece.data.val().mark.fail;
 
         self.go.next = self.offer.val()
             & self.pack.sink.ready.val()
@@ -186,24 +163,24 @@ impl<const W: usize> Logic for Tx<W> {
             self.offer.val() & self.dones.sink.ready.val() & self.errors.sink.ready.val();
         self.pack.sink.data.next = self.reply.data.val();
         self.pack.sink.last.next = self.chain_end.val();
-        self.pack.sink.side.next.from = self.lane.val().get_bits::<7>(0);
-        self.pack.sink.side.next.count = self.taken.val().get_bits::<7>(0);
+        self.pack.sink.side.next.rest = self.lanes.val() - self.lane.val();
+        self.pack.sink.side.next.count = self.until.val() - self.lane.val();
+        if self.read_failed.val() | !self.issue.piece.data.val().read {
+            self.pack.sink.side.next.count = 0.into();
+        }
         self.pack.sink.side.next.start = self.start.val();
-        self.pack.sink.side.next.error = self.failed.q.val()
-            | self.read_failed.val()
-            | self.too_short.val()
-            | self.issue.piece.data.val().drop
-            | self.issue.piece.data.val().fail;
+        self.pack.tag.next =
+            self.bad.val() | self.issue.piece.data.val().mark.short | self.issue.piece.data.val().mark.long;
         self.reply.ready.next = self.go.val() & self.issue.piece.data.val().read;
         self.issue.piece.ready.next = self.go.val() & self.piece_end.val();
 
         self.dones.sink.valid.next = false;
-        self.dones.sink.data.next.queue = self.issue.piece.data.val().queue;
-        self.dones.sink.data.next.id = self.issue.piece.data.val().id;
+        self.dones.sink.data.next.queue = self.issue.piece.data.val().mark.queue;
+        self.dones.sink.data.next.id = self.issue.piece.data.val().mark.id;
         self.dones.sink.data.next.len = 0.into();
         self.dones.sink.data.next.more = false;
         self.errors.sink.valid.next = false;
-        self.errors.sink.data.next.queue = self.issue.piece.data.val().queue;
+        self.errors.sink.data.next.queue = self.issue.piece.data.val().mark.queue;
         self.errors.sink.data.next.code = ident::ERROR_DMA_READ.into();
         if self.reply.side.val().timeout {
             self.errors.sink.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
@@ -215,11 +192,6 @@ impl<const W: usize> Logic for Tx<W> {
         if self.go.val() {
             self.begun.d.next = !self.chain_end.val();
             self.inside.d.next = !self.piece_end.val();
-            self.left.d.next = self.left_now.val() - self.taken.val();
-            self.short_by.d.next = 0.into();
-            if self.too_short.val() {
-                self.short_by.d.next = self.short_now.val() - self.taken.val().get_bits::<6>(0);
-            }
             if self.read_failed.val() {
                 // Told once for each chain.
                 self.failed.d.next = true;
@@ -228,11 +200,13 @@ impl<const W: usize> Logic for Tx<W> {
             if self.chain_end.val() {
                 self.failed.d.next = false;
                 // "The device MUST NOT ... use a chain" whose bytes it could not read as if it had: it stays in flight until reset.
-                if !self.failed.q.val() & !self.read_failed.val() & !self.issue.piece.data.val().fail {
+                if !self.bad.val() {
                     self.dones.sink.valid.next = true;
-                    self.count_frames.next = !self.too_short.val() & !self.issue.piece.data.val().drop;
-                    self.count_long.next = self.issue.piece.data.val().drop;
-                    self.count_short.next = self.too_short.val() & !self.issue.piece.data.val().drop;
+                    self.count_long.next = self.issue.piece.data.val().mark.long;
+                    self.count_short.next =
+                        self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
+                    self.count_frames.next =
+                        !self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
                 }
             }
         }
@@ -247,7 +221,7 @@ impl<const W: usize> Logic for Tx<W> {
         self.frame.last.next = self.waiting_last.q.val() | self.ends.val();
         self.frame.side.next = self.waiting_side.q.val();
         if self.ends.val() {
-            self.frame.side.next.error = self.pack.source.side.val().error;
+            self.frame.side.next.error = self.pack.source_tag.val();
         }
         self.leaves.next = self.frame.valid.val() & self.frame.ready.val();
         // The header's beats come first and end here.
@@ -260,7 +234,7 @@ impl<const W: usize> Logic for Tx<W> {
             self.waiting.d.next = self.pack.source.data.val();
             self.waiting_last.d.next = self.pack.source.last.val();
             self.waiting_side.d.next.count = self.pack.source.side.val().count;
-            self.waiting_side.d.next.error = self.pack.source.side.val().error;
+            self.waiting_side.d.next.error = self.pack.source_tag.val();
             if self.empty.val() {
                 // The whole of a bad frame.
                 self.waiting_side.d.next.count = 1.into();

@@ -1,6 +1,7 @@
-//! Lays one beat over another, lane by lane.
-//! In: `low`, `high`, `lanes` (0 to W/8).   Out: `merged`, combinational: lanes below `lanes` from `low`, the rest from `high`.
-//! Time: none.
+//! Fills a beat lane by lane.
+//! In: `high`; `lanes` (0 to W/8); `held_only`; `load`, `load_all`.
+//! Out: `merged`, combinational: lanes below `lanes` from what is held, the rest from `high`; with `held_only` what is held.
+//! Time: with `load` the lanes from `lanes` on, with `load_all` too every lane, are held from the next cycle on.
 //! Waits: never.
 
 use rust_hdl_core::prelude::*;
@@ -8,26 +9,36 @@ use rust_hdl_core::prelude::*;
 /// See the file's head.
 #[derive(LogicBlock, Default)]
 pub struct Overlay<const W: usize> {
-    pub low: Signal<In, Bits<W>>,
+    pub clock: Signal<In, Clock>,
     pub high: Signal<In, Bits<W>>,
     pub lanes: Signal<In, Bits<7>>,
+    pub held_only: Signal<In, Bit>,
+    pub load: Signal<In, Bit>,
+    pub load_all: Signal<In, Bit>,
     pub merged: Signal<Out, Bits<W>>,
+    _held: Bits<W>,
+}
+
+/// Lanes below `lanes` from `low`, the rest from `high`.
+fn lay<const W: usize>(low: Bits<W>, high: Bits<W>, lanes: usize) -> Bits<W> {
+    let bits = 8 * lanes;
+    if bits >= W {
+        return low;
+    }
+    let high = (high >> bits as LiteralType) << bits as LiteralType;
+    if bits == 0 {
+        return high;
+    }
+    high | ((low << (W - bits) as LiteralType) >> (W - bits) as LiteralType)
 }
 
 impl<const W: usize> Logic for Overlay<W> {
     fn update(&mut self) {
-        let bits = 8 * self.lanes.val().index();
-        self.merged.next = if bits >= W {
-            self.low.val()
-        } else {
-            let high = (self.high.val() >> bits as LiteralType) << bits as LiteralType;
-            if bits == 0 {
-                high
-            } else {
-                let low = (self.low.val() << (W - bits) as LiteralType) >> (W - bits) as LiteralType;
-                low | high
-            }
-        };
+        let (high, lanes) = (self.high.val(), self.lanes.val().index());
+        if self.clock.pos_edge() && self.load.val() {
+            self._held = if self.load_all.val() { high } else { lay(self._held, high, lanes) };
+        }
+        self.merged.next = if self.held_only.val() { self._held } else { lay(self._held, high, lanes) };
     }
 
     fn connect(&mut self) {
@@ -35,11 +46,15 @@ impl<const W: usize> Logic for Overlay<W> {
     }
 
     fn hdl(&self) -> Verilog {
-        let mut text = String::from("always @* begin\n    merged = high;\n");
+        let mut text = format!("reg [{0}:0] held;\ninitial held = {W}'d0;\n", W - 1);
+        let (mut load, mut merge) = (String::new(), String::new());
         for lane in 0..W / 8 {
-            let (top, bottom) = (8 * lane + 7, 8 * lane);
-            text += &format!("    if (lanes > 7'd{lane}) merged[{top}:{bottom}] = low[{top}:{bottom}];\n");
+            let bits = format!("[{}:{}]", 8 * lane + 7, 8 * lane);
+            text += &format!("wire below{lane} = lanes > 7'd{lane};\n");
+            load += &format!("    if (load & (load_all | ~below{lane})) held{bits} <= high{bits};\n");
+            merge += &format!("    merged{bits} = (held_only | below{lane}) ? held{bits} : high{bits};\n");
         }
-        Verilog::Custom(text + "end")
+        text += &format!("always @(posedge clock) begin\n{load}end\nalways @* begin\n{merge}end");
+        Verilog::Custom(text)
     }
 }

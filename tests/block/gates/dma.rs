@@ -11,6 +11,7 @@ use hematite_hw::port::dma::WriteSide;
 use hematite_hw::port::pcie::PcieSettings;
 use hematite_hw::prim::arbiter::Arbiter;
 use hematite_hw::prim::beat_fifo::BeatFifo;
+use hematite_hw::prim::block_fifo::BlockFifo;
 use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
 use hematite_hw::prim::fifo::Fifo;
@@ -30,23 +31,26 @@ fn bits<const N: usize>(s: &mut Stimulus) -> Bits<N> {
 #[test]
 fn primitives() {
     roomy(|| {
-        prints("cut", Cut::new());
-        agrees(
-            "cut",
-            Cut::new(),
-            |b| &mut b.clock,
-            2000,
-            |b, s| {
-                s.rare(&mut b.reset);
-                b.limit.next = 256.into();
-                if s.free("job") {
-                    s.bit("job_valid", &mut b.job.valid);
-                    let len = bits::<32>(s) >> s.rng().random_range(0..32);
-                    b.job.data.next = CutJob { addr: bits(s), len };
-                }
-                s.bit("piece_ready", &mut b.piece.ready);
-            },
-        );
+        for (most, limit) in [(128, 128), (512, 256), (4096, 512), (4096, 4096)] {
+            prints("cut", Cut::<Bits<5>>::new(most));
+            agrees(
+                "cut",
+                Cut::<Bits<5>>::new(most),
+                |b| &mut b.clock,
+                2000,
+                move |b, s| {
+                    s.rare(&mut b.reset);
+                    b.limit.next = limit.into();
+                    if s.free("job") {
+                        s.bit("job_valid", &mut b.job.valid);
+                        let len = bits::<13>(s) >> s.rng().random_range(0..13);
+                        b.job.data.next = CutJob { addr: bits(s), len: bit_cast::<14, 13>(len) };
+                        s.any(&mut b.tag);
+                    }
+                    s.bit("piece_ready", &mut b.piece.ready);
+                },
+            );
+        }
         for count in [2, 16, 256] {
             prints("ids", Ids::new(count));
             let mut out = VecDeque::new();
@@ -142,6 +146,22 @@ fn memories<const W: usize>() {
             b.read_row.next = read.into();
         },
     );
+    for depth in [2, 64] {
+        prints("block_fifo", BlockFifo::<Bits<W>>::new(depth));
+        agrees(
+            "block_fifo",
+            BlockFifo::<Bits<W>>::new(depth),
+            |b| &mut b.clock,
+            3000,
+            |b, s| {
+                s.rare(&mut b.reset);
+                s.rare(&mut b.forget);
+                s.bit("keep", &mut b.keep);
+                offer!(s, b.sink, data);
+                s.bit("source_ready", &mut b.source.ready);
+            },
+        );
+    }
     prints("packet_fifo", PacketFifo::<W, Bits<3>>::new(32));
     agrees(
         "packet_fifo",

@@ -3,7 +3,7 @@
 use super::{agrees, prints, roomy};
 use crate::streams::{Beat, Feed, Watch, to_bits};
 use hematite_hw::net::buffer::Buffer;
-use hematite_hw::net::place::{Job, Place};
+use hematite_hw::net::place::{Job, Place, Share};
 use hematite_hw::net::rx::Rx;
 use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
@@ -103,7 +103,7 @@ fn tx<const W: usize>(params: &Params, seed: u64) {
 fn rx<const W: usize>(params: &Params, seed: u64) {
     prints("net_rx", Rx::<W>::new(params));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut jobs, mut places) = (Feed::<Job>::new(0.8), Feed::<Segment>::new(0.8));
+    let (mut jobs, mut shares) = (Feed::<Job>::new(0.8), Feed::<Share>::new(0.8));
     let mut frames = Feed::<Beat<W, FrameSide>>::new(0.8);
     let mut writes = Watch::<Beat<W, WriteSide>>::new("write", 0.8);
     let mut dones = Watch::<Done>::new("done", 0.5);
@@ -118,33 +118,33 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
             if jobs.queue.is_empty() {
                 let len = rng.random_range(1..600);
                 let drop = rng.random_ratio(1, 8);
-                let mut room = 0;
-                let (mut count, mut chains) = (0, 0);
-                while room < len + 12 {
-                    let mut part = segment(&mut rng, 400);
-                    (part.error, part.none) = (false, false);
-                    room += u64::from(part.len);
-                    count += 1u64;
-                    chains += u64::from(part.last || room >= len + 12);
-                    places.queue.push_back(part);
+                let (mut left, mut chains) = (if drop { 0 } else { len + 12 }, 0);
+                while left > 0 {
+                    let part = segment(&mut rng, 400);
+                    let take = if rng.random_ratio(1, 10) { 0 } else { u64::from(part.len).min(left) };
+                    left -= take;
+                    let (end, last) = (part.last || left == 0, left == 0);
+                    chains += u64::from(end);
+                    shares.queue.push_back(Share {
+                        queue: part.queue,
+                        id: part.id,
+                        addr: part.addr,
+                        len: take.into(),
+                        end,
+                        last,
+                    });
                 }
-                jobs.queue.push_back(Job {
-                    queue: 0.into(),
-                    len: len.into(),
-                    chains: chains.into(),
-                    places: count.into(),
-                    drop,
-                });
+                jobs.queue.push_back(Job { chains: chains.into(), drop });
                 frames.queue.extend(frame::<W>(&mut rng, len as usize));
             }
             jobs.drive(&mut b.job, &mut rng);
-            places.drive(&mut b.place, &mut rng);
+            shares.drive(&mut b.share, &mut rng);
             frames.drive_beat(&mut b.frame, &mut rng);
             writes.drive_beat(&mut b.write, &mut rng);
             dones.drive(&mut b.done, &mut rng);
             settle(b);
             jobs.taken(&b.job);
-            places.taken(&b.place);
+            shares.taken(&b.share);
             frames.taken_beat(&b.frame);
             writes.taken_beat(&b.write);
             dones.taken(&b.done);
@@ -153,6 +153,7 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
 }
 
 fn buffer<const W: usize>(params: &Params, seed: u64) {
+    prints("net_buffer", Buffer::<W>::without_lengths(params));
     prints("net_buffer", Buffer::<W>::new(params));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
@@ -228,7 +229,7 @@ fn places() {
                 lengths.drive(&mut b.length, &mut rng);
                 segments.drive(&mut b.segment, &mut rng);
                 wants.drive(&mut b.want, &mut rng);
-                s.bit("place", &mut b.place.ready);
+                s.bit("share", &mut b.share.ready);
                 s.bit("job", &mut b.job.ready);
                 settle(b);
                 lengths.taken(&b.length);
@@ -244,30 +245,45 @@ fn places() {
 }
 
 fn pack<const W: usize>(seed: u64) {
-    prints("pack", Pack::<W>::default());
-    prints("rotate", Rotate::<W>::default());
+    prints("pack", Pack::<W, Bits<3>>::default());
+    prints("rotate", Rotate::<W>::new(0..Rotate::<W>::BITS));
     prints("overlay", Overlay::<W>::default());
+    agrees(
+        "overlay",
+        Overlay::<W>::default(),
+        |b| &mut b.clock,
+        CYCLES,
+        |b, s| {
+            s.any(&mut b.high);
+            b.lanes.next = s.rng().random_range(0..=W as u64 / 8).into();
+            s.rare(&mut b.held_only);
+            s.bit("load", &mut b.load);
+            s.bit("load_all", &mut b.load_all);
+        },
+    );
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let lanes = W as u64 / 8;
     let mut picks = Feed::<Beat<W, Pick>>::new(0.9);
+    let mut tag: Bits<3> = 0.into();
     agrees(
         "pack",
-        Pack::<W>::default(),
+        Pack::<W, Bits<3>>::default(),
         |b| &mut b.clock,
         CYCLES,
         move |b, s| {
             s.rare(&mut b.reset);
             if picks.queue.is_empty() {
-                let from = rng.random_range(0..lanes);
+                let rest = rng.random_range(1..=lanes);
                 let side = Pick {
-                    from: from.into(),
-                    count: rng.random_range(0..=lanes - from).into(),
+                    rest: rest.into(),
+                    count: rng.random_range(0..=rest).into(),
                     start: rng.random_range(0..lanes).into(),
-                    error: rng.random(),
                 };
+                tag = rng.random_range(0..8u64).into();
                 picks.queue.push_back(Beat { data: noise(&mut rng), last: rng.random_bool(0.3), side });
             }
             picks.drive_beat(&mut b.sink, &mut rng);
+            b.tag.next = tag;
             s.bit("source", &mut b.source.ready);
             settle(b);
             picks.taken_beat(&b.sink);
