@@ -96,7 +96,7 @@ impl<const W: usize> Reader<W> {
             && let Some((read, due)) = self.asked.front()
             && *due <= cycle
         {
-            let (addr, len) = (u64::from(read.addr), u64::from(read.len) as usize);
+            let (addr, len) = (u64::from(read.addr) + u64::from(read.offset), u64::from(read.len) as usize);
             let bad = (addr..addr + len as u64).find_map(|at| memory.bad.get(&at));
             let lead = (addr & 3) as usize;
             let mut bytes: Vec<u8> = (0..lead).map(|_| rng.random()).collect();
@@ -144,7 +144,7 @@ impl<const W: usize> Reader<W> {
         }
         if request.valid.val() && request.ready.val() {
             let read = request.data.val();
-            let (addr, len) = (u64::from(read.addr), u64::from(read.len));
+            let (addr, len) = (u64::from(read.addr) + u64::from(read.offset), u64::from(read.len));
             assert!((1..=4096).contains(&len), "read of {len} bytes");
             assert_eq!(addr >> 12, (addr + len - 1) >> 12, "read of {len} bytes at {addr:#x} crosses 4 KiB");
             let due = cycle + rng.random_range(0..=self.delay);

@@ -78,7 +78,8 @@ impl<const W: usize> Msix<W> {
             busy: Default::default(),
             count_irq_sent: Default::default(),
             count_irq_masked: Default::default(),
-            entries: Ram::new(slots * msix::ENTRY_DWORDS),
+            // One state reads, another writes: never both in a cycle.
+            entries: Ram::apart(slots * msix::ENTRY_DWORDS),
             states: Lutram::new(slots),
             merge: Default::default(),
             state: Default::default(),

@@ -11,6 +11,7 @@ use crate::port::chain::Head;
 use crate::port::dma::{ReadRequest, ReadSide};
 use crate::port::queue::{KickSink, QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
+use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
@@ -76,7 +77,7 @@ pub struct Fetch<const W: usize> {
     entries: Fifo<Entry>,
     locate: Locate,
     gather: Gather<W>,
-    heads: Fifo<Head>,
+    heads: BlockFifo<Head>,
     faults: Faults,
     idx_full: Reg<Bit>,
     idx: Reg<IdxRead>,
@@ -119,11 +120,11 @@ impl<const W: usize> Fetch<W> {
             slots: Constant::new((slots as u64).into()),
             ask: Ask::new(slots),
             plan: Plan::new(params, direction, slots),
-            unpack: Unpack::new(direction),
-            entries: Fifo::new(slots),
+            unpack: Unpack::new(direction, slots),
+            entries: Fifo::new(1),
             locate: Locate::new(params, direction),
             gather: Default::default(),
-            heads: Fifo::new(slots),
+            heads: BlockFifo::new(slots),
             faults: Default::default(),
             idx_full: Default::default(),
             idx: Default::default(),
@@ -151,6 +152,8 @@ impl<const W: usize> Logic for Fetch<W> {
         self.locate.reset.next = self.reset.val();
         self.gather.reset.next = self.reset.val();
         self.heads.reset.next = self.reset.val();
+        self.heads.keep.next = true;
+        self.heads.forget.next = false;
         self.faults.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.plan.control);
         QueueControlSink::link(&mut self.control, &mut self.locate.control);
@@ -186,8 +189,6 @@ impl<const W: usize> Logic for Fetch<W> {
         self.unpack.info.next.index = self.ask.purpose.data.val().index;
         self.unpack.info.next.count = self.ask.purpose.data.val().id.get_bits::<6>(0);
         self.unpack.info.next.upper = self.ask.purpose.data.val().upper;
-        self.unpack.info.next.error = false;
-        self.unpack.info.next.timeout = false;
         if self.ask.purpose.data.val().desc {
             self.gather.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
             self.reply.ready.next = self.gather.sink.ready.val();

@@ -117,6 +117,7 @@ impl<const W: usize> Logic for Suppress<W> {
         self.published.ready.next = self.load.val();
         self.request.valid.next = self.asking.q.val();
         self.request.data.next.addr = self.addr.q.val();
+        self.request.data.next.offset = 0.into();
         self.request.data.next.len = self.flags_bytes.val();
         if self.request.ready.val() {
             self.asking.d.next = false;

@@ -1,6 +1,6 @@
 //! Follows descriptor chains and checks them, for one direction's queues.
 //! In: `head`, first descriptors.   Out: `segment`, the buffers in order; `error`; `request`, `reply`: DMA.
-//! Time: a chain of one descriptor per cycle; each further descriptor costs a read.
+//! Time: a chain of one descriptor per cycle; each further descriptor costs a cycle and a read.
 //! Waits: on `segment`, `error`, `request`; one read in flight.   Busy: a chain is in hand, or a segment not taken.
 //! After an error the queue has stopped: further transmit chains are dropped, further receive chains answered with none.
 //! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
@@ -22,6 +22,7 @@ use rust_hdl_core::prelude::*;
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
     Idle,
+    Chained,
     Ask,
     Wait,
     Fail,
@@ -57,7 +58,7 @@ pub struct Walk<const W: usize> {
     table: Reg<Table>,
     /// Descriptors of this chain before the one in hand.
     before: Reg<Bits<16>>,
-    place: Reg<Bits<64>>,
+    bad: Reg<Bit>,
     code: Reg<Bits<8>>,
     sent: Reg<Bit>,
     out: Reg<Segment>,
@@ -69,6 +70,7 @@ pub struct Walk<const W: usize> {
     at_error: Signal<Local, Bits<64>>,
     off: Signal<Local, Bit>,
     chained: Signal<Local, Bit>,
+    flagged: Signal<Local, Bit>,
     wrong: Signal<Local, Bit>,
     wrong_code: Signal<Local, Bits<8>>,
     finish: Signal<Local, Bit>,
@@ -100,7 +102,7 @@ impl<const W: usize> Walk<W> {
             held: Default::default(),
             table: Default::default(),
             before: Default::default(),
-            place: Default::default(),
+            bad: Default::default(),
             code: Default::default(),
             sent: Default::default(),
             out: Default::default(),
@@ -112,6 +114,7 @@ impl<const W: usize> Walk<W> {
             at_error: Default::default(),
             off: Default::default(),
             chained: Default::default(),
+            flagged: Default::default(),
             wrong: Default::default(),
             wrong_code: Default::default(),
             finish: Default::default(),
@@ -122,7 +125,7 @@ impl<const W: usize> Walk<W> {
 impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, stopped, state, full, held, table, before, place, code, sent, out, waiting);
+        dff_setup!(self, clock, stopped, state, full, held, table, before, bad, code, sent, out, waiting);
         clock!(self, clock, tables, gather);
         self.gather.reset.next = self.reset.val();
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
@@ -137,7 +140,9 @@ impl<const W: usize> Logic for Walk<W> {
 
         // What is wrong with the descriptor in hand, the gravest last.
         self.chained.next = self.held.q.val().flags.get_bit(ring::DESC_F_NEXT_BIT);
-        self.wrong.next = self.held.q.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT);
+        self.flagged.next = self.held.q.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT)
+            | (self.held.q.val().flags.get_bit(ring::DESC_F_WRITE_BIT) == self.tx.val());
+        self.wrong.next = self.flagged.val();
         self.wrong_code.next = ident::ERROR_INDIRECT.into();
         // "a loop": a chain cannot have more descriptors than the table.
         if self.chained.val() & (self.before.q.val() + 1 == self.table.q.val().size) {
@@ -149,7 +154,6 @@ impl<const W: usize> Logic for Walk<W> {
             self.wrong_code.next = ident::ERROR_DESC_INDEX.into();
         }
         if self.held.q.val().flags.get_bit(ring::DESC_F_WRITE_BIT) == self.tx.val() {
-            self.wrong.next = true;
             self.wrong_code.next = ident::ERROR_WRONG_DIRECTION.into();
         }
 
@@ -165,7 +169,8 @@ impl<const W: usize> Logic for Walk<W> {
         self.made.next.error = false;
         self.made.next.none = false;
         self.request.valid.next = false;
-        self.request.data.next.addr = self.place.q.val();
+        self.request.data.next.addr = self.table.q.val().desc;
+        self.request.data.next.offset = bit_cast::<20, 16>(self.held.q.val().next_desc) << 4;
         self.request.data.next.len = self.desc_bytes.val();
         self.gather.source.ready.next = false;
         self.error.valid.next = false;
@@ -183,20 +188,28 @@ impl<const W: usize> Logic for Walk<W> {
                         self.finish.next = self.room.val();
                     } else if self.off.val() {
                         self.finish.next = true;
-                    } else if self.wrong.val() {
+                    } else if self.chained.val() {
+                        self.bad.d.next = self.wrong.val();
+                        self.code.d.next = self.wrong_code.val();
+                        self.state.d.next = State::Chained;
+                    } else if self.flagged.val() {
                         self.code.d.next = self.wrong_code.val();
                         self.state.d.next = State::Fail;
                     } else {
-                        self.send.next = !self.chained.val() | self.held.q.val().len.any();
-                        self.made.next.last = !self.chained.val();
-                        self.place.d.next =
-                            self.table.q.val().desc + (bit_cast::<64, 16>(self.held.q.val().next_desc) << 4);
-                        if self.room.val() {
-                            self.finish.next = !self.chained.val();
-                            if self.chained.val() {
-                                self.state.d.next = State::Ask;
-                            }
-                        }
+                        self.send.next = true;
+                        self.finish.next = self.room.val();
+                    }
+                }
+            }
+            // What it says of the next one has been looked at.
+            State::Chained => {
+                if self.bad.q.val() {
+                    self.state.d.next = State::Fail;
+                } else {
+                    self.send.next = self.held.q.val().len.any();
+                    self.made.next.last = false;
+                    if self.room.val() {
+                        self.state.d.next = State::Ask;
                     }
                 }
             }

@@ -14,7 +14,11 @@ use rust_hdl_core::prelude::*;
 /// A read of an available ring: of its index, or of `count` entries.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Line {
-    pub addr: Bits<64>,
+    /// The ring, and the bytes before what is read.
+    pub ring: Bits<64>,
+    pub offset: Bits<20>,
+    /// What is read begins in the upper half of a DWORD.
+    pub upper: Bit,
     pub index: Bits<6>,
     pub count: Bits<6>,
     pub entries: Bit,
@@ -92,7 +96,7 @@ impl Logic for Ask {
         self.purposes.sink.data.next.entries = self.line.valid.val() & self.line.data.val().entries;
         self.purposes.sink.data.next.index = self.place.data.val().index;
         self.purposes.sink.data.next.id = self.place.data.val().id;
-        self.purposes.sink.data.next.upper = self.line.data.val().addr.get_bit(1);
+        self.purposes.sink.data.next.upper = self.line.data.val().upper;
         if self.line.valid.val() {
             self.purposes.sink.data.next.index = self.line.data.val().index;
             self.purposes.sink.data.next.id = bit_cast::<16, 6>(self.line.data.val().count);
@@ -103,10 +107,12 @@ impl Logic for Ask {
         }
         if self.load.val() {
             self.asking.d.next = self.line.valid.val() | self.place.valid.val();
-            self.asked.d.next.addr = self.place.data.val().addr;
+            self.asked.d.next.addr = self.place.data.val().table;
+            self.asked.d.next.offset = self.place.data.val().offset;
             self.asked.d.next.len = self.desc_bytes.val();
             if self.line.valid.val() {
-                self.asked.d.next.addr = self.line.data.val().addr;
+                self.asked.d.next.addr = self.line.data.val().ring;
+                self.asked.d.next.offset = self.line.data.val().offset;
                 self.asked.d.next.len = self.idx_bytes.val();
                 if self.line.data.val().entries {
                     self.asked.d.next.len = bit_cast::<13, 6>(self.line.data.val().count) << 1;

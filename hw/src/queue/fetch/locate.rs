@@ -1,5 +1,5 @@
 //! Finds a chain's first descriptor: checks its index, and says where it stands.
-//! In: `ids`.   Out: `place`, the address and whose it is; `error` for an index beyond the table; `dropped`, a pulse a
+//! In: `ids`.   Out: `place`, where it stands and whose it is; `error` for an index beyond the table; `dropped`, a pulse a
 //! cycle late for an entry of which nothing more will come: it is wrong, or its queue has stopped.
 //! Time: two cycles, one entry per cycle.   Waits: on `place`, and on `error` before it goes on behind a wrong entry.
 //! Runs of neighbouring descriptors are to be found and read in one go here: between the entry and its place.
@@ -25,7 +25,9 @@ pub struct Table {
 /// Where a chain's first descriptor stands.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Place {
-    pub addr: Bits<64>,
+    /// The table it is in, and the bytes before it.
+    pub table: Bits<64>,
+    pub offset: Bits<20>,
     pub index: Bits<6>,
     pub id: Bits<16>,
 }
@@ -56,7 +58,6 @@ pub struct Locate {
     live_here: Signal<Local, Bit>,
     wrong: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    offset: Signal<Local, Bits<64>>,
 }
 
 impl Locate {
@@ -85,7 +86,6 @@ impl Locate {
             live_here: Default::default(),
             wrong: Default::default(),
             go: Default::default(),
-            offset: Default::default(),
         }
     }
 }
@@ -110,9 +110,8 @@ impl Logic for Locate {
         self.error.valid.next = self.known.q.val() & self.wrong.val() & self.live_here.val();
         self.error.data.next.queue = (bit_cast::<16, 6>(self.entry.q.val().index) << 1) | self.odd.val();
         self.error.data.next.code = ident::ERROR_DESC_INDEX.into();
-        self.offset.next = bit_cast::<64, 16>(self.entry.q.val().id) << 4;
 
-        // The second step: check and add.
+        // The second step: check.
         self.go.next = false;
         self.dropped.next = self.drop.q.val();
         self.drop.d.next = false;
@@ -129,7 +128,8 @@ impl Logic for Locate {
             } else if !self.placed.q.val() | self.place.ready.val() {
                 self.go.next = true;
                 self.placed.d.next = true;
-                self.out.d.next.addr = self.table.q.val().desc + self.offset.val();
+                self.out.d.next.table = self.table.q.val().desc;
+                self.out.d.next.offset = bit_cast::<20, 16>(self.entry.q.val().id) << 4;
                 self.out.d.next.index = self.entry.q.val().index;
                 self.out.d.next.id = self.entry.q.val().id;
             }

@@ -59,8 +59,8 @@ pub struct Plan {
     rx: Constant<Bit>,
     odd: Constant<Bits<16>>,
     ready_heads: Constant<Bits<16>>,
-    idx_offset: Constant<Bits<64>>,
-    ring_offset: Constant<Bits<64>>,
+    idx_offset: Constant<Bits<20>>,
+    ring_offset: Constant<Bits<20>>,
     marks: Marks,
     ledger: Ledger,
     scan: Scan,
@@ -69,7 +69,6 @@ pub struct Plan {
     index: Reg<Bits<16>>,
     entries: Reg<Bit>,
     base: Reg<Bits<64>>,
-    addr: Reg<Bits<64>>,
     size: Reg<Bits<16>>,
     begun: Reg<Bits<16>>,
     todo: Reg<Bits<16>>,
@@ -78,7 +77,9 @@ pub struct Plan {
     slot: Reg<Bits<16>>,
     /// What else limits the read.
     limit: Reg<Bits<16>>,
-    offset: Reg<Bits<64>>,
+    offset: Reg<Bits<20>>,
+    /// The read's place in its 64 bytes.
+    place: Reg<Bits<6>>,
     count: Reg<Bits<6>>,
 }
 
@@ -117,7 +118,6 @@ impl Plan {
             index: Default::default(),
             entries: Default::default(),
             base: Default::default(),
-            addr: Default::default(),
             size: Default::default(),
             begun: Default::default(),
             todo: Default::default(),
@@ -125,6 +125,7 @@ impl Plan {
             slot: Default::default(),
             limit: Default::default(),
             offset: Default::default(),
+            place: Default::default(),
             count: Default::default(),
         }
     }
@@ -133,8 +134,8 @@ impl Plan {
 impl Logic for Plan {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, index, entries, base, addr, size, begun);
-        dff_setup!(self, clock, todo, lent, slot, limit, offset, count);
+        dff_setup!(self, clock, state, index, entries, base, size, begun);
+        dff_setup!(self, clock, todo, lent, slot, limit, offset, place, count);
         clock!(self, clock, marks, ledger, scan);
         self.marks.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.marks.control);
@@ -174,7 +175,9 @@ impl Logic for Plan {
         self.scan.work.next = self.marks.work.val();
         self.scan.source.ready.next = false;
         self.line.valid.next = false;
-        self.line.data.next.addr = self.addr.q.val();
+        self.line.data.next.ring = self.base.q.val();
+        self.line.data.next.offset = self.offset.q.val();
+        self.line.data.next.upper = self.place.q.val().get_bit(1);
         self.line.data.next.index = self.index.q.val().get_bits::<6>(0);
         self.line.data.next.count = self.count.q.val();
         self.line.data.next.entries = self.entries.q.val();
@@ -183,7 +186,7 @@ impl Logic for Plan {
         self.error.data.next.code = ident::ERROR_AVAIL_INDEX.into();
         self.narrow.count.next = self.count.q.val();
         self.narrow.limit.next = self.limit.q.val();
-        self.narrow.place.next = self.addr.q.val().get_bits::<5>(1);
+        self.narrow.place.next = self.place.q.val().get_bits::<5>(1);
         match self.state.q.val() {
             // Nothing in hand. Behind the fence nothing is begun.
             State::Idle => {
@@ -223,7 +226,7 @@ impl Logic for Plan {
                 self.state.d.next = State::Add;
                 if self.entries.q.val() {
                     self.offset.d.next =
-                        self.ring_offset.val() + (bit_cast::<64, 16>(self.slot.q.val()) << 1);
+                        self.ring_offset.val() + (bit_cast::<20, 16>(self.slot.q.val()) << 1);
                     if self.todo.q.val() > self.size.q.val() {
                         self.state.d.next = State::Fail;
                     } else if !self.todo.q.val().any() {
@@ -233,7 +236,7 @@ impl Logic for Plan {
             }
             // Not more than there are.
             State::Add => {
-                self.addr.d.next = self.base.q.val() + self.offset.q.val();
+                self.place.d.next = self.base.q.val().get_bits::<6>(0) + self.offset.q.val().get_bits::<6>(0);
                 self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.size.q.val() - self.slot.q.val();
                 self.state.d.next = State::End;
