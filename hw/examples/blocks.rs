@@ -29,7 +29,7 @@ macro_rules! blocks {
 }
 
 /// Who shares the DMA engines in the function.
-const READERS: usize = 6;
+const LOOKERS: usize = 5;
 const WRITERS: usize = 3;
 
 const BLOCKS: &[(&str, Print)] = blocks! {
@@ -37,12 +37,13 @@ const BLOCKS: &[(&str, Print)] = blocks! {
     "pcie_completer": |params, W| pcie::completer::Completer::<W>::new(params),
     "pcie_rx": |params, W| pcie::rx::Rx::<W>::new(params),
     "pcie_tx": |params, W| pcie::tx::Tx::<W>::new(params),
-    "pcie_reader": |params, W| pcie::reader::Reader::<W>::new(params, READERS),
+    "pcie_reader": |params, W| pcie::reader::Reader::<W>::new(params),
     "pcie_writer": |params, W| pcie::writer::Writer::<W>::new(params, WRITERS),
     "pcie_config": |params, W| pcie::config::Config::new(params),
     "pcie_msix": |params, W| pcie::msix::Msix::<W>::new(params),
     "queue_tx_fetch": |params, W| queue::fetch::Fetch::<W>::new(params, queue::Direction::Tx),
     "queue_tx_walk": |params, W| queue::walk::Walk::<W>::new(params, queue::Direction::Tx),
+    "queue_lookup": |params, W| queue::lookup::Lookup::<W>::new(params, LOOKERS),
     "queue_cache": |params, W| queue::cache::Cache::new(params),
     "queue_used": |params, W| queue::used::Used::<W>::new(params),
     "queue_suppress": |params, W| queue::suppress::Suppress::<W>::new(params),

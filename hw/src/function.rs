@@ -14,6 +14,7 @@ use crate::port::tlp::TlpSide;
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
+use crate::queue::lookup::AreaRead;
 use crate::queue::supply::{CreditSource, SupplySource};
 use crate::{net, pcie, queue, virtio};
 use hematite_abi::feature;
@@ -63,6 +64,7 @@ pub struct Function<const W: usize> {
     rx_walk: queue::walk::Walk<W>,
     used: queue::used::Used<W>,
     suppress: queue::suppress::Suppress<W>,
+    lookup: queue::lookup::Lookup<W>,
     // Frames.
     net_tx: net::tx::Tx<W>,
     place: net::place::Place,
@@ -93,7 +95,7 @@ impl<const W: usize> Function<W> {
             config_space: pcie::config::Config::new(params),
             share: Default::default(),
             quiesce: Default::default(),
-            reader: pcie::reader::Reader::new(params, 6),
+            reader: pcie::reader::Reader::new(params),
             writer: pcie::writer::Writer::new(params, 3),
             msix: pcie::msix::Msix::new(params),
             regions: Default::default(),
@@ -113,6 +115,7 @@ impl<const W: usize> Function<W> {
             rx_walk: queue::walk::Walk::new(params, Direction::Rx),
             used: queue::used::Used::new(params),
             suppress: queue::suppress::Suppress::new(params),
+            lookup: queue::lookup::Lookup::new(params, 5),
             net_tx: net::tx::Tx::new(params),
             place: net::place::Place::new(params),
             net_rx: net::rx::Rx::new(params),
@@ -134,7 +137,7 @@ impl<const W: usize> Logic for Function<W> {
             self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
             inspection
         );
-        clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress);
+        clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress, lookup);
         clock!(self, clock, net_tx, place, net_rx, tx_buffer, rx_buffer);
         self.data_reset.next = self.quiesce.data_reset.val();
         self.function_reset.next = self.quiesce.function_reset.val();
@@ -164,6 +167,7 @@ impl<const W: usize> Logic for Function<W> {
         self.rx_walk.reset.next = self.data_reset.val();
         self.used.reset.next = self.data_reset.val();
         self.suppress.reset.next = self.data_reset.val();
+        self.lookup.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
         self.place.reset.next = self.data_reset.val();
         self.net_rx.reset.next = self.data_reset.val();
@@ -266,6 +270,10 @@ impl<const W: usize> Logic for Function<W> {
         self.suppress.control.clear.next = self.queues.control.clear.val();
         self.suppress.control.settings.next = self.queues.control.settings.val();
         self.suppress.control.fence.next = self.queues.control.fence.val();
+        self.lookup.control.enable.next = self.queues.control.enable.val();
+        self.lookup.control.clear.next = self.queues.control.clear.val();
+        self.lookup.control.settings.next = self.queues.control.settings.val();
+        self.lookup.control.fence.next = self.queues.control.fence.val();
         self.tx_fetch.kick.valid.next = self.notify.kick.valid.val();
         self.tx_fetch.stop.valid.next = self.errors.stop.valid.val();
         self.tx_fetch.kick.queue.next = self.notify.kick.queue.val();
@@ -307,17 +315,19 @@ impl<const W: usize> Logic for Function<W> {
 
         // DMA.
         StreamSource::<ReadRequest>::join(&mut self.net_tx.request, &mut self.reader.requests[0]);
-        StreamSource::<ReadRequest>::join(&mut self.tx_fetch.request, &mut self.reader.requests[1]);
-        StreamSource::<ReadRequest>::join(&mut self.rx_fetch.request, &mut self.reader.requests[2]);
-        StreamSource::<ReadRequest>::join(&mut self.tx_walk.request, &mut self.reader.requests[3]);
-        StreamSource::<ReadRequest>::join(&mut self.rx_walk.request, &mut self.reader.requests[4]);
-        StreamSource::<ReadRequest>::join(&mut self.suppress.request, &mut self.reader.requests[5]);
+        StreamSource::<ReadRequest>::join(&mut self.lookup.request, &mut self.reader.requests[1]);
+        StreamSource::<AreaRead>::join(&mut self.tx_fetch.request, &mut self.lookup.reads[0]);
+        StreamSource::<AreaRead>::join(&mut self.rx_fetch.request, &mut self.lookup.reads[1]);
+        StreamSource::<AreaRead>::join(&mut self.tx_walk.request, &mut self.lookup.reads[2]);
+        StreamSource::<AreaRead>::join(&mut self.rx_walk.request, &mut self.lookup.reads[3]);
+        StreamSource::<AreaRead>::join(&mut self.suppress.request, &mut self.lookup.reads[4]);
         BeatSource::<W, ReadSide>::join(&mut self.reader.replies[0], &mut self.net_tx.reply);
-        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[1], &mut self.tx_fetch.reply);
-        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[2], &mut self.rx_fetch.reply);
-        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[3], &mut self.tx_walk.reply);
-        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[4], &mut self.rx_walk.reply);
-        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[5], &mut self.suppress.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.reader.replies[1], &mut self.lookup.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[0], &mut self.tx_fetch.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[1], &mut self.rx_fetch.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[2], &mut self.tx_walk.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[3], &mut self.rx_walk.reply);
+        BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[4], &mut self.suppress.reply);
         BeatSource::<W, WriteSide>::join(&mut self.net_rx.write, &mut self.writer.writes[0]);
         BeatSource::<W, WriteSide>::join(&mut self.used.write, &mut self.writer.writes[1]);
         BeatSource::<W, WriteSide>::join(&mut self.msix.write, &mut self.writer.writes[2]);

@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod fetch;
+pub mod lookup;
 pub mod supply;
 pub mod suppress;
 pub mod used;

@@ -99,6 +99,7 @@ impl<const W: usize> Bench<W> {
         };
         self.queues.insert(queue, new);
         let with = settings(queue, size.into(), desc, driver, 0);
+        self.reader.learn(&with);
         enable(&mut self.harness.uut.control, Some(with));
         self.step();
         enable(&mut self.harness.uut.control, None);

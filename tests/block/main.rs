@@ -12,6 +12,7 @@ mod fetch;
 mod fifo;
 mod gates;
 mod harness;
+mod lookup;
 mod mmio;
 mod msix;
 mod net_rx;

@@ -3,10 +3,11 @@
 #![allow(dead_code, reason = "each block test uses the part it needs")]
 
 use crate::streams::{to_bits, to_bytes};
-use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
+use hematite_hw::port::dma::{ReadSide, WriteSide};
 use hematite_hw::port::queue::{KickSink, QueueControlSink, QueueSettings};
 use hematite_hw::prim::beat::{BeatSink, BeatSource};
 use hematite_hw::prim::stream::{StreamSink, StreamSource};
+use hematite_hw::queue::lookup::AreaRead;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
@@ -51,13 +52,16 @@ impl Memory {
     }
 }
 
-/// What `pcie::reader` does for one client: replies in order, after a while, with pauses.
+/// What `queue::lookup` and the host do for one client: replies in order, after a while, with pauses.
 pub(crate) struct Reader<const W: usize> {
     /// Largest number of cycles until a reply.
     pub(crate) delay: u64,
     /// Per cent of cycles in which each side stands still.
     pub(crate) stall: u32,
-    pub(crate) asked: VecDeque<(ReadRequest, u64)>,
+    /// Where each queue's areas stand: the Descriptor Area and the Driver Area.
+    areas: HashMap<(u64, bool), u64>,
+    /// Address, length, and the cycle in which the reply is there.
+    asked: VecDeque<(u64, u64, u64)>,
     beats: VecDeque<(bool, Bits<W>, ReadSide)>,
     pub(crate) taken: u64,
     /// Highest number of requests in flight.
@@ -70,12 +74,20 @@ impl<const W: usize> Reader<W> {
         Self {
             delay,
             stall,
+            areas: HashMap::new(),
             asked: VecDeque::new(),
             beats: VecDeque::new(),
             taken: 0,
             most: 0,
             offering: false,
         }
+    }
+
+    /// A queue is enabled.
+    pub(crate) fn learn(&mut self, settings: &QueueSettings) {
+        let queue = u64::from(settings.queue);
+        self.areas.insert((queue, false), u64::from(settings.desc) & !15);
+        self.areas.insert((queue, true), u64::from(settings.driver) & !1);
     }
 
     /// Nothing is asked for that has not been answered.
@@ -89,21 +101,20 @@ impl<const W: usize> Reader<W> {
         rng: &mut ChaCha8Rng,
         cycle: u64,
         memory: &Memory,
-        request: &mut StreamSource<ReadRequest>,
+        request: &mut StreamSource<AreaRead>,
         reply: &mut BeatSink<W, ReadSide>,
     ) {
         if self.beats.is_empty()
-            && let Some((read, due)) = self.asked.front()
-            && *due <= cycle
+            && let Some(&(addr, len, due)) = self.asked.front()
+            && due <= cycle
         {
-            let (addr, len) = (u64::from(read.addr) + u64::from(read.offset), u64::from(read.len) as usize);
-            let bad = (addr..addr + len as u64).find_map(|at| memory.bad.get(&at));
+            let bad = (addr..addr + len).find_map(|at| memory.bad.get(&at));
             let lead = (addr & 3) as usize;
             let mut bytes: Vec<u8> = (0..lead).map(|_| rng.random()).collect();
             if bad.is_some() && rng.random() {
                 bytes.extend((0..W / 8 - lead).map(|_| rng.random::<u8>()));
             } else {
-                bytes.extend(memory.read(addr, len));
+                bytes.extend(memory.read(addr, len as usize));
             }
             let count = bytes.len().div_ceil(W / 8);
             for (i, chunk) in bytes.chunks(W / 8).enumerate() {
@@ -135,7 +146,7 @@ impl<const W: usize> Reader<W> {
         &mut self,
         rng: &mut ChaCha8Rng,
         cycle: u64,
-        request: &StreamSource<ReadRequest>,
+        request: &StreamSource<AreaRead>,
         reply: &BeatSink<W, ReadSide>,
     ) {
         if reply.valid.val() && reply.ready.val() {
@@ -144,11 +155,13 @@ impl<const W: usize> Reader<W> {
         }
         if request.valid.val() && request.ready.val() {
             let read = request.data.val();
-            let (addr, len) = (u64::from(read.addr) + u64::from(read.offset), u64::from(read.len));
-            assert!((1..=4096).contains(&len), "read of {len} bytes");
+            let base = self.areas.get(&(u64::from(read.queue), read.driver));
+            let base = base.unwrap_or_else(|| panic!("{read:?}: that queue is not enabled"));
+            let (addr, len) = (base + u64::from(read.offset), u64::from(read.len));
+            assert!((1..=64).contains(&len), "read of {len} bytes");
             assert_eq!(addr >> 12, (addr + len - 1) >> 12, "read of {len} bytes at {addr:#x} crosses 4 KiB");
             let due = cycle + rng.random_range(0..=self.delay);
-            self.asked.push_back((read, due));
+            self.asked.push_back((addr, len, due));
             self.taken += 1;
             self.most = self.most.max(self.asked.len());
         }

@@ -28,7 +28,9 @@ fn random_flags<const W: usize>(params: &Params, seed: u64, stall: u32) -> u64 {
     let mut flags = vec![];
     for queue in 0..queues {
         let driver = ((queue + 1) << 20) + 2 * rng.random_range(0..100);
-        enable(&mut harness.uut.control, Some(settings(queue, 8, 0, driver, 0)));
+        let with = settings(queue, 8, 0, driver, 0);
+        reader.learn(&with);
+        enable(&mut harness.uut.control, Some(with));
         harness.tick();
         let (value, wanted) = FLAGS[rng.random_range(0..4)];
         memory.write(driver - 2, &[rng.random(), rng.random()]);

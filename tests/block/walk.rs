@@ -61,6 +61,7 @@ impl<const W: usize> Bench<W> {
         let number = 2 * index + self.direction as u64;
         let desc = (number + 1) << 32;
         let with = settings(number, size.into(), desc, 0, 0);
+        self.reader.learn(&with);
         enable(&mut self.harness.uut.control, Some(with));
         self.step();
         enable(&mut self.harness.uut.control, None);

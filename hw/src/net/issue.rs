@@ -152,7 +152,6 @@ impl Logic for Issue {
         self.request.valid.next =
             self.cut.piece.valid.val() & self.pieces.sink.ready.val() & self.needs_read.val();
         self.request.data.next.addr = self.cut.piece.data.val().addr;
-        self.request.data.next.offset = 0.into();
         self.request.data.next.len = self.cut.piece.data.val().len;
         self.cut.piece.ready.next = self.go.val();
         self.pieces.sink.valid.next = self.go.val();

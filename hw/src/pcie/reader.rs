@@ -2,8 +2,7 @@
 //!
 //! In: `requests`, one per client; `completion`; `settings`; `drain`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
 //! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip.
-//! Waits: client 0, the payload's, has tags, slots and a way back of its own. The others share a second one, on which replies
-//! come in the order of requests: each of them takes its replies as they come.
+//! Waits: a client that does not take its reply waits alone: the other has tags and slots of its own.
 //! `drain`: the clients are forgotten; what is under way comes home and is dropped; when not `busy`, all tags are free.
 //! Spec: [PCI Express: Memory Read Requests; Completion Handling Rules; Completion Timeout Mechanism]
 
@@ -29,8 +28,8 @@ use receive::Receive;
 use rust_hdl_core::prelude::*;
 use tags::Tags;
 
-/// The ways back: the payload's, and that of all others.
-const WAYS: usize = 2;
+/// The clients: the frames' payload, and the queues' rings and tables.
+pub const CLIENTS: usize = 2;
 
 /// See the head of this file.
 #[derive(LogicBlock)]
@@ -74,19 +73,16 @@ pub struct Reader<const W: usize> {
     forget: Signal<Local, Bit>,
     under_way: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
-    // Of the ways back.
-    open: Vec<Signal<Local, Bit>>,
 }
 
 impl<const W: usize> Reader<W> {
-    /// Tags that the payload may have at a time; the others have the rest.
+    /// Tags that the payload may have at a time; the queues have the rest.
     pub fn share(params: &Params) -> usize {
         params.tags - (params.tags / 4).max((params.tags / 2).min(8))
     }
 
     /// Client 0 is the payload's.
-    pub fn new(params: &Params, clients: usize) -> Self {
-        assert!((2..=8).contains(&clients), "{clients} clients");
+    pub fn new(params: &Params) -> Self {
         let rows = params.read_bytes * 8 / W;
         let payload = Self::share(params);
         // A narrow function is a small one, on a slow link: its descriptors may take four cycles a beat.
@@ -97,8 +93,8 @@ impl<const W: usize> Reader<W> {
             reset: Default::default(),
             drain: Default::default(),
             settings: Default::default(),
-            requests: (0..clients).map(|_| Default::default()).collect(),
-            replies: (0..clients).map(|_| Default::default()).collect(),
+            requests: (0..CLIENTS).map(|_| Default::default()).collect(),
+            replies: (0..CLIENTS).map(|_| Default::default()).collect(),
             tlp: Default::default(),
             completion: Default::default(),
             busy: Default::default(),
@@ -106,8 +102,8 @@ impl<const W: usize> Reader<W> {
             count_cpl_timeout: Default::default(),
             count_cpl_error: Default::default(),
             ports: vec![port(payload, 8), port(params.tags - payload, beats)],
-            asking: Arbiter::new(clients),
-            answering: Arbiter::new(WAYS),
+            asking: Arbiter::new(CLIENTS),
+            answering: Arbiter::new(CLIENTS),
             issue: Issue::new(params),
             ids: Ids::new(params.tags),
             tags: Tags::new(params),
@@ -123,7 +119,6 @@ impl<const W: usize> Reader<W> {
             forget: Default::default(),
             under_way: Default::default(),
             take: Default::default(),
-            open: (0..clients).map(|_| Default::default()).collect(),
         }
     }
 }
@@ -204,10 +199,18 @@ impl<const W: usize> Logic for Reader<W> {
         self.ids.give.next = self.freed.q.val();
         self.ids.give_id.next = self.freed_tag.q.val();
 
+        self.issue.request.data.next = self.requests[0].data.val();
         for i in 0..self.ports.len() {
             self.ports[i].clock.next = self.clock.val();
             self.ports[i].reset.next = self.reset.val() | self.forget.val();
-            self.ports[i].put.next = self.issue.alloc.val();
+            self.asking.wants[i].next =
+                self.requests[i].valid.val() & self.ports[i].open.val() & !self.forget.val();
+            self.requests[i].ready.next = self.take.val() & (self.chosen.q.val().index() == i);
+            self.ports[i].reserve.next = self.take.val() & (self.chosen.q.val().index() == i);
+            if self.chosen.q.val().index() == i {
+                self.issue.request.data.next = self.requests[i].data.val();
+            }
+            self.ports[i].put.next = self.issue.alloc.val() & (self.issue.put_client.val().index() == i);
             self.ports[i].put_tag.next = self.issue.put_tag.val();
             self.ports[i].asked_write.next = self.tags.wrote_asked.val();
             self.ports[i].asked_tag.next = self.tags.wrote_asked_tag.val();
@@ -223,44 +226,11 @@ impl<const W: usize> Logic for Reader<W> {
                 self.freed_tag.d.next = self.ports[i].freed_tag.val();
             }
             self.ports[i].read_data.next = self.slots.read_data.val();
-        }
-        self.ports[0].put.next = self.issue.alloc.val() & !self.issue.put_tag.val().client.any();
-        self.ports[0].put_tag.next.client = 0.into();
-        self.ports[1].put.next = self.issue.alloc.val() & self.issue.put_tag.val().client.any();
-
-        // Client 0.
-        self.open[0].next = self.ports[0].open.val();
-        self.ports[0].reserve.next = self.take.val() & !self.chosen.q.val().any();
-        self.replies[0].valid.next = self.ports[0].reply.valid.val();
-        self.replies[0].last.next = self.ports[0].reply.last.val();
-        self.replies[0].data.next = self.ports[0].reply.data.val();
-        self.replies[0].side.next = self.ports[0].reply.side.val().read;
-        self.ports[0].reply.ready.next = self.replies[0].ready.val();
-
-        // The others.
-        self.ports[1].reserve.next = self.take.val() & self.chosen.q.val().any();
-        self.ports[1].reply.ready.next = false;
-        for i in 1..self.replies.len() {
-            self.open[i].next = self.ports[1].open.val();
-            self.replies[i].valid.next =
-                self.ports[1].reply.valid.val() & (self.ports[1].reply.side.val().client.index() == i);
-            self.replies[i].last.next = self.ports[1].reply.last.val();
-            self.replies[i].data.next = self.ports[1].reply.data.val();
-            self.replies[i].side.next = self.ports[1].reply.side.val().read;
-            if self.ports[1].reply.side.val().client.index() == i {
-                self.ports[1].reply.ready.next = self.replies[i].ready.val();
-            }
-        }
-
-        // Whose request is next.
-        self.issue.request.data.next = self.requests[0].data.val();
-        for i in 0..self.requests.len() {
-            self.asking.wants[i].next =
-                self.requests[i].valid.val() & self.open[i].val() & !self.forget.val();
-            self.requests[i].ready.next = self.take.val() & (self.chosen.q.val().index() == i);
-            if self.chosen.q.val().index() == i {
-                self.issue.request.data.next = self.requests[i].data.val();
-            }
+            self.replies[i].valid.next = self.ports[i].reply.valid.val();
+            self.replies[i].last.next = self.ports[i].reply.last.val();
+            self.replies[i].data.next = self.ports[i].reply.data.val();
+            self.replies[i].side.next = self.ports[i].reply.side.val();
+            self.ports[i].reply.ready.next = self.replies[i].ready.val();
         }
 
         self.busy.next = self.under_way.val() | self.ports[0].busy.val() | self.ports[1].busy.val();

@@ -11,12 +11,10 @@
 
 use rust_hdl_core::prelude::*;
 
-/// A piece of host memory to read, from `addr + offset` on: the reader has the one adder for all who look things up in tables.
+/// A piece of host memory to read.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct ReadRequest {
     pub addr: Bits<64>,
-    /// Bytes.
-    pub offset: Bits<20>,
     /// Bytes.
     pub len: Bits<13>,
 }

@@ -8,13 +8,14 @@
 
 use crate::params::Params;
 use crate::port::chain::Head;
-use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::dma::ReadSide;
 use crate::port::queue::{KickSink, QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
+use crate::queue::lookup::AreaRead;
 use crate::queue::supply::{CreditSink, SupplySource};
 use ask::{Ask, Line};
 use faults::Faults;
@@ -57,7 +58,7 @@ pub struct Fetch<const W: usize> {
     pub stop: KickSink,
     pub credit: CreditSink,
     pub supply: SupplySource,
-    pub request: StreamSource<ReadRequest>,
+    pub request: StreamSource<AreaRead>,
     pub reply: BeatSink<W, ReadSide>,
     pub head: StreamSource<Head>,
     pub error: StreamSource<QueueError>,
@@ -118,7 +119,7 @@ impl<const W: usize> Fetch<W> {
             odd: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
-            ask: Ask::new(slots),
+            ask: Ask::new(direction, slots),
             plan: Plan::new(params, direction, slots),
             unpack: Unpack::new(direction, slots),
             entries: Fifo::new(1),
@@ -173,7 +174,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.unpack.live.next = self.plan.live.val();
         self.locate.live.next = self.plan.live.val();
 
-        StreamSource::<ReadRequest>::link(&mut self.request, &mut self.ask.request);
+        StreamSource::<AreaRead>::link(&mut self.request, &mut self.ask.request);
         StreamSource::<Line>::join(&mut self.plan.line, &mut self.ask.line);
         StreamSource::<Place>::join(&mut self.locate.place, &mut self.ask.place);
 

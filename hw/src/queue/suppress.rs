@@ -8,12 +8,13 @@
 
 use crate::params::Params;
 use crate::port::chain::Published;
-use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::dma::ReadSide;
 use crate::port::queue::{QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
 use crate::prim::fifo::Fifo;
 use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
+use crate::queue::lookup::AreaRead;
 use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -36,22 +37,22 @@ pub struct Suppress<const W: usize> {
     pub control: QueueControlSink,
     pub published: StreamSink<Published>,
     pub irq: StreamSource<Published>,
-    pub request: StreamSource<ReadRequest>,
+    pub request: StreamSource<AreaRead>,
     pub reply: BeatSink<W, ReadSide>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
     /// Pulse: the driver does not want this one.
     pub count_irq_suppressed: Signal<Out, Bit>,
     mask: Constant<Bits<16>>,
-    flags_offset: Constant<Bits<64>>,
-    flags_bytes: Constant<Bits<13>>,
+    flags_offset: Constant<Bits<20>>,
+    flags_bytes: Constant<Bits<7>>,
     places: Constant<Bits<4>>,
-    /// Driver areas.
-    rings: Lutram<Bits<64>>,
+    /// The flags are in the upper half of their DWORD.
+    uppers: Lutram<Bit>,
     reads: Fifo<FlagsOf>,
     irqs: Fifo<Published>,
     asking: Reg<Bit>,
-    addr: Reg<Bits<64>>,
+    queue: Reg<Bits<16>>,
     failed: Reg<Bit>,
     fault: Reg<QueueError>,
     /// Places that nobody holds: one is held from the read until the interrupt has gone.
@@ -81,11 +82,11 @@ impl<const W: usize> Suppress<W> {
             flags_offset: Constant::new((ring::AVAIL_FLAGS as u64).into()),
             flags_bytes: Constant::new(2.into()),
             places: Constant::new((PLACES as u64).into()),
-            rings: Lutram::new(params.queues()),
+            uppers: Lutram::new(params.queues()),
             reads: Fifo::new(PLACES),
             irqs: Fifo::new(PLACES),
             asking: Default::default(),
-            addr: Default::default(),
+            queue: Default::default(),
             failed: Default::default(),
             fault: Default::default(),
             free: Default::default(),
@@ -101,14 +102,14 @@ impl<const W: usize> Suppress<W> {
 impl<const W: usize> Logic for Suppress<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, asking, addr, failed, fault, free);
-        clock!(self, clock, rings, reads, irqs);
+        dff_setup!(self, clock, asking, queue, failed, fault, free);
+        clock!(self, clock, uppers, reads, irqs);
         self.reads.reset.next = self.reset.val();
         self.irqs.reset.next = self.reset.val();
-        self.rings.write.next = self.control.enable.val();
-        self.rings.write_addr.next = self.control.settings.val().queue & self.mask.val();
-        self.rings.write_data.next = (self.control.settings.val().driver >> 1) << 1;
-        self.rings.read_addr.next = self.published.data.val().queue & self.mask.val();
+        self.uppers.write.next = self.control.enable.val();
+        self.uppers.write_addr.next = self.control.settings.val().queue & self.mask.val();
+        self.uppers.write_data.next = self.control.settings.val().driver.get_bit(1);
+        self.uppers.read_addr.next = self.published.data.val().queue & self.mask.val();
 
         // Ask, if there is a place for what comes of it.
         self.load.next = self.published.valid.val()
@@ -116,19 +117,20 @@ impl<const W: usize> Logic for Suppress<W> {
             & self.free.q.val().any();
         self.published.ready.next = self.load.val();
         self.request.valid.next = self.asking.q.val();
-        self.request.data.next.addr = self.addr.q.val();
-        self.request.data.next.offset = 0.into();
+        self.request.data.next.queue = self.queue.q.val();
+        self.request.data.next.driver = true;
+        self.request.data.next.offset = self.flags_offset.val();
         self.request.data.next.len = self.flags_bytes.val();
         if self.request.ready.val() {
             self.asking.d.next = false;
         }
         if self.load.val() {
             self.asking.d.next = true;
-            self.addr.d.next = self.rings.read_data.val() + self.flags_offset.val();
+            self.queue.d.next = self.published.data.val().queue;
         }
         self.reads.sink.valid.next = self.load.val();
         self.reads.sink.data.next.queue = self.published.data.val().queue;
-        self.reads.sink.data.next.upper = self.rings.read_data.val().get_bit(1);
+        self.reads.sink.data.next.upper = self.uppers.read_data.val();
 
         // Flags, or none: then the queue stops.
         self.wanted.next = !self.reply.data.val().get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT);

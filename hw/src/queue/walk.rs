@@ -7,14 +7,14 @@
 
 use crate::params::Params;
 use crate::port::chain::{Head, Segment};
-use crate::port::dma::{ReadRequest, ReadSide};
+use crate::port::dma::ReadSide;
 use crate::port::queue::{QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
 use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
 use crate::queue::fetch::gather::Gather;
-use crate::queue::fetch::locate::Table;
+use crate::queue::lookup::AreaRead;
 use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -37,15 +37,15 @@ pub struct Walk<const W: usize> {
     pub control: QueueControlSink,
     pub head: StreamSink<Head>,
     pub segment: StreamSource<Segment>,
-    pub request: StreamSource<ReadRequest>,
+    pub request: StreamSource<AreaRead>,
     pub reply: BeatSink<W, ReadSide>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
     tx: Constant<Bit>,
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
-    desc_bytes: Constant<Bits<13>>,
-    tables: Lutram<Table>,
+    desc_bytes: Constant<Bits<7>>,
+    sizes: Lutram<Bits<16>>,
     gather: Gather<W>,
     /// Bits per index.
     stopped: Reg<Bits<64>>,
@@ -55,7 +55,7 @@ pub struct Walk<const W: usize> {
     waiting: Reg<Bit>,
     /// The descriptor in hand.
     held: Reg<Head>,
-    table: Reg<Table>,
+    size: Reg<Bits<16>>,
     /// Descriptors of this chain before the one in hand.
     before: Reg<Bits<16>>,
     bad: Reg<Bit>,
@@ -93,14 +93,14 @@ impl<const W: usize> Walk<W> {
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
-            tables: Lutram::new(params.pairs),
+            sizes: Lutram::new(params.pairs),
             gather: Default::default(),
             stopped: Default::default(),
             state: Default::default(),
             full: Default::default(),
             waiting: Default::default(),
             held: Default::default(),
-            table: Default::default(),
+            size: Default::default(),
             before: Default::default(),
             bad: Default::default(),
             code: Default::default(),
@@ -125,18 +125,17 @@ impl<const W: usize> Walk<W> {
 impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, stopped, state, full, held, table, before, bad, code, sent, out, waiting);
-        clock!(self, clock, tables, gather);
+        dff_setup!(self, clock, stopped, state, full, held, size, before, bad, code, sent, out, waiting);
+        clock!(self, clock, sizes, gather);
         self.gather.reset.next = self.reset.val();
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
         self.segment.valid.next = self.sent.q.val();
         self.segment.data.next = self.out.q.val();
-        self.tables.write.next =
+        self.sizes.write.next =
             self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
-        self.tables.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
-        self.tables.write_data.next.size = self.control.settings.val().size;
-        self.tables.write_data.next.desc = (self.control.settings.val().desc >> 4) << 4;
-        self.tables.read_addr.next = (self.head.data.val().queue >> 1) & self.mask.val();
+        self.sizes.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
+        self.sizes.write_data.next = self.control.settings.val().size;
+        self.sizes.read_addr.next = (self.head.data.val().queue >> 1) & self.mask.val();
 
         // What is wrong with the descriptor in hand, the gravest last.
         self.chained.next = self.held.q.val().flags.get_bit(ring::DESC_F_NEXT_BIT);
@@ -145,11 +144,11 @@ impl<const W: usize> Logic for Walk<W> {
         self.wrong.next = self.flagged.val();
         self.wrong_code.next = ident::ERROR_INDIRECT.into();
         // "a loop": a chain cannot have more descriptors than the table.
-        if self.chained.val() & (self.before.q.val() + 1 == self.table.q.val().size) {
+        if self.chained.val() & (self.before.q.val() + 1 == self.size.q.val()) {
             self.wrong.next = true;
             self.wrong_code.next = ident::ERROR_DESC_LOOP.into();
         }
-        if self.chained.val() & (self.held.q.val().next_desc >= self.table.q.val().size) {
+        if self.chained.val() & (self.held.q.val().next_desc >= self.size.q.val()) {
             self.wrong.next = true;
             self.wrong_code.next = ident::ERROR_DESC_INDEX.into();
         }
@@ -169,7 +168,8 @@ impl<const W: usize> Logic for Walk<W> {
         self.made.next.error = false;
         self.made.next.none = false;
         self.request.valid.next = false;
-        self.request.data.next.addr = self.table.q.val().desc;
+        self.request.data.next.queue = self.held.q.val().queue;
+        self.request.data.next.driver = false;
         self.request.data.next.offset = bit_cast::<20, 16>(self.held.q.val().next_desc) << 4;
         self.request.data.next.len = self.desc_bytes.val();
         self.gather.source.ready.next = false;
@@ -274,7 +274,7 @@ impl<const W: usize> Logic for Walk<W> {
         } else if !self.full.q.val() | self.finish.val() {
             self.full.d.next = self.head.valid.val();
             self.held.d.next = self.head.data.val();
-            self.table.d.next = self.tables.read_data.val();
+            self.size.d.next = self.sizes.read_data.val();
             self.before.d.next = 0.into();
         }
         self.at_control.next = 0.into();

@@ -1,7 +1,7 @@
 //! The DMA engines and what they are made of.
 
 use super::{agrees, prints, roomy};
-use crate::reader::traffic::{CLIENTS, Traffic};
+use crate::reader::traffic::Traffic;
 use crate::root::{Faults, REQUESTER};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::reader::Reader;
@@ -190,7 +190,7 @@ fn reader<const W: usize>(params: &Params, cycles: usize) {
     let mut traffic = Traffic::new(params, 1);
     traffic.faults = Faults { status: 40, poisoned: 20, marked: 20, lost: 0, stray: 20 };
     let settings = Traffic::settings(params);
-    let uut = Reader::<W>::new(params, CLIENTS);
+    let uut = Reader::<W>::new(params);
     agrees(
         "reader",
         uut,
@@ -218,7 +218,7 @@ fn reader<const W: usize>(params: &Params, cycles: usize) {
 fn reader_agrees() {
     roomy(|| {
         let params = Params { timeout_cycles: 1024, ..Params::TINY };
-        prints("reader", Reader::<64>::new(&params, CLIENTS));
+        prints("reader", Reader::<64>::new(&params));
         reader::<64>(&params, 4000);
         reader::<512>(&Params { timeout_cycles: 1024, ..Params::MAX }, 1500);
     });

@@ -9,6 +9,7 @@ use hematite_hw::prim::beat::BeatSink;
 use hematite_hw::queue::Direction;
 use hematite_hw::queue::cache::Cache;
 use hematite_hw::queue::fetch::Fetch;
+use hematite_hw::queue::lookup::{AreaRead, Lookup};
 use hematite_hw::queue::suppress::Suppress;
 use hematite_hw::queue::used::Used;
 use hematite_hw::queue::walk::Walk;
@@ -103,6 +104,35 @@ fn fetch<const W: usize>(params: &Params, direction: Direction) {
             s.bit("request_ready", &mut b.request.ready);
             s.bit("head_ready", &mut b.head.ready);
             s.bit("error_ready", &mut b.error.ready);
+            reply(s, &mut b.reply);
+        },
+    );
+}
+
+fn lookup<const W: usize>(params: &Params) {
+    let name = format!("lookup_{}", params.name).to_lowercase();
+    prints(&name, Lookup::<W>::new(params, 3));
+    agrees(
+        &name,
+        Lookup::<W>::new(params, 3),
+        |b| &mut b.clock,
+        CYCLES,
+        |b, s| {
+            s.rare(&mut b.reset);
+            control(s, params, &mut b.control);
+            for i in 0..3 {
+                if s.free(&format!("reads_{i}")) {
+                    s.bit(&format!("valid{i}"), &mut b.reads[i].valid);
+                    b.reads[i].data.next = AreaRead {
+                        queue: known(s, params),
+                        driver: seldom(s, 2),
+                        offset: bits(s),
+                        len: bits(s),
+                    };
+                }
+                s.bit(&format!("ready{i}"), &mut b.replies[i].ready);
+            }
+            s.bit("request_ready", &mut b.request.ready);
             reply(s, &mut b.reply);
         },
     );
@@ -214,6 +244,7 @@ fn tiny() {
     roomy(|| {
         fetch::<64>(&Params::TINY, Direction::Rx);
         fetch::<64>(&Params::TINY, Direction::Tx);
+        lookup::<64>(&Params::TINY);
         walk::<64>(&Params::TINY, Direction::Rx);
         walk::<64>(&Params::TINY, Direction::Tx);
         cache(&Params::TINY);
@@ -226,6 +257,7 @@ fn tiny() {
 fn max() {
     roomy(|| {
         fetch::<512>(&Params::MAX, Direction::Rx);
+        lookup::<512>(&Params::MAX);
         walk::<512>(&Params::MAX, Direction::Tx);
         cache(&Params::MAX);
         used::<512>(&Params::MAX);

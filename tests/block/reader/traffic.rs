@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 
-pub(crate) const CLIENTS: usize = 4;
+pub(crate) use hematite_hw::pcie::reader::CLIENTS;
 
 #[derive(Default)]
 pub(crate) struct Client {
@@ -115,11 +115,7 @@ impl Traffic {
             }
             let (addr, len) = self.clients[i].offering.unwrap_or_default();
             uut.requests[i].valid.next = self.clients[i].offering.is_some() && !draining;
-            uut.requests[i].data.next = {
-                // The base may be anywhere below.
-                let offset = addr & (addr >> 3) & 0xf_ffff;
-                ReadRequest { addr: (addr - offset).into(), offset: offset.into(), len: len.into() }
-            };
+            uut.requests[i].data.next = ReadRequest { addr: addr.into(), len: len.into() };
             uut.replies[i].ready.next = !self.clients[i].deaf && !self.rng.random_bool(self.stall);
         }
         uut.tlp.ready.next = !self.rng.random_bool(self.stall);

@@ -2,7 +2,7 @@
 //!
 //! In: `request` of client `client`; `tag`, a free one; `hold`, the tag table is being written by a completion.
 //! Out: `tlp`; to the table: `alloc` of `tag.data`, with `state` and `refused`; to the client's port: `reply`.
-//! Time: a request per two cycles; the TLP is offered three cycles after the request.
+//! Time: a request per two cycles; the TLP is offered two cycles after the request.
 //! Waits: on a free tag, on `tlp`, on `hold`.   `forget` drops the request inside, but not a TLP on offer.
 //! Spec: [PCI Express: Memory, I/O, and Configuration Request Rules; Bus Master Enable]
 
@@ -35,24 +35,19 @@ pub struct Issue<const W: usize> {
     /// The request fails without having been sent.
     pub refused: Signal<Out, Bit>,
     pub state: Signal<Out, TagState>,
-    /// For the client's port, with `alloc`.
+    /// For the port of this client, with `alloc`.
+    pub put_client: Signal<Out, Bits<8>>,
     pub put_tag: Signal<Out, ReplyTag>,
     pub tlp: BeatSource<W, TlpSide>,
     pub busy: Signal<Out, Bit>,
-    // A request as it came; a cycle later, with its address.
     full: Reg<Bit>,
     asked: Reg<ReadRequest>,
-    asker: Reg<Bits<3>>,
-    summed: Reg<Bit>,
-    addr: Reg<Bits<64>>,
-    len: Reg<Bits<13>>,
-    client_of: Reg<Bits<3>>,
+    asker: Reg<Bits<8>>,
     offered: Reg<Bit>,
     header: Reg<RequestHeader>,
     shape: RequestShape,
     refuse: Signal<Local, Bit>,
     fire: Signal<Local, Bit>,
-    step: Signal<Local, Bit>,
     rows: Signal<Local, Bits<11>>,
     slot_shift: Constant<Bits<11>>,
     row_shift: Constant<Bits<11>>,
@@ -74,22 +69,18 @@ impl<const W: usize> Issue<W> {
             alloc: Default::default(),
             refused: Default::default(),
             state: Default::default(),
+            put_client: Default::default(),
             put_tag: Default::default(),
             tlp: Default::default(),
             busy: Default::default(),
             full: Default::default(),
             asked: Default::default(),
             asker: Default::default(),
-            summed: Default::default(),
-            addr: Default::default(),
-            len: Default::default(),
-            client_of: Default::default(),
             offered: Default::default(),
             header: Default::default(),
             shape: Default::default(),
             refuse: Default::default(),
             fire: Default::default(),
-            step: Default::default(),
             rows: Default::default(),
             slot_shift: Constant::new((params.read_bytes / 4).trailing_zeros().to_bits()),
             row_shift: Constant::new((W / 32).trailing_zeros().to_bits()),
@@ -100,31 +91,30 @@ impl<const W: usize> Issue<W> {
 impl<const W: usize> Logic for Issue<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, full, asked, asker, summed, addr, len, client_of, offered, header);
-        self.shape.addr.next = self.addr.q.val();
-        self.shape.len.next = self.len.q.val();
+        dff_setup!(self, clock, full, asked, asker, offered, header);
+        self.shape.addr.next = self.asked.q.val().addr;
+        self.shape.len.next = self.asked.q.val().len;
         self.shape.write.next = false;
         self.shape.tag.next = self.tag.val();
         self.shape.requester.next = self.settings.val().requester;
         // A request no slot can hold would overwrite its neighbour's; one of no bytes has no answer.
         self.refuse.next = !self.settings.val().bus_master
-            | !self.len.q.val().any()
+            | !self.asked.q.val().len.any()
             | (self.shape.last_dword.val() >> self.slot_shift.val()).any();
-        self.fire.next = self.summed.q.val()
+        self.fire.next = self.full.q.val()
             & self.tag_valid.val()
             & !self.offered.q.val()
             & !self.hold.val()
             & !self.forget.val();
 
-        self.step.next = !self.summed.q.val() | self.fire.val();
         self.request.ready.next = !self.full.q.val() & !self.forget.val();
         self.alloc.next = self.fire.val();
         self.refused.next = self.refuse.val();
-        self.state.next.left = self.len.q.val();
-        self.state.next.lower = self.addr.q.val().get_bits::<7>(0);
+        self.state.next.left = self.asked.q.val().len;
+        self.state.next.lower = self.asked.q.val().addr.get_bits::<7>(0);
         self.state.next.at = 0.into();
         self.state.next.failed = false;
-        self.put_tag.next.client = self.client_of.q.val();
+        self.put_client.next = self.asker.q.val();
         self.put_tag.next.tag = self.tag.val();
         self.rows.next = self.shape.last_dword.val() >> self.row_shift.val();
         self.put_tag.next.last_row = bit_cast::<9, 11>(self.rows.val());
@@ -134,34 +124,26 @@ impl<const W: usize> Logic for Issue<W> {
         self.tlp.data.next = 0.into();
         self.tlp.side.next.header = self.header.q.val().into();
         self.tlp.side.next.error = false;
-        self.busy.next = self.full.q.val() | self.summed.q.val() | self.offered.q.val();
+        self.busy.next = self.full.q.val() | self.offered.q.val();
 
         if self.offered.q.val() & self.tlp.ready.val() {
             self.offered.d.next = false;
         }
         if self.fire.val() {
+            self.full.d.next = false;
             self.offered.d.next = !self.refuse.val();
             self.header.d.next = self.shape.header.val();
-        }
-        if self.step.val() {
-            self.summed.d.next = self.full.q.val();
-            self.full.d.next = false;
-            self.addr.d.next = self.asked.q.val().addr + bit_cast::<64, 20>(self.asked.q.val().offset);
-            self.len.d.next = self.asked.q.val().len;
-            self.client_of.d.next = self.asker.q.val();
         }
         if self.request.valid.val() & !self.full.q.val() {
             self.full.d.next = true;
             self.asked.d.next = self.request.data.val();
-            self.asker.d.next = self.client.val().get_bits::<3>(0);
+            self.asker.d.next = self.client.val();
         }
         if self.forget.val() {
             self.full.d.next = false;
-            self.summed.d.next = false;
         }
         if self.reset.val() {
             self.full.d.next = false;
-            self.summed.d.next = false;
             self.offered.d.next = false;
         }
     }

@@ -1,10 +1,9 @@
-//! Replies of one client, or of several in the order of their requests: which tags they are in, and what of the first is
-//! still to be read.
+//! One client's replies: which tags they are in, in order, and what of the first is still to be read.
 //!
 //! In: `reserve`, a request has been taken; `put`, its tag; what is written to the table of tags; `grant`, `read_data`.
 //! Out: `open`, one more may be taken; `want`, a row is to be read, `row`; `frees`, it is the last one of its tag; `reply`.
 //! Time: a row granted is offered three cycles later; one beat per cycle.
-//! Waits: on the clients only, and then wants nothing: it never holds up the other ports.
+//! Waits: on the client only, and then wants nothing: it never holds up the other.
 //! Spec: hw/README.md, DMA data convention
 
 use super::tags::{Answered, Asked};
@@ -24,15 +23,6 @@ pub struct ReplyTag {
     pub last_row: Bits<9>,
     /// The request has failed before it was sent.
     pub refused: Bit,
-    /// Whose it is.
-    pub client: Bits<3>,
-}
-
-/// What stands beside the beats of a reply.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct ReplySide {
-    pub read: ReadSide,
-    pub client: Bits<3>,
 }
 
 /// See the head of this file.
@@ -58,12 +48,12 @@ pub struct ReplyPort<const W: usize> {
     pub frees: Signal<Out, Bit>,
     pub freed_tag: Signal<Out, Bits<8>>,
     pub read_data: Signal<In, Bits<W>>,
-    pub reply: BeatSource<W, ReplySide>,
+    pub reply: BeatSource<W, ReadSide>,
     pub busy: Signal<Out, Bit>,
     tags: Fifo<ReplyTag>,
     asked_copy: Lutram<Asked>,
     answered_copy: Lutram<Answered>,
-    beats: BeatFifo<W, ReplySide>,
+    beats: BeatFifo<W, ReadSide>,
     // Tags that are out for it.
     held: Reg<Bits<8>>,
     // Beats that may still be read: those the queue has room for and that are not on their way.
@@ -79,8 +69,8 @@ pub struct ReplyPort<const W: usize> {
     arriving: Reg<Bit>,
     reading_last: Reg<Bit>,
     arriving_last: Reg<Bit>,
-    reading_side: Reg<ReplySide>,
-    arriving_side: Reg<ReplySide>,
+    reading_side: Reg<ReadSide>,
+    arriving_side: Reg<ReadSide>,
     last: Signal<Local, Bit>,
     pop: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
@@ -207,9 +197,8 @@ impl<const W: usize> Logic for ReplyPort<W> {
 
         self.reading.d.next = self.grant.val();
         self.reading_last.d.next = self.last.val();
-        self.reading_side.d.next.read.error = self.failed.q.val();
-        self.reading_side.d.next.read.timeout = self.timeout.q.val();
-        self.reading_side.d.next.client = self.current.q.val().client;
+        self.reading_side.d.next.error = self.failed.q.val();
+        self.reading_side.d.next.timeout = self.timeout.q.val();
         self.arriving.d.next = self.reading.q.val();
         self.arriving_last.d.next = self.reading_last.q.val();
         self.arriving_side.d.next = self.reading_side.q.val();

@@ -4,9 +4,10 @@
 //! Time: one read per cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight.
 
 use super::locate::Place;
-use crate::port::dma::ReadRequest;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
+use crate::queue::Direction;
+use crate::queue::lookup::AreaRead;
 use hematite_abi::ring;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -14,8 +15,7 @@ use rust_hdl_core::prelude::*;
 /// A read of an available ring: of its index, or of `count` entries.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Line {
-    /// The ring, and the bytes before what is read.
-    pub ring: Bits<64>,
+    /// Bytes of the ring before it.
     pub offset: Bits<20>,
     /// What is read begins in the upper half of a DWORD.
     pub upper: Bit,
@@ -43,22 +43,23 @@ pub struct Ask {
     pub reset: Signal<In, Bit>,
     pub line: StreamSink<Line>,
     pub place: StreamSink<Place>,
-    pub request: StreamSource<ReadRequest>,
+    pub request: StreamSource<AreaRead>,
     pub purpose: StreamSource<Purpose>,
     pub lent: Signal<Out, Bits<9>>,
     /// A read has not gone out, or its reply has not come.
     pub busy: Signal<Out, Bit>,
-    idx_bytes: Constant<Bits<13>>,
-    desc_bytes: Constant<Bits<13>>,
+    odd: Constant<Bits<16>>,
+    idx_bytes: Constant<Bits<7>>,
+    desc_bytes: Constant<Bits<7>>,
     purposes: Fifo<Purpose>,
     asking: Reg<Bit>,
-    asked: Reg<ReadRequest>,
+    asked: Reg<AreaRead>,
     load: Signal<Local, Bit>,
 }
 
 impl Ask {
-    /// `depth` reads may be in flight.
-    pub fn new(depth: usize) -> Self {
+    /// For one direction's queues; `depth` reads may be in flight.
+    pub fn new(direction: Direction, depth: usize) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -68,6 +69,7 @@ impl Ask {
             purpose: Default::default(),
             lent: Default::default(),
             busy: Default::default(),
+            odd: Constant::new((direction as u64).into()),
             idx_bytes: Constant::new(2.into()),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             purposes: Fifo::new(depth),
@@ -107,15 +109,17 @@ impl Logic for Ask {
         }
         if self.load.val() {
             self.asking.d.next = self.line.valid.val() | self.place.valid.val();
-            self.asked.d.next.addr = self.place.data.val().table;
+            self.asked.d.next.queue = (bit_cast::<16, 6>(self.place.data.val().index) << 1) | self.odd.val();
+            self.asked.d.next.driver = self.line.valid.val();
             self.asked.d.next.offset = self.place.data.val().offset;
             self.asked.d.next.len = self.desc_bytes.val();
             if self.line.valid.val() {
-                self.asked.d.next.addr = self.line.data.val().ring;
+                self.asked.d.next.queue =
+                    (bit_cast::<16, 6>(self.line.data.val().index) << 1) | self.odd.val();
                 self.asked.d.next.offset = self.line.data.val().offset;
                 self.asked.d.next.len = self.idx_bytes.val();
                 if self.line.data.val().entries {
-                    self.asked.d.next.len = bit_cast::<13, 6>(self.line.data.val().count) << 1;
+                    self.asked.d.next.len = bit_cast::<7, 6>(self.line.data.val().count) << 1;
                     self.lent.next = bit_cast::<9, 6>(self.line.data.val().count);
                 }
             }

@@ -23,7 +23,9 @@ pub struct Count {
 /// Where an available ring stands.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Ring {
-    pub driver: Bits<64>,
+    /// Its place in its 64 bytes.
+    pub place: Bits<6>,
+    /// Entries.
     pub size: Bits<16>,
 }
 
@@ -122,7 +124,7 @@ impl Logic for Ledger {
         self.rings.write.next = self.starting.val();
         self.rings.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
         // The Driver Area is aligned to 2: the bit below is not looked at.
-        self.rings.write_data.next.driver = (self.control.settings.val().driver >> 1) << 1;
+        self.rings.write_data.next.place = (self.control.settings.val().driver.get_bits::<6>(0) >> 1) << 1;
         self.rings.write_data.next.size = self.control.settings.val().size;
         self.rings.read_addr.next = self.index.val();
         self.ring.next = self.rings.read_data.val();

@@ -15,18 +15,10 @@ use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
-/// A descriptor table.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct Table {
-    pub desc: Bits<64>,
-    pub size: Bits<16>,
-}
-
 /// Where a chain's first descriptor stands.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Place {
-    /// The table it is in, and the bytes before it.
-    pub table: Bits<64>,
+    /// Bytes of the table before it.
     pub offset: Bits<20>,
     pub index: Bits<6>,
     pub id: Bits<16>,
@@ -48,10 +40,10 @@ pub struct Locate {
     odd: Constant<Bits<16>>,
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
-    tables: Lutram<Table>,
+    sizes: Lutram<Bits<16>>,
     known: Reg<Bit>,
     entry: Reg<Entry>,
-    table: Reg<Table>,
+    size: Reg<Bits<16>>,
     placed: Reg<Bit>,
     drop: Reg<Bit>,
     out: Reg<Place>,
@@ -76,10 +68,10 @@ impl Locate {
             odd: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
-            tables: Lutram::new(params.pairs),
+            sizes: Lutram::new(params.pairs),
             known: Default::default(),
             entry: Default::default(),
-            table: Default::default(),
+            size: Default::default(),
             placed: Default::default(),
             drop: Default::default(),
             out: Default::default(),
@@ -93,20 +85,18 @@ impl Locate {
 impl Logic for Locate {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, known, entry, table, placed, drop, out);
-        clock!(self, clock, tables);
-        self.tables.write.next =
+        dff_setup!(self, clock, known, entry, size, placed, drop, out);
+        clock!(self, clock, sizes);
+        self.sizes.write.next =
             self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
-        self.tables.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
-        self.tables.write_data.next.size = self.control.settings.val().size;
-        // "The Descriptor Area is aligned to 16": what stands below is not looked at.
-        self.tables.write_data.next.desc = (self.control.settings.val().desc >> 4) << 4;
-        self.tables.read_addr.next = bit_cast::<16, 6>(self.ids.data.val().index);
+        self.sizes.write_addr.next = (self.control.settings.val().queue >> 1) & self.mask.val();
+        self.sizes.write_data.next = self.control.settings.val().size;
+        self.sizes.read_addr.next = bit_cast::<16, 6>(self.ids.data.val().index);
 
         self.place.valid.next = self.placed.q.val();
         self.place.data.next = self.out.q.val();
         self.live_here.next = (self.live.val() & (self.one.val() << self.entry.q.val().index)).any();
-        self.wrong.next = self.entry.q.val().id >= self.table.q.val().size;
+        self.wrong.next = self.entry.q.val().id >= self.size.q.val();
         self.error.valid.next = self.known.q.val() & self.wrong.val() & self.live_here.val();
         self.error.data.next.queue = (bit_cast::<16, 6>(self.entry.q.val().index) << 1) | self.odd.val();
         self.error.data.next.code = ident::ERROR_DESC_INDEX.into();
@@ -128,7 +118,6 @@ impl Logic for Locate {
             } else if !self.placed.q.val() | self.place.ready.val() {
                 self.go.next = true;
                 self.placed.d.next = true;
-                self.out.d.next.table = self.table.q.val().desc;
                 self.out.d.next.offset = bit_cast::<20, 16>(self.entry.q.val().id) << 4;
                 self.out.d.next.index = self.entry.q.val().index;
                 self.out.d.next.id = self.entry.q.val().id;
@@ -139,7 +128,7 @@ impl Logic for Locate {
         if !self.known.q.val() | self.go.val() {
             self.known.d.next = self.ids.valid.val();
             self.entry.d.next = self.ids.data.val();
-            self.table.d.next = self.tables.read_data.val();
+            self.size.d.next = self.sizes.read_data.val();
         }
         if self.reset.val() {
             self.known.d.next = false;

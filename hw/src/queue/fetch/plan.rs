@@ -68,7 +68,7 @@ pub struct Plan {
     state: Reg<State>,
     index: Reg<Bits<16>>,
     entries: Reg<Bit>,
-    base: Reg<Bits<64>>,
+    base: Reg<Bits<6>>,
     size: Reg<Bits<16>>,
     begun: Reg<Bits<16>>,
     todo: Reg<Bits<16>>,
@@ -175,7 +175,6 @@ impl Logic for Plan {
         self.scan.work.next = self.marks.work.val();
         self.scan.source.ready.next = false;
         self.line.valid.next = false;
-        self.line.data.next.ring = self.base.q.val();
         self.line.data.next.offset = self.offset.q.val();
         self.line.data.next.upper = self.place.q.val().get_bit(1);
         self.line.data.next.index = self.index.q.val().get_bits::<6>(0);
@@ -198,7 +197,7 @@ impl Logic for Plan {
             }
             // The queue's state is at hand: its index first, since an older one may hide entries.
             State::Load => {
-                self.base.d.next = self.ledger.ring.val().driver;
+                self.base.d.next = self.ledger.ring.val().place;
                 self.size.d.next = self.ledger.ring.val().size;
                 self.begun.d.next = self.ledger.begun_here.val();
                 self.todo.d.next = self.ledger.seen_here.val() - self.ledger.begun_here.val();
@@ -236,7 +235,7 @@ impl Logic for Plan {
             }
             // Not more than there are.
             State::Add => {
-                self.place.d.next = self.base.q.val().get_bits::<6>(0) + self.offset.q.val().get_bits::<6>(0);
+                self.place.d.next = self.base.q.val() + self.offset.q.val().get_bits::<6>(0);
                 self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.size.q.val() - self.slot.q.val();
                 self.state.d.next = State::End;
