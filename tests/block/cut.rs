@@ -23,9 +23,12 @@ fn pieces(addr: u64, len: u32, limit: u64) -> Vec<(u64, u64, bool)> {
     }
 }
 
-fn run(limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
+type Make = fn(usize) -> Cut<Bits<9>>;
+
+/// Pieces in a thousand cycles.
+fn run(make: Make, limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut h = Harness::new(Cut::<Bits<9>>::new(limit as usize), |u| &mut u.clock);
+    let mut h = Harness::new(make(limit as usize), |u| &mut u.clock);
     h.uut.limit.next = limit.into();
     h.uut.reset.next = true;
     h.tick();
@@ -83,13 +86,16 @@ fn run(limit: u64, stalls: f64, gaps: f64, seed: u64) -> u64 {
 #[test]
 fn pieces_are_whole_and_in_order() {
     for (seed, limit) in [128, 256, 512, 1024, 2048, 4096].into_iter().enumerate() {
-        run(limit, 0.4, 0.3, seed as u64);
-        run(limit, 0.0, 0.8, seed as u64 + 100);
+        run(Cut::new, limit, 0.4, 0.3, seed as u64);
+        run(Cut::new, limit, 0.0, 0.8, seed as u64 + 100);
+        run(Cut::lazy, limit, 0.3, 0.4, seed as u64 + 200);
     }
 }
 
 #[test]
 fn one_piece_in_every_cycle() {
-    let thousandth = run(128, 0.0, 0.0, 7);
+    let thousandth = run(Cut::new, 128, 0.0, 0.0, 7);
     assert!(thousandth > 990, "{thousandth} pieces in 1000 cycles");
+    let thousandth = run(Cut::lazy, 128, 0.0, 0.0, 7);
+    assert!(thousandth > 495, "{thousandth} pieces in 1000 cycles, lazily");
 }

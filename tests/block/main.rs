@@ -15,6 +15,7 @@ mod harness;
 mod lookup;
 mod mmio;
 mod msix;
+mod narrow_fifo;
 mod net_rx;
 mod net_tx;
 mod pack;

@@ -45,6 +45,8 @@ pub struct Buffer<const W: usize> {
     reading: Reg<Bits<16>>,
     bytes: Reg<Bits<16>>,
     long: Reg<Bit>,
+    /// There was room for two beats, so that there is for one.
+    free: Reg<Bit>,
     /// Within a frame; its beats are passed over since a reset.
     midway: Reg<Bit>,
     skipping: Reg<Bit>,
@@ -54,7 +56,7 @@ pub struct Buffer<const W: usize> {
     out: Reg<Bits<W>>,
     out_mark: Reg<Stored>,
     midway_now: Signal<Local, Bit>,
-    full: Signal<Local, Bit>,
+    following: Signal<Local, Bits<16>>,
     total: Signal<Local, Bits<16>>,
     too_long: Signal<Local, Bit>,
     put: Signal<Local, Bit>,
@@ -95,6 +97,7 @@ impl<const W: usize> Buffer<W> {
             reading: Default::default(),
             bytes: Default::default(),
             long: Default::default(),
+            free: Default::default(),
             midway: Default::default(),
             skipping: Default::default(),
             fetched: Default::default(),
@@ -102,7 +105,7 @@ impl<const W: usize> Buffer<W> {
             out: Default::default(),
             out_mark: Default::default(),
             midway_now: Default::default(),
-            full: Default::default(),
+            following: Default::default(),
             total: Default::default(),
             too_long: Default::default(),
             put: Default::default(),
@@ -123,7 +126,7 @@ impl<const W: usize> Logic for Buffer<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, committed, writing, reading, bytes, long, midway, skipping, fetched);
-        dff_setup!(self, clock, offered, out, out_mark);
+        dff_setup!(self, clock, free, offered, out, out_mark);
         clock!(self, clock, data, marks, lengths);
         self.lengths.reset.next = self.reset.val();
         self.lengths.keep.next = true;
@@ -131,11 +134,13 @@ impl<const W: usize> Logic for Buffer<W> {
         StreamSource::<FrameLength>::link(&mut self.length, &mut self.lengths.source);
 
         // In. The last beat needs a place in the list of lengths as well.
-        self.full.next = (self.writing.q.val() ^ self.reading.q.val()) == self.depth.val();
+        self.following.next = (self.writing.q.val() + 1) & self.mask.val();
+        self.free.d.next = !(((self.writing.q.val() ^ self.reading.q.val()) == self.depth.val())
+            | ((self.following.val() ^ self.reading.q.val()) == self.depth.val()));
         self.total.next =
             (self.bytes.q.val() + bit_cast::<16, 7>(self.sink.side.val().count)) & self.total_mask.val();
         self.too_long.next = self.long.q.val() | (self.total.val() > self.most.val());
-        self.sink.ready.next = (!self.full.val() & self.lengths.sink.ready.val())
+        self.sink.ready.next = (self.free.q.val() & self.lengths.sink.ready.val())
             | self.long.q.val()
             | self.skipping.q.val()
             | self.reset.val();
@@ -163,7 +168,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.bytes.d.next = self.total.val();
             self.long.d.next = self.too_long.val();
             if !self.too_long.val() {
-                self.writing.d.next = (self.writing.q.val() + 1) & self.mask.val();
+                self.writing.d.next = self.following.val();
             }
             if self.sink.last.val() {
                 self.bytes.d.next = 0.into();
@@ -172,7 +177,7 @@ impl<const W: usize> Logic for Buffer<W> {
                     self.writing.d.next = self.committed.q.val();
                     self.count_dropped.next = true;
                 } else {
-                    self.committed.d.next = (self.writing.q.val() + 1) & self.mask.val();
+                    self.committed.d.next = self.following.val();
                     self.lengths.sink.valid.next = self.told.val();
                 }
             }

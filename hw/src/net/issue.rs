@@ -8,7 +8,7 @@ use crate::params::Params;
 use crate::port::chain::Segment;
 use crate::port::dma::ReadRequest;
 use crate::prim::cut::Cut;
-use crate::prim::fifo::Fifo;
+use crate::prim::narrow_fifo::NarrowFifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::net;
 use hematite_verilog::{Reg, dff_setup};
@@ -53,7 +53,7 @@ pub struct Issue {
     pub piece: StreamSource<Piece>,
     pub busy: Signal<Out, Bit>,
     cut: Cut<Mark>,
-    pieces: Fifo<Piece>,
+    pieces: NarrowFifo<Piece>,
     /// Of the chain: bytes that it may still have, unless it is too long; there is more of it to come.
     room: Reg<Bits<15>>,
     long: Reg<Bit>,
@@ -77,6 +77,19 @@ impl Issue {
         let most = params.frame_bytes + net::HDR_BYTES;
         assert!(most <= Cut::<Mark>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
         let least = net::HDR_BYTES + net::ETHERNET_HEADER_BYTES;
+        let piece_mask = Piece {
+            mark: Mark {
+                queue: (params.queues() - 1).to_bits(),
+                id: (params.queue_max - 1).to_bits(),
+                end: true,
+                short: true,
+                long: true,
+                fail: true,
+            },
+            offset: 3u64.to_bits(),
+            until: (params.width / 8 - 1).to_bits(),
+            read: true,
+        };
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -86,7 +99,7 @@ impl Issue {
             piece: Default::default(),
             busy: Default::default(),
             cut: Cut::new(params.read_bytes),
-            pieces: Fifo::new(params.tags.max(16)),
+            pieces: NarrowFifo::new(params.tags.max(16), piece_mask),
             room: Reg::new(most.to_bits()),
             long: Default::default(),
             midway: Default::default(),

@@ -10,8 +10,8 @@ use crate::port::chain::Done;
 use crate::port::dma::WriteSide;
 use crate::port::frame::FrameSide;
 use crate::prim::beat::{BeatSink, BeatSource};
-use crate::prim::cut::Cut;
-use crate::prim::fifo::Fifo;
+use crate::prim::cut::{Cut, Piece};
+use crate::prim::narrow_fifo::NarrowFifo;
 use crate::prim::pack::Pack;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::net;
@@ -62,21 +62,25 @@ pub struct Rx<const W: usize> {
     pub write: BeatSource<W, WriteSide>,
     pub done: StreamSource<Done>,
     pub busy: Signal<Out, Bit>,
-    /// Pulse: a frame's last byte has a place.
+    /// Pulse, the cycle after: a frame's last byte has a place.
     pub count_frames: Signal<Out, Bit>,
     cut: Cut<Part>,
     pack: Pack<W, Side>,
-    dones: Fifo<Done>,
+    dones: NarrowFifo<Done>,
     /// Bytes of the chain in the shares before.
     chain_bytes: Reg<Bits<14>>,
     row: Reg<Row>,
     /// Bytes of this row that have not gone: its last lanes.
     rest: Reg<Bits<7>>,
-    /// Of a piece that is begun: its bytes that have not gone.
-    begun: Reg<Bit>,
+    /// The piece being filled, and its bytes that have not gone.
+    filling: Reg<Bit>,
+    piece: Reg<Piece>,
+    part: Reg<Part>,
     left: Reg<Bits<13>>,
+    /// There is room for two done chains, or was before the last one.
+    dones_free: Reg<Bit>,
+    gone: Reg<Bit>,
     written: Signal<Local, Bits<14>>,
-    left_now: Signal<Local, Bits<13>>,
     rest_wide: Signal<Local, Bits<13>>,
     beat: Signal<Local, Bits<W>>,
     piece_done: Signal<Local, Bit>,
@@ -85,6 +89,7 @@ pub struct Rx<const W: usize> {
     take: Signal<Local, Bits<7>>,
     offer: Signal<Local, Bit>,
     moved: Signal<Local, Bit>,
+    next_piece: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
     narrow: Constant<Bit>,
     lanes: Constant<Bits<7>>,
@@ -93,6 +98,8 @@ pub struct Rx<const W: usize> {
     chains_at: Constant<Bits<10>>,
     len_mask: Constant<Bits<13>>,
     written_mask: Constant<Bits<14>>,
+    id_mask: Constant<Bits<16>>,
+    queue_mask: Constant<Bits<16>>,
 }
 
 impl<const W: usize> Rx<W> {
@@ -101,6 +108,7 @@ impl<const W: usize> Rx<W> {
         let lanes = W / 8;
         let most = params.frame_bytes + net::HDR_BYTES;
         assert!(most <= Cut::<Part>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
+        let written_mask = (most + 1).next_power_of_two() - 1;
         // A header longer than a beat is a whole beat, and the rest.
         let narrow = lanes < net::HDR_BYTES;
         let first = if narrow { lanes } else { net::HDR_BYTES };
@@ -116,16 +124,27 @@ impl<const W: usize> Rx<W> {
             done: Default::default(),
             busy: Default::default(),
             count_frames: Default::default(),
-            cut: Cut::new(params.payload_bytes),
+            cut: Cut::lazy(params.payload_bytes),
             pack: Default::default(),
-            dones: Fifo::new(4),
+            dones: NarrowFifo::new(
+                4,
+                Done {
+                    queue: (params.queues() - 2).to_bits(),
+                    id: (params.queue_max - 1).to_bits(),
+                    len: written_mask.to_bits(),
+                    more: true,
+                },
+            ),
             chain_bytes: Default::default(),
             row: Reg::new(first_row),
             rest: Reg::new(first.to_bits()),
-            begun: Default::default(),
+            filling: Default::default(),
+            piece: Default::default(),
+            part: Default::default(),
             left: Default::default(),
+            dones_free: Default::default(),
+            gone: Default::default(),
             written: Default::default(),
-            left_now: Default::default(),
             rest_wide: Default::default(),
             beat: Default::default(),
             piece_done: Default::default(),
@@ -134,6 +153,7 @@ impl<const W: usize> Rx<W> {
             take: Default::default(),
             offer: Default::default(),
             moved: Default::default(),
+            next_piece: Default::default(),
             leaves: Default::default(),
             narrow: Constant::new(narrow),
             lanes: Constant::new(lanes.to_bits()),
@@ -142,7 +162,10 @@ impl<const W: usize> Rx<W> {
             // num_buffers is the header's last field, and rows end with the beat.
             chains_at: Constant::new((W - net::HDR_NUM_BUFFERS_BITS).to_bits()),
             len_mask: Constant::new((2 * params.payload_bytes - 1).to_bits()),
-            written_mask: Constant::new(((most + 1).next_power_of_two() - 1).to_bits()),
+            written_mask: Constant::new(written_mask.to_bits()),
+            id_mask: Constant::new((params.queue_max - 1).to_bits()),
+            // Receive queues are the even ones.
+            queue_mask: Constant::new((params.queues() - 2).to_bits()),
         }
     }
 }
@@ -150,7 +173,7 @@ impl<const W: usize> Rx<W> {
 impl<const W: usize> Logic for Rx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, chain_bytes, row, rest, begun, left);
+        dff_setup!(self, clock, chain_bytes, row, rest, filling, piece, part, left, dones_free, gone);
         clock!(self, clock, cut, pack, dones);
         self.cut.reset.next = self.reset.val();
         self.pack.reset.next = self.reset.val();
@@ -164,8 +187,8 @@ impl<const W: usize> Logic for Rx<W> {
         self.cut.job.valid.next = self.share.valid.val();
         self.cut.job.data.next.addr = self.share.data.val().addr;
         self.cut.job.data.next.len = self.share.data.val().len & self.written_mask.val();
-        self.cut.tag.next.queue = self.share.data.val().queue;
-        self.cut.tag.next.id = self.share.data.val().id;
+        self.cut.tag.next.queue = self.share.data.val().queue & self.queue_mask.val();
+        self.cut.tag.next.id = self.share.data.val().id & self.id_mask.val();
         self.cut.tag.next.written = self.written.val();
         self.cut.tag.next.end = self.share.data.val().end;
         self.cut.tag.next.last = self.share.data.val().last;
@@ -179,21 +202,16 @@ impl<const W: usize> Logic for Rx<W> {
         // Rows are the header's and the frame's. Shares hold a frame and its header, neither more nor less: so a row never ends
         // before its piece but at the end of its beat, and the frame's last row ends with the last piece.
         self.rest_wide.next = bit_cast::<13, 7>(self.rest.q.val());
-        self.left_now.next = self.left.q.val();
-        if !self.begun.q.val() {
-            self.left_now.next = self.cut.piece.data.val().len & self.len_mask.val();
-        }
-        self.piece_done.next = self.left_now.val() <= self.rest_wide.val();
-        self.row_done.next = self.left_now.val() >= self.rest_wide.val();
-        self.frame_done.next =
-            self.piece_done.val() & self.cut.piece.data.val().last & self.cut.piece_tag.val().last;
+        self.piece_done.next = self.left.q.val() <= self.rest_wide.val();
+        self.row_done.next = self.left.q.val() >= self.rest_wide.val();
+        self.frame_done.next = self.piece_done.val() & self.piece.q.val().last & self.part.q.val().last;
         self.take.next = self.rest.q.val();
         if self.piece_done.val() {
-            self.take.next = self.left_now.val().get_bits::<7>(0);
+            self.take.next = self.left.q.val().get_bits::<7>(0);
         }
-        self.offer.next = self.job.valid.val()
+        self.offer.next = self.filling.q.val()
+            & self.job.valid.val()
             & !self.job.data.val().drop
-            & self.cut.piece.valid.val()
             & (!(self.row.q.val() == Row::Frame) | self.frame.valid.val());
         self.beat.next = self.frame.data.val();
         if self.row.q.val() == Row::HeaderEnd {
@@ -207,25 +225,26 @@ impl<const W: usize> Logic for Rx<W> {
         self.pack.sink.last.next = self.piece_done.val();
         self.pack.sink.side.next.rest = self.rest.q.val();
         self.pack.sink.side.next.count = self.take.val();
-        self.pack.sink.side.next.start = bit_cast::<7, 2>(self.cut.piece.data.val().addr.get_bits::<2>(0));
-        self.pack.tag.next.addr = self.cut.piece.data.val().addr;
-        self.pack.tag.next.len = self.cut.piece.data.val().len;
-        self.pack.tag.next.empty = !self.cut.piece.data.val().len.any();
-        self.pack.tag.next.end = self.cut.piece.data.val().last & self.cut.piece_tag.val().end;
-        self.pack.tag.next.part = self.cut.piece_tag.val();
+        self.pack.sink.side.next.start = bit_cast::<7, 2>(self.piece.q.val().addr.get_bits::<2>(0));
+        self.pack.tag.next.addr = self.piece.q.val().addr;
+        self.pack.tag.next.len = self.piece.q.val().len;
+        self.pack.tag.next.empty = !self.piece.q.val().len.any();
+        self.pack.tag.next.end = self.piece.q.val().last & self.part.q.val().end;
+        self.pack.tag.next.part = self.part.q.val();
         self.moved.next = self.offer.val() & self.pack.sink.ready.val();
-        self.cut.piece.ready.next = self.moved.val() & self.piece_done.val();
-        self.count_frames.next = self.moved.val() & self.frame_done.val();
+        self.gone.d.next = self.moved.val() & self.frame_done.val();
+        self.count_frames.next = self.gone.q.val();
         self.frame.ready.next = (self.moved.val()
             & (self.row.q.val() == Row::Frame)
             & (self.row_done.val() | self.frame_done.val()))
             | (self.job.valid.val() & self.job.data.val().drop);
         self.job.ready.next = (self.moved.val() & self.frame_done.val())
             | (self.job.data.val().drop & self.frame.valid.val() & self.frame.last.val());
+        self.next_piece.next = !self.filling.q.val() | (self.moved.val() & self.piece_done.val());
+        self.cut.piece.ready.next = self.next_piece.val();
         if self.moved.val() {
-            self.begun.d.next = !self.piece_done.val();
-            self.left.d.next = self.left_now.val() - self.rest_wide.val();
-            self.rest.d.next = self.rest.q.val() - self.left_now.val().get_bits::<7>(0);
+            self.left.d.next = self.left.q.val() - self.rest_wide.val();
+            self.rest.d.next = self.rest.q.val() - self.left.q.val().get_bits::<7>(0);
             if self.row_done.val() {
                 self.rest.d.next = self.lanes.val();
                 self.row.d.next = Row::Frame;
@@ -236,16 +255,24 @@ impl<const W: usize> Logic for Rx<W> {
             }
         }
 
+        if self.next_piece.val() {
+            self.filling.d.next = self.cut.piece.valid.val();
+            self.piece.d.next = self.cut.piece.data.val();
+            self.part.d.next = self.cut.piece_tag.val();
+            self.left.d.next = self.cut.piece.data.val().len & self.len_mask.val();
+        }
+
         // A piece leaves beside what it is; when its last beat has been taken for the host, the chain it ends is done.
         self.write.valid.next =
-            self.pack.source.valid.val() & !self.pack.source_tag.val().empty & self.dones.sink.ready.val();
+            self.pack.source.valid.val() & !self.pack.source_tag.val().empty & self.dones_free.q.val();
         self.write.data.next = self.pack.source.data.val();
         self.write.last.next = self.pack.source.last.val();
         self.write.side.next.addr = self.pack.source_tag.val().addr;
         self.write.side.next.len = self.pack.source_tag.val().len;
         self.write.side.next.notify = false;
         self.pack.source.ready.next =
-            (self.write.ready.val() | self.pack.source_tag.val().empty) & self.dones.sink.ready.val();
+            (self.write.ready.val() | self.pack.source_tag.val().empty) & self.dones_free.q.val();
+        self.dones_free.d.next = self.dones.room.val() > 1;
         self.leaves.next = self.pack.source.valid.val() & self.pack.source.ready.val();
         self.dones.sink.valid.next =
             self.leaves.val() & self.pack.source.last.val() & self.pack.source_tag.val().end;
@@ -254,8 +281,11 @@ impl<const W: usize> Logic for Rx<W> {
         self.dones.sink.data.next.len = bit_cast::<32, 14>(self.pack.source_tag.val().part.written);
         self.dones.sink.data.next.more = !self.pack.source_tag.val().part.last;
 
-        self.busy.next =
-            self.job.valid.val() | self.cut.busy.val() | self.pack.busy.val() | self.dones.source.valid.val();
+        self.busy.next = self.job.valid.val()
+            | self.cut.busy.val()
+            | self.filling.q.val()
+            | self.pack.busy.val()
+            | self.dones.source.valid.val();
         if (self.moved.val() & self.frame_done.val()) | self.reset.val() {
             self.rest.d.next = self.first_rest.val();
             self.row.d.next = Row::HeaderEnd;
@@ -265,7 +295,8 @@ impl<const W: usize> Logic for Rx<W> {
         }
         if self.reset.val() {
             self.chain_bytes.d.next = 0.into();
-            self.begun.d.next = false;
+            self.filling.d.next = false;
+            self.gone.d.next = false;
         }
     }
 }

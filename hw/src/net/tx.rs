@@ -12,6 +12,7 @@ use crate::port::frame::FrameSide;
 use crate::port::queue::QueueError;
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::fifo::Fifo;
+use crate::prim::narrow_fifo::NarrowFifo;
 use crate::prim::pack::Pack;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::{ident, net};
@@ -31,20 +32,24 @@ pub struct Tx<const W: usize> {
     pub done: StreamSource<Done>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
-    /// Pulse: a chain has gone, as a frame.
+    /// Pulse, the cycle after: a chain has gone, as a frame.
     pub count_frames: Signal<Out, Bit>,
     /// Pulses: a frame shorter than an Ethernet header, longer than the device carries.
     pub count_short: Signal<Out, Bit>,
     pub count_long: Signal<Out, Bit>,
     issue: Issue,
     pack: Pack<W, Bit>,
-    dones: Fifo<Done>,
+    dones: NarrowFifo<Done>,
     errors: Fifo<QueueError>,
     /// Within a piece.
     inside: Reg<Bit>,
     // What is known of the chain so far.
     begun: Reg<Bit>,
     failed: Reg<Bit>,
+    /// What the last cycle counted.
+    gone: Reg<Bit>,
+    gone_short: Reg<Bit>,
+    gone_long: Reg<Bit>,
     skipped: Reg<Bits<2>>,
     // The beat that waits for the next.
     waits: Reg<Bit>,
@@ -89,11 +94,21 @@ impl<const W: usize> Tx<W> {
             count_long: Default::default(),
             issue: Issue::new(params),
             pack: Default::default(),
-            dones: Fifo::new(4),
-            errors: Fifo::new(2),
+            dones: NarrowFifo::new(
+                4,
+                Done {
+                    queue: (params.queues() - 1).to_bits(),
+                    id: (params.queue_max - 1).to_bits(),
+                    ..Done::default()
+                },
+            ),
+            errors: Fifo::new(1),
             inside: Default::default(),
             begun: Default::default(),
             failed: Default::default(),
+            gone: Default::default(),
+            gone_short: Default::default(),
+            gone_long: Default::default(),
             skipped: Default::default(),
             waits: Default::default(),
             waiting: Default::default(),
@@ -122,7 +137,7 @@ impl<const W: usize> Tx<W> {
 impl<const W: usize> Logic for Tx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, begun, failed, skipped);
+        dff_setup!(self, clock, inside, begun, failed, gone, gone_short, gone_long, skipped);
         dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
@@ -185,9 +200,12 @@ impl<const W: usize> Logic for Tx<W> {
         if self.reply.side.val().timeout {
             self.errors.sink.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
-        self.count_frames.next = false;
-        self.count_short.next = false;
-        self.count_long.next = false;
+        self.count_frames.next = self.gone.q.val();
+        self.count_short.next = self.gone_short.q.val();
+        self.count_long.next = self.gone_long.q.val();
+        self.gone.d.next = false;
+        self.gone_short.d.next = false;
+        self.gone_long.d.next = false;
 
         if self.go.val() {
             self.begun.d.next = !self.chain_end.val();
@@ -202,10 +220,10 @@ impl<const W: usize> Logic for Tx<W> {
                 // "The device MUST NOT ... use a chain" whose bytes it could not read as if it had: it stays in flight until reset.
                 if !self.bad.val() {
                     self.dones.sink.valid.next = true;
-                    self.count_long.next = self.issue.piece.data.val().mark.long;
-                    self.count_short.next =
+                    self.gone_long.d.next = self.issue.piece.data.val().mark.long;
+                    self.gone_short.d.next =
                         self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
-                    self.count_frames.next =
+                    self.gone.d.next =
                         !self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
                 }
             }
@@ -258,6 +276,9 @@ impl<const W: usize> Logic for Tx<W> {
             self.inside.d.next = false;
             self.begun.d.next = false;
             self.failed.d.next = false;
+            self.gone.d.next = false;
+            self.gone_short.d.next = false;
+            self.gone_long.d.next = false;
             self.skipped.d.next = 0.into();
             self.waits.d.next = false;
         }

@@ -3,7 +3,7 @@
 //! In: `sink`; `keep`: the words put in so far, this cycle's too, may leave (hold it high for a plain queue); `forget`: drop those
 //! not kept, this cycle's too.   Out: `source`.
 //! Time: a word is offered two cycles after it was put in, if it was kept; one in and one out in every cycle.
-//! Waits: `sink.ready` is low while full, and does not depend on `source.ready`.
+//! Waits: `sink.ready`, a register, is low while full, and for a cycle after that.
 
 use super::stream::{StreamSink, StreamSource};
 use rust_hdl_core::prelude::*;
@@ -21,6 +21,7 @@ pub struct BlockFifo<T: Synth> {
     _head: usize,
     _mark: usize,
     _tail: usize,
+    _ready: bool,
     _valid: bool,
     _offer: T,
 }
@@ -40,6 +41,7 @@ impl<T: Synth> BlockFifo<T> {
             _head: 0,
             _mark: 0,
             _tail: 0,
+            _ready: true,
             _valid: false,
             _offer: T::default(),
         }
@@ -50,7 +52,7 @@ impl<T: Synth> Logic for BlockFifo<T> {
     fn update(&mut self) {
         let depth = self._words.len();
         if self.clock.pos_edge() {
-            let put = self.sink.valid.val() && self._tail - self._head < depth;
+            let put = self.sink.valid.val() && self._ready;
             let fetch = self._head != self._mark && (!self._valid || self.source.ready.val());
             if fetch {
                 self._offer = self._words[self._head % depth];
@@ -60,7 +62,9 @@ impl<T: Synth> Logic for BlockFifo<T> {
             }
             if self.reset.val() {
                 (self._head, self._mark, self._tail, self._valid) = (0, 0, 0, false);
+                self._ready = true;
             } else {
+                self._ready = self._tail + usize::from(put) - self._head < depth;
                 self._valid = fetch || self._valid && !self.source.ready.val();
                 self._head += usize::from(fetch);
                 self._tail += usize::from(put);
@@ -71,7 +75,7 @@ impl<T: Synth> Logic for BlockFifo<T> {
                 }
             }
         }
-        self.sink.ready.next = self._tail - self._head < depth;
+        self.sink.ready.next = self._ready;
         self.source.valid.next = self._valid;
         self.source.data.next = self._offer;
     }
@@ -91,8 +95,7 @@ reg [{top}:0] store [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] mark; // behind the last word kept
 reg [{a}:0] tail;
-wire full = tail == {{~head[{a}], head[{ah}:0]}};
-wire put = sink_valid & ~full;
+wire put = sink_valid & sink_ready;
 wire [{a}:0] next = tail + {{{a}'d0, put}};
 wire fetch = (head != mark) & (~source_valid | source_ready);
 always @(posedge clock) begin
@@ -104,6 +107,7 @@ always @(posedge clock) begin
     end
 end
 always @(posedge clock) begin
+    sink_ready <= next != {{~head[{a}], head[{ah}:0]}};
     tail <= next;
     if (forget) begin
         tail <= mark;
@@ -121,13 +125,14 @@ always @(posedge clock) begin
         mark <= {a1}'d0;
         tail <= {a1}'d0;
         source_valid <= 1'b0;
+        sink_ready <= 1'b1;
     end
 end
 initial head = {a1}'d0;
 initial mark = {a1}'d0;
 initial tail = {a1}'d0;
 initial source_valid = 1'b0;
-always @* sink_ready = ~full;",
+initial sink_ready = 1'b1;",
             top = T::BITS - 1,
             last = depth - 1,
             a1 = a + 1,

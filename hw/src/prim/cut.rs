@@ -3,7 +3,7 @@
 //! In: `job` (address and length), `tag` beside it; `limit`, a power of two from 128 to `most`, steady while a job is inside.
 //! Out: `piece`, in order of address, `piece_tag` beside it; none is longer than `limit` or crosses a multiple of it, so none
 //! crosses 4 KiB.   `busy`.
-//! Time: the first piece two cycles after its job, then one per cycle, also from job to job.
+//! Time: the first piece two cycles after its job, then one per cycle, also from job to job; a lazy one gives one in two cycles.
 //! Waits: on `piece` only.   A job of length 0 gives one piece of length 0.
 //! Spec: [PCI Express: Max_Payload_Size, Max_Read_Request_Size; requests must not cross a 4-KB boundary]
 //! The page a job begins in is kept as it came; places within the job are counted from that page's start, in 14 bits.
@@ -64,11 +64,17 @@ pub struct Cut<T: Synth> {
     step: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
     limit_mask: Constant<Bits<13>>,
+    eager: Constant<Bit>,
 }
 
 impl<T: Synth> Cut<T> {
     /// So that a job's end is within 16 KiB of its first page.
     pub const MOST_BYTES: usize = (1 << 14) - 4096;
+
+    /// As `new`, but nothing inside depends on `piece.ready` in the cycle in which it comes.
+    pub fn lazy(most: usize) -> Self {
+        Self { eager: Constant::new(false), ..Self::new(most) }
+    }
 
     /// For limits up to `most`.
     pub fn new(most: usize) -> Self {
@@ -102,6 +108,7 @@ impl<T: Synth> Cut<T> {
             step: Default::default(),
             take: Default::default(),
             limit_mask: Constant::new((2 * most - 1).to_bits()),
+            eager: Constant::new(true),
         }
     }
 }
@@ -125,7 +132,8 @@ impl<T: Synth> Logic for Cut<T> {
             self.stop.next = bit_cast::<15, 14>(self.end.q.val());
         }
         self.page_now.next = self.page.q.val() + bit_cast::<52, 2>(self.at.q.val().get_bits::<2>(12));
-        self.step.next = self.active.q.val() & (!self.offered.q.val() | self.piece.ready.val());
+        self.step.next =
+            self.active.q.val() & (!self.offered.q.val() | (self.piece.ready.val() & self.eager.val()));
         self.take.next = !self.active.q.val() | (self.step.val() & self.last.val());
         self.start.next = bit_cast::<14, 12>(self.job.data.val().addr.get_bits::<12>(0));
 

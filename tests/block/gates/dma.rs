@@ -16,6 +16,7 @@ use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
 use hematite_hw::prim::fifo::Fifo;
 use hematite_hw::prim::ids::Ids;
+use hematite_hw::prim::narrow_fifo::NarrowFifo;
 use hematite_hw::prim::packet_fifo::PacketFifo;
 use hematite_verilog::gate::{Random, Stimulus};
 use hematite_verilog::offer;
@@ -31,11 +32,14 @@ fn bits<const N: usize>(s: &mut Stimulus) -> Bits<N> {
 #[test]
 fn primitives() {
     roomy(|| {
-        for (most, limit) in [(128, 128), (512, 256), (4096, 512), (4096, 4096)] {
-            prints("cut", Cut::<Bits<5>>::new(most));
+        for (most, limit, lazy) in
+            [(128, 128, false), (512, 256, true), (4096, 512, false), (4096, 4096, true)]
+        {
+            let cut = if lazy { Cut::<Bits<5>>::lazy } else { Cut::<Bits<5>>::new };
+            prints("cut", cut(most));
             agrees(
                 "cut",
-                Cut::<Bits<5>>::new(most),
+                cut(most),
                 |b| &mut b.clock,
                 2000,
                 move |b, s| {
@@ -120,6 +124,20 @@ fn queues<const W: usize>() {
             |b, s| {
                 s.rare(&mut b.reset);
                 offer!(s, b.sink, data);
+                s.bit("source_ready", &mut b.source.ready);
+            },
+        );
+        let mask: Bits<W> = (Bits::from(0x8ff) << (W as u64 / 2)) | Bits::from(0x35);
+        prints("narrow_fifo", NarrowFifo::<Bits<W>>::new(depth, mask));
+        agrees(
+            "narrow_fifo",
+            NarrowFifo::<Bits<W>>::new(depth, mask),
+            |b| &mut b.clock,
+            2000,
+            move |b, s| {
+                s.rare(&mut b.reset);
+                offer!(s, b.sink, data);
+                b.sink.data.next = b.sink.data.val() & mask;
                 s.bit("source_ready", &mut b.source.ready);
             },
         );
