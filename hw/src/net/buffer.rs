@@ -32,7 +32,7 @@ pub struct Buffer<const W: usize> {
     pub source: BeatSource<W, FrameSide>,
     pub length: StreamSource<FrameLength>,
     pub busy: Signal<Out, Bit>,
-    /// Bytes that leave in this cycle.
+    /// Bytes on their way out since the cycle before.
     pub count_bytes: Signal<Out, Bits<7>>,
     /// Pulse: a frame was dropped because it was marked bad or too long.
     pub count_dropped: Signal<Out, Bit>,
@@ -53,6 +53,7 @@ pub struct Buffer<const W: usize> {
     /// A beat stands at the RAM's end; the one behind it is on offer.
     fetched: Reg<Bit>,
     offered: Reg<Bit>,
+    counted: Reg<Bits<7>>,
     out: Reg<Bits<W>>,
     out_mark: Reg<Stored>,
     midway_now: Signal<Local, Bit>,
@@ -102,6 +103,7 @@ impl<const W: usize> Buffer<W> {
             skipping: Default::default(),
             fetched: Default::default(),
             offered: Default::default(),
+            counted: Default::default(),
             out: Default::default(),
             out_mark: Default::default(),
             midway_now: Default::default(),
@@ -126,7 +128,7 @@ impl<const W: usize> Logic for Buffer<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, committed, writing, reading, bytes, long, midway, skipping, fetched);
-        dff_setup!(self, clock, free, offered, out, out_mark);
+        dff_setup!(self, clock, free, offered, counted, out, out_mark);
         clock!(self, clock, data, marks, lengths);
         self.lengths.reset.next = self.reset.val();
         self.lengths.keep.next = true;
@@ -191,7 +193,8 @@ impl<const W: usize> Logic for Buffer<W> {
         self.data.read_addr.next = self.reading.q.val();
         self.marks.read.next = self.fetch.val();
         self.marks.read_addr.next = self.reading.q.val();
-        self.count_bytes.next = 0.into();
+        self.count_bytes.next = self.counted.q.val();
+        self.counted.d.next = 0.into();
         if self.fetch.val() {
             self.reading.d.next = (self.reading.q.val() + 1) & self.mask.val();
         }
@@ -201,7 +204,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.out.d.next = self.data.read_data.val();
             self.out_mark.d.next = self.marks.read_data.val();
             if self.fetched.q.val() {
-                self.count_bytes.next = self.marks.read_data.val().count;
+                self.counted.d.next = self.marks.read_data.val().count;
             }
         }
         if self.fetch.val() {
@@ -234,6 +237,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.long.d.next = false;
             self.fetched.d.next = false;
             self.offered.d.next = false;
+            self.counted.d.next = 0.into();
         }
     }
 }
