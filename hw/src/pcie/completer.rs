@@ -95,6 +95,7 @@ impl<const W: usize> Logic for Completer<W> {
         dff_setup!(self, clock, to_config, first, left, addr, status, with_data, id);
         clock!(self, clock, payload);
         self.shape.header.next = self.header.q.val();
+        self.shape.bar.next = self.settings.val().bar.get_bits::<48>(16);
         self.poisoned.next = self.header.q.val().get_bit(tlp::EP_LSB);
         self.writes.next = self.header.q.val().get_bit(tlp::HAS_DATA_BIT);
         self.captured.next = self.id.q.val();
@@ -182,8 +183,7 @@ impl<const W: usize> Logic for Completer<W> {
                 self.small.d.next = self.shape.dwords.val() <= 32;
                 self.end.d.next = bit_cast::<15, 14>(self.shape.dword.val())
                     + bit_cast::<15, 6>(self.shape.dwords.val().get_bits::<6>(0));
-                self.hit.d.next = self.settings.val().memory_enable
-                    & (self.shape.page.val() == self.settings.val().bar.get_bits::<48>(16));
+                self.hit.d.next = self.settings.val().memory_enable & self.shape.hit.val();
                 self.state.d.next = State::Decide;
             }
             // Decide: serve, refuse or drop.

@@ -79,11 +79,17 @@ pub struct Config {
     shift: Signal<Local, Bits<5>>,
     strobe: Signal<Local, Bits<4>>,
     fetched: Signal<Local, Bits<32>>,
-    unit: Constant<Bits<13>>,
-    read_most: Constant<Bits<13>>,
-    payload_most: Constant<Bits<13>>,
+    // Bytes by the code of the control register, and not more than the function has room for.
+    reads: Vec<Constant<Bits<13>>>,
+    payloads: Vec<Constant<Bits<13>>>,
     unsupported_seen: Constant<Bits<32>>,
     pending_seen: Constant<Bits<32>>,
+}
+
+/// What each of the eight codes of Max_Payload_Size and Max_Read_Request_Size allows; the last two are reserved.
+fn sizes(most: usize) -> Vec<Constant<Bits<13>>> {
+    let bytes = |code: usize| if code < 6 { most.min((config::SIZE_UNIT as usize) << code) } else { most };
+    (0..8).map(|code| Constant::new(bytes(code).to_bits())).collect()
 }
 
 impl Config {
@@ -136,9 +142,8 @@ impl Config {
             shift: Default::default(),
             strobe: Default::default(),
             fetched: Default::default(),
-            unit: Constant::new(config::SIZE_UNIT.to_bits()),
-            read_most: Constant::new(params.read_bytes.to_bits()),
-            payload_most: Constant::new(params.payload_bytes.to_bits()),
+            reads: sizes(params.read_bytes),
+            payloads: sizes(params.payload_bytes),
             unsupported_seen: Constant::new(seen.to_bits()),
             pending_seen: Constant::new(((config::DEVSTA_PENDING as u32) << 16).to_bits()),
         }
@@ -186,14 +191,8 @@ impl Logic for Config {
         self.message.next = self.file.values[5].val();
         self.mrrs.next = self.file.values[4].val().get_bits::<3>(config::DEVCTL_MRRS_LSB);
         self.mps.next = self.file.values[4].val().get_bits::<3>(config::DEVCTL_MPS_LSB);
-        self.read.next = self.unit.val() << self.mrrs.val();
-        if (self.read.val() > self.read_most.val()) | !self.read.val().any() {
-            self.read.next = self.read_most.val();
-        }
-        self.payload.next = self.unit.val() << self.mps.val();
-        if (self.payload.val() > self.payload_most.val()) | !self.payload.val().any() {
-            self.payload.next = self.payload_most.val();
-        }
+        self.read.next = self.reads[self.mrrs.val().index()].val();
+        self.payload.next = self.payloads[self.mps.val().index()].val();
         self.made.d.next.memory_enable =
             self.command.val().get_bit(config::COMMAND_MEMORY_BIT) & self.awake.val();
         self.made.d.next.bus_master =

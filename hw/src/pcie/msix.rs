@@ -123,11 +123,9 @@ impl<const W: usize> Logic for Msix<W> {
             | (self.settings.val().msix_mask != self.mask_seen.q.val());
         self.exists.next = self.vector.q.val() < self.vectors.val();
         self.merge.old.next = self.entries.read_data.val();
-        if self.dword.q.val() == 3 {
-            self.merge.old.next = 0.into();
-            if self.held.val().masked {
-                self.merge.old.next = msix::ENTRY_MASKED.into();
-            }
+        // Vector Control is zero there: its one bit is in `states`.
+        if (self.dword.q.val() == 3) & self.held.val().masked {
+            self.merge.old.next = self.entries.read_data.val() | msix::ENTRY_MASKED;
         }
         self.merge.new.next = self.access.write_data.val();
         self.merge.strobe.next = self.access.strobe.val();

@@ -1,6 +1,6 @@
 //! Gives chains back: writes used elements, then publishes `used.idx`. For both directions' queues.
 //! In: `done`, two streams; one with `more` keeps its turn.   Out: `write`: DMA; `published`, once the index has left.
-//! Time: about six cycles per publication and one per element; up to W/64 neighbouring elements go in one write.
+//! Time: about seven cycles per publication and one per element; up to W/64 neighbouring elements go in one write.
 //! Waits: on `write`, and on `done` while `more` is open.   Busy: anything of this is in hand, or an index has not left.
 //! An index is written when no further chain of its queue waits or sixteen have been written, never inside a packet.
 //! Spec: [virtio: The Virtqueue Used Ring], [virtio: Used Buffer Notifications]
@@ -10,7 +10,7 @@ use crate::port::chain::{Done, Published};
 use crate::port::dma::WriteSide;
 use crate::port::queue::QueueControlSink;
 use crate::prim::beat::BeatSource;
-use crate::prim::fifo::Fifo;
+use crate::prim::block_fifo::BlockFifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::ring;
 use hematite_verilog::{Reg, dff_setup};
@@ -29,6 +29,7 @@ const PUBLISH_EVERY: u64 = 16;
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
     Idle,
+    Look,
     Load,
     Place,
     Sum,
@@ -67,7 +68,7 @@ pub struct Used<const W: usize> {
     page_end: Constant<Bits<12>>,
     turn: Turn,
     rings: UsedRings,
-    chains: Fifo<Done>,
+    chains: BlockFifo<Done>,
     notice: Notice,
     state: Reg<State>,
     queue: Reg<Bits<16>>,
@@ -120,7 +121,7 @@ impl<const W: usize> Used<W> {
             page_end: Constant::new((4096 - 4).into()),
             turn: Turn::default(),
             rings: UsedRings::new(params),
-            chains: Fifo::new(if W == 64 { 4 } else { 16 }),
+            chains: BlockFifo::new(16),
             notice: Notice::new(if W == 64 { 4 } else { 16 }),
             state: Default::default(),
             queue: Default::default(),
@@ -153,9 +154,12 @@ impl<const W: usize> Logic for Used<W> {
         dff_setup!(self, clock, addr, data, elems, split, half, index, offset, closed, since, more);
         clock!(self, clock, turn, chains, rings, notice);
         self.chains.reset.next = self.reset.val();
+        self.chains.keep.next = true;
+        self.chains.forget.next = false;
 
         QueueControlSink::link(&mut self.control, &mut self.rings.control);
         self.rings.queue.next = self.queue.q.val();
+        self.rings.look.next = false;
         self.rings.store.valid.next = false;
         self.rings.store.data.next = self.number.q.val();
         self.rings.probe_queue.next = self.probe_queue.val();
@@ -202,6 +206,13 @@ impl<const W: usize> Logic for Used<W> {
             State::Idle => {
                 self.queue.d.next = self.chains.source.data.val().queue;
                 if self.chains.source.valid.val() {
+                    self.state.d.next = State::Look;
+                }
+            }
+            // Not in the cycle in which a queue starts.
+            State::Look => {
+                self.rings.look.next = !self.control.enable.val();
+                if !self.control.enable.val() {
                     self.state.d.next = State::Load;
                 }
             }

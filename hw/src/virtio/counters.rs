@@ -1,9 +1,9 @@
 //! The counters: 32 of 32 bits.
 //! In: `events`, a bit per counter and cycle; bytes of frames.   Out: a counter, when asked.
-//! Time: an answer takes up to 33 cycles: it is given when the sweep comes by, and is exact then.
+//! Time: an answer takes up to 35 cycles: it is given when the sweep comes by, and is exact then.
 //! Waits: never. Nothing is lost: what happens between two sweeps fits a small counter in flip-flops.
 
-use crate::prim::lutram::Lutram;
+use crate::prim::ram::Ram;
 use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -26,14 +26,18 @@ pub struct Counters {
     /// `value` is the counter asked for, in this cycle.
     pub told: Signal<Out, Bit>,
     pub value: Signal<Out, Bits<32>>,
+    happened: Reg<Bits<32>>,
     few: Vec<Reg<Bits<6>>>,
     tx_few: Reg<Bits<12>>,
     rx_few: Reg<Bits<12>>,
-    totals: Lutram<Bits<32>>,
+    totals: Ram<Bits<32>>,
     sweep: Reg<Bits<5>>,
-    /// What the sweep has picked up, and where.
+    /// What the sweep has picked up, and where; a cycle later, with the total so far.
     picked: Reg<Bits<12>>,
     picked_at: Reg<Bits<5>>,
+    added: Reg<Bits<12>>,
+    added_at: Reg<Bits<5>>,
+    total: Reg<Bits<32>>,
     clearing: Reg<Bits<6>>,
     pick: Signal<Local, Bits<6>>,
     sum: Signal<Local, Bits<33>>,
@@ -53,13 +57,17 @@ impl Default for Counters {
             index: Default::default(),
             told: Default::default(),
             value: Default::default(),
+            happened: Default::default(),
             few: (0..COUNTERS).map(|_| Reg::default()).collect(),
             tx_few: Default::default(),
             rx_few: Default::default(),
-            totals: Lutram::new(COUNTERS),
+            totals: Ram::apart(COUNTERS),
             sweep: Default::default(),
             picked: Default::default(),
             picked_at: Default::default(),
+            added: Default::default(),
+            added_at: Default::default(),
+            total: Default::default(),
             clearing: Default::default(),
             pick: Default::default(),
             sum: Default::default(),
@@ -72,21 +80,23 @@ impl Default for Counters {
 impl Logic for Counters {
     #[hdl_gen]
     fn update(&mut self) {
+        dff_setup!(self, clock, happened, added, added_at, total);
         dff_setup!(self, clock, tx_few, rx_few, sweep, picked, picked_at, clearing, carry_tx, carry_rx);
         clock!(self, clock, totals);
 
         // What happens is kept until the sweep picks it up.
+        self.happened.d.next = self.events.val();
         self.pick.next = 0.into();
         for i in 0..32 {
             self.few[i].clock.next = self.clock.val();
             self.few[i].d.next = self.few[i].q.val();
-            if self.events.val().get_bit(i) {
+            if self.happened.q.val().get_bit(i) {
                 self.few[i].d.next = self.few[i].q.val() + 1;
             }
             if self.sweep.q.val().index() == i {
                 self.pick.next = self.few[i].q.val();
                 self.few[i].d.next = 0.into();
-                if self.events.val().get_bit(i) {
+                if self.happened.q.val().get_bit(i) {
                     self.few[i].d.next = 1.into();
                 }
             }
@@ -110,20 +120,23 @@ impl Logic for Counters {
         self.picked_at.d.next = self.sweep.q.val();
         self.sweep.d.next = self.sweep.q.val() + 1;
 
-        // One cycle later it is added.
-        self.totals.read_addr.next = bit_cast::<16, 5>(self.picked_at.q.val());
-        self.sum.next =
-            bit_cast::<33, 32>(self.totals.read_data.val()) + bit_cast::<33, 12>(self.picked.q.val());
+        // Two cycles later it is added: the RAM is slow to answer.
+        self.totals.read.next = true;
+        self.totals.read_addr.next = bit_cast::<16, 5>(self.sweep.q.val());
+        self.total.d.next = self.totals.read_data.val();
+        self.added.d.next = self.picked.q.val();
+        self.added_at.d.next = self.picked_at.q.val();
+        self.sum.next = bit_cast::<33, 32>(self.total.q.val()) + bit_cast::<33, 12>(self.added.q.val());
         self.totals.write.next = true;
-        self.totals.write_addr.next = bit_cast::<16, 5>(self.picked_at.q.val());
+        self.totals.write_addr.next = bit_cast::<16, 5>(self.added_at.q.val());
         self.totals.write_data.next = self.sum.val().get_bits::<32>(0);
-        match self.picked_at.q.val().index() {
+        match self.added_at.q.val().index() {
             ident::TX_BYTES_LO => self.carry_tx.d.next = self.sum.val().get_bit(32),
             ident::RX_BYTES_LO => self.carry_rx.d.next = self.sum.val().get_bit(32),
             _ => {}
         }
         self.told.next =
-            self.ask.val() & (self.picked_at.q.val() == self.index.val()) & (self.clearing.q.val() == 0);
+            self.ask.val() & (self.added_at.q.val() == self.index.val()) & (self.clearing.q.val() == 0);
         self.value.next = self.sum.val().get_bits::<32>(0);
 
         if self.clearing.q.val() != 0 {

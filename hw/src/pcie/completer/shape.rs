@@ -1,7 +1,7 @@
 //! What a request asks for.
 //!
-//! In: `header` of the request.
-//! Out: its kind; `page` (64 KiB) and `dword` of its address; `dwords` it touches; `bytes` from its first to its last; `lower`,
+//! In: `header` of the request; `bar`.
+//! Out: its kind; `hit`, its address is in the BAR; `dword` of its address; `dwords` it touches; `bytes` from its first to its last; `lower`,
 //! the low bits of the first one's address.
 //! Time: combinational.   Waits: never.
 //! Spec: [PCI Express: Completion Rules; Data Return for Read Requests; First/Last DW Byte Enables Rules]
@@ -19,7 +19,9 @@ pub struct Shape {
     pub posted: Signal<Out, Bit>,
     /// Configuration type 0 of function 0. We are function 0; there is no other.
     pub configures: Signal<Out, Bit>,
-    pub page: Signal<Out, Bits<48>>,
+    /// Bits 63:16 of the BAR.
+    pub bar: Signal<In, Bits<48>>,
+    pub hit: Signal<Out, Bit>,
     pub dword: Signal<Out, Bits<14>>,
     pub dwords: Signal<Out, Bits<11>>,
     pub bytes: Signal<Out, Bits<13>>,
@@ -61,11 +63,14 @@ impl Logic for Shape {
         if self.count.val() == 1 {
             self.tail.next = self.first.val();
         }
-        self.page.next = bit_cast::<48, 16>(self.header.val().get_bits::<16>(tlp::ADDR_DW2_LSB + 16));
+        self.hit.next = (self.header.val().get_bits::<16>(tlp::ADDR_DW2_LSB + 16)
+            == self.bar.val().get_bits::<16>(0))
+            & !self.bar.val().get_bits::<32>(16).any();
         self.place.next = self.header.val().get_bits::<14>(tlp::ADDR_DW2_LSB + 2);
         if self.header.val().get_bit(tlp::HAS_4DW_BIT) {
-            self.page.next = bit_cast::<48, 16>(self.header.val().get_bits::<16>(tlp::ADDR_DW3_LSB + 16))
-                | (bit_cast::<48, 32>(self.header.val().get_bits::<32>(tlp::ADDR_DW2_LSB)) << 16);
+            self.hit.next = (self.header.val().get_bits::<16>(tlp::ADDR_DW3_LSB + 16)
+                == self.bar.val().get_bits::<16>(0))
+                & (self.header.val().get_bits::<32>(tlp::ADDR_DW2_LSB) == self.bar.val().get_bits::<32>(16));
             self.place.next = self.header.val().get_bits::<14>(tlp::ADDR_DW3_LSB + 2);
         }
         self.dword.next = self.place.val();

@@ -1,10 +1,13 @@
 //! Where each used ring stands, and how far it is. By queue number, both directions.
-//! In: `control` for the start of a queue; `queue`; `store`: its new index.   Out: `ring`, `number`, of `queue`; the probe's.
-//! Time: read in the cycle of the address, new in the cycle after the write.   Waits: `store` waits while a queue starts.
+//! In: `control` for the start of a queue; `queue`; `look`; `store`: its new index.   Out: `ring`, in the cycle after `look`, and
+//! `number`, both of `queue`; the probe's.
+//! Time: a number is read in the cycle of its address, and is new in the cycle after its write.
+//! Waits: `store` waits while a queue starts.   Who looks does so while no queue starts.
 
 use crate::params::Params;
 use crate::port::queue::QueueControlSink;
 use crate::prim::lutram::Lutram;
+use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSink;
 use rust_hdl_core::prelude::*;
 
@@ -21,13 +24,15 @@ pub struct UsedRings {
     pub clock: Signal<In, Clock>,
     pub control: QueueControlSink,
     pub queue: Signal<In, Bits<16>>,
+    /// No queue starts in this cycle.
+    pub look: Signal<In, Bit>,
     pub ring: Signal<Out, UsedRing>,
     pub number: Signal<Out, Bits<16>>,
     pub store: StreamSink<Bits<16>>,
     pub probe_queue: Signal<In, Bits<16>>,
     pub probe_used: Signal<Out, Bits<16>>,
     mask: Constant<Bits<16>>,
-    rings: Lutram<UsedRing>,
+    rings: Ram<UsedRing>,
     used: Lutram<Bits<16>>,
     used_probe: Lutram<Bits<16>>,
     write: Signal<Local, Bit>,
@@ -42,13 +47,14 @@ impl UsedRings {
             clock: Default::default(),
             control: Default::default(),
             queue: Default::default(),
+            look: Default::default(),
             ring: Default::default(),
             number: Default::default(),
             store: Default::default(),
             probe_queue: Default::default(),
             probe_used: Default::default(),
             mask: Constant::new((params.queues() as u64 - 1).into()),
-            rings: Lutram::new(params.queues()),
+            rings: Ram::apart(params.queues()),
             used: Lutram::new(params.queues()),
             used_probe: Lutram::new(params.queues()),
             write: Default::default(),
@@ -67,6 +73,7 @@ impl Logic for UsedRings {
         // The Device Area is aligned to 4: what stands below is not looked at.
         self.rings.write_data.next.device = (self.control.settings.val().device >> 2) << 2;
         self.rings.write_data.next.size = self.control.settings.val().size;
+        self.rings.read.next = self.look.val();
         self.rings.read_addr.next = self.queue.val() & self.mask.val();
         self.ring.next = self.rings.read_data.val();
         // A queue that starts has the write ports for itself.
