@@ -181,6 +181,8 @@ impl<const W: usize> Logic for Function<W> {
         self.quiesce.device_reset.next = self.status.device_reset.val();
         self.quiesce.dma_busy.next =
             self.reader.busy.val() | self.writer.busy.val() | self.tx.busy.val() | self.msix.busy.val();
+        self.quiesce.writes_busy.next = self.writer.busy.val();
+        self.config_space.flr_answer.next = self.quiesce.flr_answer.val();
         self.quiesce.completer_busy.next = self.completer.busy.val();
         self.quiesce.sweep_busy.next = self.queues.busy.val();
         self.status.quiet.next = self.quiesce.quiet.val();

@@ -30,6 +30,7 @@ impl Bench {
         let space = config_space(&ConfigParams::new(params.vectors(), params.queues(), params.payload_bytes));
         let dut = Harness::new(Config::new(params), |uut| &mut uut.clock);
         let mut bench = Bench { dut, rng, bar, space };
+        bench.dut.uut.flr_answer.next = true;
         bench.reset();
         bench
     }
@@ -208,6 +209,24 @@ fn flr_is_held_until_reset() {
     assert!(bench.dut.uut.flr.val());
     bench.reset();
     assert!(!bench.dut.uut.flr.val() && !bench.settings().memory_enable);
+}
+
+#[test]
+fn what_asks_for_an_flr_is_answered_when_our_writes_have_left() {
+    let mut bench = Bench::new(7, &Params::TINY);
+    let uut = &mut bench.dut.uut;
+    uut.flr_answer.next = false;
+    (uut.access.valid.next, uut.access.write.next) = (true, true);
+    uut.access.addr.next = (DEVICE_CONTROL & !3).to_bits();
+    uut.access.strobe.next = 15.into();
+    uut.access.write_data.next = 0x8000.into();
+    for _ in 0..100 {
+        bench.dut.tick();
+        assert!(!bench.dut.uut.access.ready.val());
+    }
+    assert!(bench.dut.uut.flr.val());
+    bench.dut.uut.flr_answer.next = true;
+    bench.dut.until("the answer", 4, |uut| uut.access.ready.val());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Configuration space, what it says to the rest of the function, and the window on the BAR.
 //!
-//! In: `access`, `captured`, `pending`, `unsupported`.   Out: `settings`, `flr`, accesses through `window`.
+//! In: `access`, `captured`, `pending`, `unsupported`, `flr_answer`.   Out: `settings`, `flr`, accesses through `window`.
 //! Time: 3 cycles an access; through the window as long as the BAR takes, and 2. Settings follow a write after 2 cycles.
-//! Waits: for `window` only.
+//! Waits: for `window`; with the answer to what asks for a function level reset, for `flr_answer`.
 //! Spec: [PCI Express: PCI-Compatible Configuration Registers; PCI Express Capability Structure],
 //! [virtio 1.4: PCI configuration access capability]
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub pending: Signal<In, Bit>,
     /// Pulse: a request was not supported.
     pub unsupported: Signal<In, Bit>,
+    /// The write that asked for a function level reset may be answered.
+    pub flr_answer: Signal<In, Bit>,
     pub settings: Signal<Out, PcieSettings>,
     /// Level: a function level reset has been asked for; `reset` ends it.
     pub flr: Signal<Out, Bit>,
@@ -115,6 +117,7 @@ impl Config {
             captured: Default::default(),
             pending: Default::default(),
             unsupported: Default::default(),
+            flr_answer: Default::default(),
             settings: Default::default(),
             flr: Default::default(),
             file: RegFile::new(&rows, &EXPOSED),
@@ -272,7 +275,9 @@ impl Logic for Config {
                 if self.at_control.val() & self.pending.val() {
                     self.answer.d.next = self.file.read_data.val() | self.pending_seen.val();
                 }
-                self.state.d.next = State::Answer;
+                if !self.resetting.q.val() | self.flr_answer.val() {
+                    self.state.d.next = State::Answer;
+                }
             }
             // Window: the BAR has it.
             State::Window => {

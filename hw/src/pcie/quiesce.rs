@@ -22,12 +22,16 @@ pub struct Quiesce {
     pub dma_busy: Signal<In, Bit>,
     /// The completer holds something: the answer to the write that asked for the reset.
     pub completer_busy: Signal<In, Bit>,
+    /// The writer holds writes.
+    pub writes_busy: Signal<In, Bit>,
     /// Registers that a reset walks through are not done.
     pub sweep_busy: Signal<In, Bit>,
     /// Level: the data plane forgets everything; the DMA engines drain.
     pub data_reset: Signal<Out, Bit>,
     /// Pulse or level: registers back to their reset values.
     pub function_reset: Signal<Out, Bit>,
+    /// The write that asked for a function level reset may be answered: no write of ours will come behind that.
+    pub flr_answer: Signal<Out, Bit>,
     /// For device_status: nothing of ours moves.
     pub quiet: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
@@ -51,6 +55,7 @@ impl Logic for Quiesce {
             | self.sweep_busy.val()
             | self.data.q.val()
             | self.all.q.val();
+        self.flr_answer.next = self.waited.q.val().get_bit(4) & !self.writes_busy.val();
         self.waited.d.next = 0.into();
         if self.flr.val() {
             self.waited.d.next = self.waited.q.val();

@@ -170,6 +170,7 @@ fn config(params: &Params, seed: u64) {
             s.rare(&mut b.reset);
             s.bit("pending", &mut b.pending);
             s.bit("unsupported", &mut b.unsupported);
+            s.bit("flr_answer", &mut b.flr_answer);
             s.any(&mut b.captured);
             if s.free("access") {
                 s.bit("access_valid", &mut b.access.valid);
