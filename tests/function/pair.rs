@@ -1,6 +1,7 @@
 //! Two bodies side by side: what one shows, the other shows. Here the model over two links; the RTL joins it.
 
 use hematite_sim::driver::{self, Driver, Options};
+use hematite_sim::facts::common;
 use hematite_sim::pair::Pair;
 use hematite_sim::root::LinkModel;
 use hematite_sim::seed::{ReplayLine, Seed};
@@ -64,15 +65,20 @@ fn agrees_with_the_model_about_registers(make: Make) {
     let _replay = ReplayLine(seed);
     let mut rng = seed.rng(21);
     let (mut pair, mut drivers) = pair(make, seed);
-    let common = drivers[0].function.common;
+    let region = drivers[0].function.common;
     for round in 0..300 {
-        let at = rng.random_range(0..u64::from(common.len) - 8);
+        let at = rng.random_range(0..u64::from(region.len) - 8);
         let len = rng.random_range(1..=8);
         let mut data = vec![0; len];
         match rng.random_range(0..3) {
             0 => rng.fill(&mut data[..]),
             1 => data[0] = 1 << rng.random_range(0..8),
             _ => data[0] = rng.random_range(0..4),
+        }
+        // A receive queue enabled with nonsense for addresses fails when its ring is first read: the RTL does so ahead, the model
+        // with the first frame. So none is.
+        if let Some(byte) = (common::QUEUE_ENABLE.checked_sub(at)).and_then(|i| data.get_mut(i as usize)) {
+            *byte &= !1;
         }
         if round % 50 == 0 {
             let fresh = pair.both("initialise", REST, |side, root| {
@@ -83,10 +89,10 @@ fn agrees_with_the_model_about_registers(make: Make) {
                 .unwrap_or_else(|error| panic!("{error}"));
         }
         let read = pair.both(&format!("round {round}: {data:02x?} at {at:#x}"), REST, |_, root| {
-            root.bar_write(common.offset + at, &data)?;
+            root.bar_write(region.offset + at, &data)?;
             root.pump(REST);
-            let mut bytes = vec![0; common.len as usize];
-            root.bar_read(common.offset, &mut bytes).map(|()| bytes)
+            let mut bytes = vec![0; region.len as usize];
+            root.bar_read(region.offset, &mut bytes).map(|()| bytes)
         });
         read.unwrap_or_else(|difference| panic!("{difference}")).unwrap_or_else(|error| panic!("{error}"));
     }

@@ -106,7 +106,7 @@ reg [{top}:0] store [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] mark; // behind the last whole packet
 reg [{a}:0] tail;
-wire [{a}:0] used = tail - head;
+wire full = (head[{ah}:0] == tail[{ah}:0]) & (head[{a}] != tail[{a}]);
 wire put = sink_valid & sink_ready;
 wire fetch = (head != mark) & (~source_valid | source_ready);
 always @(posedge clock) begin
@@ -145,8 +145,8 @@ initial mark = {a1}'d0;
 initial tail = {a1}'d0;
 initial source_valid = 1'b0;
 always @* begin
-    sink_ready = ~used[{a}] & ~forget;
-    empty = (used == {a1}'d0) & ~source_valid;
+    sink_ready = ~full & ~forget;
+    empty = (head == tail) & ~source_valid;
 end",
             top = T::BITS + W,
             last = depth - 1,

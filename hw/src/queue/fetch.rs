@@ -1,6 +1,6 @@
 //! From a kick to the first descriptors of the chains it announced, for one direction's queues.
 //! In: `kick`, `stop`, `control`, `credit` and `supply` (rx: the cache's).   Out: `head`; `error`; `request`, `reply`: DMA.
-//! Time: one head per cycle out of a batch of 32; about 30 cycles and three reads' delay from a kick to the first.
+//! Time: a head every second cycle out of a batch of 32; about 30 cycles and three reads' delay from a kick to the first.
 //! Waits: on `request` and `head`. It never begins more than it can take in, so that replies are never held back. Queues
 //! take turns, read by read; within a queue nothing overtakes.   Busy: reads in flight, heads not yet taken, queues that
 //! could go on (none behind the fence). After an error the queue stops; what of it is in flight is dropped.

@@ -130,9 +130,10 @@ impl<const W: usize> Logic for Lookup<W> {
         }
 
         // Whose turn it is, chosen in the cycle before.
-        self.third_free.next = !self.asked.q.val() | self.request.ready.val();
-        self.second_free.next = !self.based.q.val() | self.third_free.val();
-        self.first_free.next = !self.fetching.q.val() | self.second_free.val();
+        // Every other cycle is enough for each step, so that none waits for what the next does in the same cycle.
+        self.third_free.next = !self.asked.q.val();
+        self.second_free.next = !self.based.q.val();
+        self.first_free.next = !self.fetching.q.val();
         self.take.next = self.choosing.q.val()
             & self.first_free.val()
             & self.clients.sink.ready.val()
@@ -162,21 +163,26 @@ impl<const W: usize> Logic for Lookup<W> {
         if self.read.val().driver {
             self.areas.read_addr.next = ((self.read.val().queue & self.mask.val()) << 1) | 1;
         }
-        if self.first_free.val() {
-            self.fetching.d.next = self.take.val();
-            self.fetched_offset.d.next = self.read.val().offset;
-            self.fetched_len.d.next = self.read.val().len;
+        if self.third_free.val() {
+            self.asked.d.next = self.based.q.val();
+            self.out.d.next.addr = self.base.q.val() + bit_cast::<64, 20>(self.offset.q.val());
+            self.out.d.next.len = bit_cast::<13, 7>(self.len.q.val());
+            self.based.d.next = false;
         }
         if self.second_free.val() {
             self.based.d.next = self.fetching.q.val();
             self.base.d.next = self.areas.read_data.val();
             self.offset.d.next = self.fetched_offset.q.val();
             self.len.d.next = self.fetched_len.q.val();
+            self.fetching.d.next = false;
         }
-        if self.third_free.val() {
-            self.asked.d.next = self.based.q.val();
-            self.out.d.next.addr = self.base.q.val() + bit_cast::<64, 20>(self.offset.q.val());
-            self.out.d.next.len = bit_cast::<13, 7>(self.len.q.val());
+        if self.first_free.val() {
+            self.fetching.d.next = self.take.val();
+            self.fetched_offset.d.next = self.read.val().offset;
+            self.fetched_len.d.next = self.read.val().len;
+        }
+        if self.asked.q.val() {
+            self.asked.d.next = !self.request.ready.val();
         }
         self.request.valid.next = self.asked.q.val();
         self.request.data.next = self.out.q.val();

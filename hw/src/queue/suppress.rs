@@ -1,6 +1,6 @@
 //! Asks the driver's available ring, for each used index published, whether it wants to be interrupted.
 //! In: `published`.   Out: `irq`, for queues whose driver does; `error`; `request`, `reply`: DMA.
-//! Time: one per cycle, and a read's delay; up to eight at once.
+//! Time: one every second cycle, and a read's delay; up to eight at once.
 //! Waits: on `request`, `irq` and `error`; a reply is never held back, for each there is a place.
 //! Busy: a read is in flight, or an interrupt or error has not been taken.
 //! The flags are read after the index has left for the host: a driver that allows interrupts looks at the index once more
@@ -112,9 +112,7 @@ impl<const W: usize> Logic for Suppress<W> {
         self.uppers.read_addr.next = self.published.data.val().queue & self.mask.val();
 
         // Ask, if there is a place for what comes of it.
-        self.load.next = self.published.valid.val()
-            & (!self.asking.q.val() | self.request.ready.val())
-            & self.free.q.val().any();
+        self.load.next = self.published.valid.val() & !self.asking.q.val() & self.free.q.val().any();
         self.published.ready.next = self.load.val();
         self.request.valid.next = self.asking.q.val();
         self.request.data.next.queue = self.queue.q.val();

@@ -42,37 +42,42 @@ pub struct Regions {
     state: Reg<State>,
     target: Reg<Target>,
     answer: Reg<Bits<32>>,
+    // The access, from registers: everything that is read hangs on its address.
+    write: Reg<Bit>,
+    addr: Reg<Bits<16>>,
+    write_data: Reg<Bits<32>>,
+    strobe: Reg<Bits<4>>,
     asking: Signal<Local, Bit>,
 }
 
 impl Logic for Regions {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, target, answer);
-        self.common.write.next = self.access.write.val();
-        self.common.addr.next = self.access.addr.val();
-        self.common.write_data.next = self.access.write_data.val();
-        self.common.strobe.next = self.access.strobe.val();
-        self.isr.write.next = self.access.write.val();
-        self.isr.addr.next = self.access.addr.val();
-        self.isr.write_data.next = self.access.write_data.val();
-        self.isr.strobe.next = self.access.strobe.val();
-        self.device.write.next = self.access.write.val();
-        self.device.addr.next = self.access.addr.val();
-        self.device.write_data.next = self.access.write_data.val();
-        self.device.strobe.next = self.access.strobe.val();
-        self.notify.write.next = self.access.write.val();
-        self.notify.addr.next = self.access.addr.val();
-        self.notify.write_data.next = self.access.write_data.val();
-        self.notify.strobe.next = self.access.strobe.val();
-        self.msix.write.next = self.access.write.val();
-        self.msix.addr.next = self.access.addr.val();
-        self.msix.write_data.next = self.access.write_data.val();
-        self.msix.strobe.next = self.access.strobe.val();
-        self.inspection.write.next = self.access.write.val();
-        self.inspection.addr.next = self.access.addr.val();
-        self.inspection.write_data.next = self.access.write_data.val();
-        self.inspection.strobe.next = self.access.strobe.val();
+        dff_setup!(self, clock, state, target, answer, write, addr, write_data, strobe);
+        self.common.write.next = self.write.q.val();
+        self.common.addr.next = self.addr.q.val();
+        self.common.write_data.next = self.write_data.q.val();
+        self.common.strobe.next = self.strobe.q.val();
+        self.isr.write.next = self.write.q.val();
+        self.isr.addr.next = self.addr.q.val();
+        self.isr.write_data.next = self.write_data.q.val();
+        self.isr.strobe.next = self.strobe.q.val();
+        self.device.write.next = self.write.q.val();
+        self.device.addr.next = self.addr.q.val();
+        self.device.write_data.next = self.write_data.q.val();
+        self.device.strobe.next = self.strobe.q.val();
+        self.notify.write.next = self.write.q.val();
+        self.notify.addr.next = self.addr.q.val();
+        self.notify.write_data.next = self.write_data.q.val();
+        self.notify.strobe.next = self.strobe.q.val();
+        self.msix.write.next = self.write.q.val();
+        self.msix.addr.next = self.addr.q.val();
+        self.msix.write_data.next = self.write_data.q.val();
+        self.msix.strobe.next = self.strobe.q.val();
+        self.inspection.write.next = self.write.q.val();
+        self.inspection.addr.next = self.addr.q.val();
+        self.inspection.write_data.next = self.write_data.q.val();
+        self.inspection.strobe.next = self.strobe.q.val();
 
         self.asking.next = self.state.q.val() == State::Ask;
         self.common.valid.next = self.asking.val() & (self.target.q.val() == Target::Common);
@@ -88,6 +93,10 @@ impl Logic for Regions {
             // Idle: where does the address lead?
             State::Idle => {
                 self.answer.d.next = 0.into();
+                self.write.d.next = self.access.write.val();
+                self.addr.d.next = self.access.addr.val();
+                self.write_data.d.next = self.access.write_data.val();
+                self.strobe.d.next = self.access.strobe.val();
                 self.target.d.next = Target::Nowhere;
                 // A structure smaller than its page ends before the page does: there is nothing behind it.
                 // Common configuration is where the BAR begins.

@@ -1,7 +1,7 @@
 //! Sends fetch's reads, and remembers what each is for.
 //! In: `line`, reads of rings; `place`, of descriptors.   Out: `request`; `purpose`, one per reply, in the same order;
 //! `lent`, in one cycle, how many entries the read that goes out is for.
-//! Time: one read per cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight.
+//! Time: one read every second cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight.
 
 use super::locate::Place;
 use crate::prim::fifo::Fifo;
@@ -90,7 +90,7 @@ impl Logic for Ask {
         self.request.valid.next = self.asking.q.val();
         self.request.data.next = self.asked.q.val();
         // Reads of rings first: they are few, and more hangs on them.
-        self.load.next = (!self.asking.q.val() | self.request.ready.val()) & self.purposes.sink.ready.val();
+        self.load.next = !self.asking.q.val() & self.purposes.sink.ready.val();
         self.line.ready.next = self.load.val();
         self.place.ready.next = self.load.val() & !self.line.valid.val();
         self.purposes.sink.valid.next = self.load.val() & (self.line.valid.val() | self.place.valid.val());

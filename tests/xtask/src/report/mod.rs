@@ -127,7 +127,8 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
         .with_context(|| format!("reading {}", subject.file.display()))?;
     let top = &subject.top;
     step.note("synthesis, alone");
-    yosys(flow, &dir, &format!("read_verilog dut.v; synth_ecp5 -nowidelut -top {top} -json alone.json"))?;
+    fs::write(dir.join("small_alu.v"), SMALL_ALU)?;
+    yosys(flow, &dir, &synthesis("dut.v", top, "alone.json"))?;
     let netlist = read(&dir.join("alone.json"))?;
     let mut figures = Figures {
         luts: cells(&netlist, top, "LUT4"),
@@ -158,6 +159,17 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
     figures.mhz = Some(frequency(&timed).context("nextpnr told no frequency")?);
     figures.path = slowest(&timed).join(" > ");
     Ok(figures)
+}
+
+/// Small sums in LUTs: a carry chain has two to four cells beside those of its bits. No wide LUTs: they take two or four.
+const SMALL_ALU: &str = include_str!("small_alu.v");
+
+/// The script for yosys.
+fn synthesis(files: &str, top: &str, netlist: &str) -> String {
+    let synth = format!("synth_ecp5 -nowidelut -top {top}");
+    format!(
+        "read_verilog {files}; {synth} -run begin:map_gates; techmap -map small_alu.v; {synth} -run map_gates: -json {netlist}"
+    )
 }
 
 /// How many cells of a kind a flat netlist has.
