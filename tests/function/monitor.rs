@@ -1,65 +1,73 @@
 //! The monitors have teeth: devices which are broken on purpose, each caught. The broken bodies are the model behind a
-//! wrapper, so these tests run on the model alone.
+//! wrapper, so these tests run on the model alone; one breaks the RTL and looks at the evidence it leaves.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::BufReader;
+use std::rc::Rc;
 
+use fst_reader::{FstHierarchyEntry, FstReader};
 use hematite_sim::Device;
 use hematite_sim::driver::{Options, TX};
 use hematite_sim::model::Model;
 use hematite_sim::root::tlp::Bdf;
 use hematite_sim::root::{Message, Tlp, View};
-use hematite_tests::{Bench, frame};
+use hematite_sim::seed::{ReplayLine, Seed};
+use hematite_sim::wire::pcap::read_frames;
+use hematite_tests::{Bench, evidence, frame, traced_rtl};
+use rand::Rng;
 
 /// Changes what the device sends: takes its TLPs, hands back others.
 type Change = fn(&mut VecDeque<Tlp>);
 
-/// The model, sending something else than it means.
-struct Broken {
-    model: Model,
-    change: Change,
+/// A body, sending something else than it means.
+struct Broken<D, C> {
+    body: D,
+    change: C,
     out: VecDeque<Tlp>,
 }
 
-impl Device for Broken {
+impl<D: Device, C: FnMut(&mut VecDeque<Tlp>)> Device for Broken<D, C> {
     fn reset(&mut self) {
-        self.model.reset();
+        self.body.reset();
     }
     fn tlp_in(&mut self, tlp: Tlp) {
-        self.model.tlp_in(tlp);
+        self.body.tlp_in(tlp);
     }
     fn tlp_out(&mut self) -> Option<Tlp> {
         self.out.pop_front()
     }
     fn frame_in(&mut self, frame: Vec<u8>) {
-        self.model.frame_in(frame);
+        self.body.frame_in(frame);
     }
     fn frame_out(&mut self) -> Option<Vec<u8>> {
-        self.model.frame_out()
+        self.body.frame_out()
     }
     fn step(&mut self, cycles: u64) {
-        self.model.step(cycles);
-        self.out.extend(std::iter::from_fn(|| self.model.tlp_out()));
+        self.body.step(cycles);
+        self.out.extend(std::iter::from_fn(|| self.body.tlp_out()));
         (self.change)(&mut self.out);
     }
     fn now(&self) -> u64 {
-        self.model.now()
+        self.body.now()
     }
     fn busy(&self) -> bool {
-        self.model.busy() || !self.out.is_empty()
+        self.body.busy() || !self.out.is_empty()
     }
     fn name(&self) -> &str {
-        "broken model"
+        "broken on purpose"
     }
 }
 
 /// Transmits and receives with a broken device; what the monitors say.
 fn caught(change: Change) -> String {
     let body = || -> Box<dyn Device> {
-        Box::new(Broken { model: Model::default(), change: |_| {}, out: VecDeque::new() })
+        Box::new(Broken { body: Model::default(), change: |_: &mut _| {}, out: VecDeque::new() })
     };
     let mut bench = Bench::new(body, Options::default());
     // healthy up to DRIVER_OK, then broken
-    let mut broken = Broken { model: Model::default(), change, out: VecDeque::new() };
+    let mut broken = Broken { body: Model::default(), change, out: VecDeque::new() };
     broken.reset();
     bench.root.device = Box::new(broken);
     bench.root.reset();
@@ -176,4 +184,74 @@ fn a_completion_twice() {
         }
     });
     assert!(text.contains("nobody asked for"), "{text}");
+}
+
+/// The RTL's used index goes wrong between its port and the root complex: the monitor says so, and waveform, TLP log and
+/// recording of the wire are there to be opened.
+#[test]
+fn a_broken_used_index_leaves_evidence() {
+    let seed = Seed::from_env(0xe71d);
+    let _replay = ReplayLine(seed);
+    let off_by = seed.rng(30).random_range(1..=3);
+    let waveform = evidence::claim("fst");
+    let _ = std::fs::remove_file(&waveform);
+    let mut bench = Bench::random(hematite_tests::model, Options::default(), seed);
+    let (log, recording) = (bench.evidence.tlp.clone(), bench.evidence.pcap.clone());
+    let _ = (std::fs::remove_file(&log), std::fs::remove_file(&recording));
+
+    // the RTL takes the model's place, healthy until `broken` has room for lines
+    let broken: Rc<RefCell<Option<Vec<String>>>> = Rc::default();
+    let notes = Rc::clone(&broken);
+    let change = move |out: &mut VecDeque<Tlp>| {
+        let mut notes = notes.borrow_mut();
+        let Some(lines) = notes.as_mut() else { return };
+        for tlp in out.iter_mut().filter(|tlp| is_used_idx(tlp)) {
+            let lane = tlp.header[1].trailing_zeros() as usize & 3;
+            tlp.data[lane] = tlp.data[lane].wrapping_add(off_by);
+            lines.push(tlp.to_string());
+        }
+    };
+    bench.root.device = Box::new(Broken { body: traced_rtl(&waveform), change, out: VecDeque::new() });
+    bench.root.reset();
+    bench.driver.function = bench.root.enumerate().expect("enumeration");
+    bench.driver.initialise(&mut bench.root).expect("initialisation");
+    bench.works();
+    *broken.borrow_mut() = Some(vec![]);
+    let (sent, received) = (frame(90, 1), frame(300, 2));
+    bench.drive(|driver, root| driver.send(root, &sent));
+    bench.rest();
+    bench.root.frame_in(received.clone());
+    bench.rest();
+    assert_eq!(bench.wire(), std::slice::from_ref(&sent));
+    let text: Vec<String> = bench.root.monitor.take_violations().iter().map(ToString::to_string).collect();
+    let text = text.join("\n");
+    for queue in [0, TX] {
+        let rule = format!("queue {queue}: used index ");
+        assert!(text.lines().any(|l| l.contains(&rule) && l.contains("before its element")), "{text}");
+    }
+    bench.evidence.write().expect("evidence");
+    drop(bench); // closes the waveform
+
+    let lines = broken.take().unwrap_or_default();
+    assert_eq!(lines.len(), 2, "one broken write each way: {lines:#?}");
+    let log = std::fs::read_to_string(log).expect("TLP log");
+    for line in &lines {
+        assert!(log.lines().any(|l| l.contains(" tlp out ") && l.ends_with(line)), "not in the log: {line}");
+    }
+    let frames = read_frames(File::open(recording).expect("recording")).expect("pcap");
+    for wanted in [sent, received] {
+        assert!(frames.iter().any(|(_, frame)| *frame == wanted), "not in the recording");
+    }
+    let file = BufReader::new(File::open(waveform).expect("waveform"));
+    let mut waveform = FstReader::open(file).expect("FST header and blocks");
+    let (mut scopes, mut signals) = (0, 0);
+    let each = |entry| match entry {
+        FstHierarchyEntry::Scope { .. } => scopes += 1,
+        FstHierarchyEntry::Var { .. } => signals += 1,
+        _ => {}
+    };
+    waveform.read_hierarchy(each).expect("FST hierarchy");
+    let header = waveform.get_header();
+    assert!(scopes > 0 && signals > 0, "{scopes} scopes, {signals} signals");
+    assert!(header.end_time > header.start_time, "time stands still in the waveform");
 }

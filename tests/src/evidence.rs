@@ -1,12 +1,41 @@
-//! What a failed test leaves behind: its TLP log, in `target/evidence/<test>.tlp`, and how to run it again.
+//! What a failed test leaves in `target/evidence`: `<test>.tlp` and `<test>.pcap`, and how to run it again. With
+//! `HEMATITE_TRACE=1` every test does, and each RTL body leaves `<test>.fst`.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hematite_sim::log::TlpLog;
 use hematite_sim::root::{Direction, Tap, Tlp};
+use hematite_sim::wire::pcap::{PcapTap, PcapWriter};
+
+/// The environment variable which asks every test for its evidence, waveform and all.
+pub const VARIABLE: &str = "HEMATITE_TRACE";
+
+/// Every test leaves evidence.
+pub fn wanted() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| value == "1")
+}
+
+thread_local! {
+    /// How many files of each kind this test has.
+    static CLAIMED: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A place for this test's next file of a kind: `<test>.fst`, then `<test>.2.fst`.
+pub fn claim(kind: &'static str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"));
+    let name = std::thread::current().name().unwrap_or("test").replace("::", ".");
+    let count = CLAIMED.with_borrow_mut(|claimed| {
+        let count = claimed.entry(kind).or_default();
+        *count += 1;
+        *count
+    });
+    let number = if count == 1 { String::new() } else { format!(".{count}") };
+    target.join("evidence").join(format!("{name}{number}.{kind}"))
+}
 
 /// One event at the device's edge.
 enum Event {
@@ -17,9 +46,13 @@ enum Event {
 /// The newest events are kept, so many of them.
 const KEPT: usize = 20_000;
 
-/// Remembers what crosses the device's edges; dropped in a panic, writes it down.
-#[derive(Clone, Default)]
+/// Remembers what crosses the device's edges; the bench writes it down when it is dropped in a panic.
+#[derive(Clone)]
 pub struct Evidence {
+    /// Where the TLP log goes.
+    pub tlp: PathBuf,
+    /// Where the recording of the wire goes.
+    pub pcap: PathBuf,
     events: Rc<RefCell<VecDeque<Event>>>,
 }
 
@@ -32,22 +65,27 @@ impl Evidence {
         events.push_back(event);
     }
 
-    /// Writes the log and says where it is. For a test which has failed.
-    pub fn write(&self) -> std::io::Result<PathBuf> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        let target = target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"));
-        let name = std::thread::current().name().unwrap_or("test").replace("::", ".");
-        let folder = target.join("evidence");
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{name}.tlp"));
-        let mut log = TlpLog::new(std::fs::File::create(&path)?);
+    /// Writes the log and the recording.
+    pub fn write(&self) -> anyhow::Result<()> {
+        self.tlp.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        let mut log = TlpLog::new(std::fs::File::create(&self.tlp)?);
+        let mut wire = PcapTap::new(PcapWriter::create(&self.pcap)?);
         for event in self.events.borrow().iter() {
             match event {
                 Event::Tlp(now, direction, tlp) => log.tlp(*now, *direction, tlp),
-                Event::Frame(now, direction, frame) => log.frame(*now, *direction, frame),
+                Event::Frame(now, direction, frame) => {
+                    log.frame(*now, *direction, frame);
+                    wire.frame(*now, *direction, frame);
+                }
             }
         }
-        Ok(path)
+        Ok(())
+    }
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence { tlp: claim("tlp"), pcap: claim("pcap"), events: Rc::default() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod evidence;
 
+use std::path::Path;
+
 use evidence::Evidence;
 use hematite_sim::Device;
 use hematite_sim::driver::{self, Driver, DriverError, Options};
@@ -18,9 +20,20 @@ pub fn model() -> Box<dyn Device> {
     Box::new(Model::default())
 }
 
-/// The RTL of parameter set SIM.
+/// The RTL of parameter set SIM; with a waveform if the environment asks for evidence.
 pub fn rtl() -> Box<dyn Device> {
+    if evidence::wanted() {
+        return Box::new(traced_rtl(&evidence::claim("fst")));
+    }
     Box::new(Rtl::new("SIM").expect("SIM is in every build"))
+}
+
+/// The RTL of parameter set SIM, its waveform in a file.
+pub fn traced_rtl(file: &Path) -> Rtl {
+    file.parent().map_or(Ok(()), std::fs::create_dir_all).expect("folder of the evidence");
+    let mut rtl = Rtl::new("SIM").expect("SIM is in every build");
+    rtl.trace(file).unwrap_or_else(|error| panic!("{error}"));
+    rtl
 }
 
 /// Runs each test on every body. A test is a `fn(Make)`; a body more is a module more here.
@@ -46,16 +59,21 @@ pub type BareRoot = Root<Box<dyn Device>, Windows>;
 pub struct Bench {
     pub root: BareRoot,
     pub driver: Driver,
-    evidence: Evidence,
+    pub evidence: Evidence,
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            match self.evidence.write() {
-                Ok(path) => eprintln!("TLP log: {}", path.display()),
-                Err(error) => eprintln!("TLP log: {error}"),
-            }
+        let failed = std::thread::panicking();
+        if !failed && !evidence::wanted() {
+            return;
+        }
+        match self.evidence.write() {
+            Err(error) => eprintln!("no evidence: {error:#}"),
+            Ok(()) => eprintln!("evidence: {}, .pcap", self.evidence.tlp.display()),
+        }
+        if failed && !evidence::wanted() {
+            eprintln!("replay: with {}=1 it leaves a waveform (.fst) too", evidence::VARIABLE);
         }
     }
 }
