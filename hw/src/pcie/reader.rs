@@ -148,9 +148,10 @@ impl<const W: usize> Logic for Reader<W> {
         self.ids.id.ready.next = self.issue.alloc.val();
         self.issue.request.valid.next = self.choosing.q.val();
         self.issue.client.next = self.chosen.q.val();
-        self.take.next = self.choosing.q.val() & self.issue.request.ready.val();
-        self.asking.take.next = !self.choosing.q.val();
-        if !self.choosing.q.val() {
+        // There is a place for it then: who offers sees a ready that hangs on registers only.
+        self.take.next = self.choosing.q.val();
+        self.asking.take.next = !self.choosing.q.val() & self.issue.room.val();
+        if !self.choosing.q.val() & self.issue.room.val() {
             self.choosing.d.next = self.asking.any.val();
             self.chosen.d.next = self.asking.index.val();
         }

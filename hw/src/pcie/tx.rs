@@ -1,6 +1,7 @@
 //! Joins the streams of TLPs that leave.
 //! In: `inputs`.   Out: `tlp`.
-//! Time: one beat per cycle, no cycle lost between TLPs; a TLP is out one cycle after it came in.
+//! Time: one beat per cycle, no cycle lost between TLPs that wait; a TLP is out one cycle after it came in, two if its input
+//! did not have the turn.
 //! Waits: for `tlp.ready`. Inputs take turns, a whole TLP each.
 //! Spec: [PCI Express: Transaction Ordering]: a TLP of which the last beat is taken here has its place in the order for good.
 
@@ -27,11 +28,11 @@ pub struct Tx<const W: usize> {
     pub count_tlp_out: Signal<Out, Bit>,
     arbiter: Arbiter,
     out: BeatFifo<W, TlpSide>,
-    /// Within a TLP, and whose.
+    /// Within a TLP. Whose turn it is: until its TLP's end, and then until another input offers one.
     inside: Reg<Bit>,
     owner: Reg<Bits<8>>,
-    chosen: Signal<Local, Bits<8>>,
     taken: Signal<Local, Bit>,
+    leaves: Signal<Local, Bit>,
     last: Signal<Local, Bit>,
 }
 
@@ -49,8 +50,8 @@ impl<const W: usize> Tx<W> {
             out: BeatFifo::new(1),
             inside: Default::default(),
             owner: Default::default(),
-            chosen: Default::default(),
             taken: Default::default(),
+            leaves: Default::default(),
             last: Default::default(),
         }
     }
@@ -65,17 +66,13 @@ impl<const W: usize> Logic for Tx<W> {
         self.out.reset.next = self.reset.val();
         BeatSource::<W, TlpSide>::link(&mut self.tlp, &mut self.out.source);
 
-        self.chosen.next = self.arbiter.index.val();
-        if self.inside.q.val() {
-            self.chosen.next = self.owner.q.val();
-        }
         self.out.sink.valid.next = self.inputs[0].valid.val();
         self.last.next = self.inputs[0].last.val();
         self.out.sink.data.next = self.inputs[0].data.val();
         self.out.sink.side.next = self.inputs[0].side.val();
         // The first is what the others override: one selection less.
         for i in 1..3 {
-            if self.chosen.val().index() == i {
+            if self.owner.q.val().index() == i {
                 self.out.sink.valid.next = self.inputs[i].valid.val();
                 self.last.next = self.inputs[i].last.val();
                 self.out.sink.data.next = self.inputs[i].data.val();
@@ -83,18 +80,25 @@ impl<const W: usize> Logic for Tx<W> {
             }
         }
         for i in 0..3 {
-            self.arbiter.wants[i].next = self.inputs[i].valid.val();
-            self.inputs[i].ready.next = self.out.sink.ready.val() & (self.chosen.val().index() == i);
+            self.arbiter.wants[i].next = self.inputs[i].valid.val() & (self.owner.q.val().index() != i);
+            self.inputs[i].ready.next = self.out.sink.ready.val() & (self.owner.q.val().index() == i);
         }
         self.out.sink.last.next = self.last.val();
         self.taken.next = self.out.sink.valid.val() & self.out.sink.ready.val();
-        self.arbiter.take.next = self.taken.val() & !self.inside.q.val();
+        self.leaves.next =
+            (self.taken.val() & self.last.val()) | (!self.inside.q.val() & !self.out.sink.valid.val());
+        self.arbiter.take.next = self.leaves.val();
+        if self.leaves.val() & self.arbiter.any.val() {
+            self.owner.d.next = self.arbiter.index.val();
+        }
         if self.taken.val() {
             self.inside.d.next = !self.last.val();
-            self.owner.d.next = self.chosen.val();
         }
         self.count_tlp_out.next = self.taken.val() & self.last.val();
-        self.busy.next = self.inside.q.val() | self.out.source.valid.val() | self.arbiter.any.val();
+        self.busy.next = self.inside.q.val()
+            | self.out.source.valid.val()
+            | self.out.sink.valid.val()
+            | self.arbiter.any.val();
         if self.reset.val() {
             self.inside.d.next = false;
         }

@@ -36,7 +36,7 @@ pub struct Writer<const W: usize> {
     beats: PacketFifo<W, WriteSide>,
     next_beat: BeatFifo<W, WriteSide>,
     shape: RequestShape,
-    // Within a client's packet: whose it is.
+    // Within a client's packet. Whose turn it is: until its packet's end, and then until another client offers one.
     locked: Reg<Bit>,
     owner: Reg<Bits<8>>,
     // Within a packet on its way out; it is dropped.
@@ -51,7 +51,7 @@ pub struct Writer<const W: usize> {
     dropped: Reg<Bit>,
     chosen: Vec<Signal<Local, Bit>>,
     put: Signal<Local, Bit>,
-    opens: Signal<Local, Bit>,
+    leaves: Signal<Local, Bit>,
     first: Signal<Local, Bit>,
     refuse: Signal<Local, Bit>,
     can: Signal<Local, Bit>,
@@ -89,7 +89,7 @@ impl<const W: usize> Writer<W> {
             dropped: Default::default(),
             chosen: (0..clients).map(|_| Default::default()).collect(),
             put: Default::default(),
-            opens: Default::default(),
+            leaves: Default::default(),
             first: Default::default(),
             refuse: Default::default(),
             can: Default::default(),
@@ -116,9 +116,8 @@ impl<const W: usize> Logic for Writer<W> {
         self.beats.sink.data.next = self.writes[0].data.val();
         self.beats.sink.side.next = self.writes[0].side.val();
         for i in 0..self.writes.len() {
-            self.turns.wants[i].next = self.writes[i].valid.val();
-            self.chosen[i].next = (self.locked.q.val() & (self.owner.q.val().index() == i))
-                | (!self.locked.q.val() & self.turns.grants[i].val());
+            self.chosen[i].next = self.owner.q.val().index() == i;
+            self.turns.wants[i].next = self.writes[i].valid.val() & !self.chosen[i].val();
             self.writes[i].ready.next = self.chosen[i].val() & self.beats.sink.ready.val();
             if self.chosen[i].val() {
                 self.beats.sink.valid.next = self.writes[i].valid.val();
@@ -128,12 +127,13 @@ impl<const W: usize> Logic for Writer<W> {
             }
         }
         self.put.next = self.beats.sink.valid.val() & self.beats.sink.ready.val();
-        self.opens.next = self.put.val() & !self.locked.q.val();
-        self.turns.take.next = self.opens.val();
+        self.leaves.next = (self.put.val() & self.beats.sink.last.val())
+            | (!self.locked.q.val() & !self.beats.sink.valid.val());
+        self.turns.take.next = self.leaves.val();
         if self.put.val() {
             self.locked.d.next = !self.beats.sink.last.val();
         }
-        if self.opens.val() {
+        if self.leaves.val() & self.turns.any.val() {
             self.owner.d.next = self.turns.index.val();
         }
         if self.drain.val() {

@@ -87,6 +87,9 @@ pub struct Fetch<const W: usize> {
     /// Places for entries: one is held from the read of an entry until its head has gone.
     free: Reg<Bits<9>>,
     returned: Reg<Bits<9>>,
+    /// A head has gone; a descriptor was dropped.
+    gone: Reg<Bit>,
+    unused: Reg<Bit>,
     back: Signal<Local, Bits<9>>,
     desc_live: Signal<Local, Bit>,
     idx_live: Signal<Local, Bit>,
@@ -132,6 +135,8 @@ impl<const W: usize> Fetch<W> {
             desc_of: Default::default(),
             free: Default::default(),
             returned: Default::default(),
+            gone: Default::default(),
+            unused: Default::default(),
             back: Default::default(),
             desc_live: Default::default(),
             idx_live: Default::default(),
@@ -144,7 +149,7 @@ impl<const W: usize> Fetch<W> {
 impl<const W: usize> Logic for Fetch<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, idx_full, idx, desc_of, free, returned);
+        dff_setup!(self, clock, idx_full, idx, desc_of, free, returned, gone, unused);
         clock!(self, clock, plan, ask, unpack, entries, locate, gather, heads, faults);
         self.plan.reset.next = self.reset.val();
         self.ask.reset.next = self.reset.val();
@@ -274,10 +279,13 @@ impl<const W: usize> Logic for Fetch<W> {
         // Places come back with a head that goes, an entry dropped, a descriptor dropped, a reply that failed.
         self.back.next = bit_cast::<9, 6>(self.unpack.freed.val());
         self.back.next = self.back.val() + bit_cast::<9, 1>(self.locate.dropped.val().into());
-        if self.heads.source.valid.val() & self.head.ready.val() {
+        self.gone.d.next = self.heads.source.valid.val() & self.head.ready.val();
+        if self.gone.q.val() {
             self.back.next = self.back.val() + 1;
         }
-        if self.gather.source.valid.val() & self.desc_done.val() & !self.heads.sink.valid.val() {
+        self.unused.d.next =
+            self.gather.source.valid.val() & self.desc_done.val() & !self.heads.sink.valid.val();
+        if self.unused.q.val() {
             self.back.next = self.back.val() + 1;
         }
         self.returned.d.next = self.back.val();
@@ -291,6 +299,8 @@ impl<const W: usize> Logic for Fetch<W> {
             self.idx_full.d.next = false;
             self.free.d.next = self.slots.val();
             self.returned.d.next = 0.into();
+            self.gone.d.next = false;
+            self.unused.d.next = false;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: `request` of client `client`; `tag`, a free one; `hold`, the tag table is being written by a completion.
 //! Out: `tlp`; to the table: `alloc` of `tag.data`, with `state` and `refused`; to the client's port: `reply`.
 //! Time: a request per two cycles; the TLP is offered two cycles after the request.
-//! Waits: on a free tag, on `tlp`, on `hold`.   `forget` drops the request inside, but not a TLP on offer.
+//! Waits: on a free tag, on `tlp`, on `hold`. Who has seen `room` may offer a request in the next cycle, and it is taken.   `forget` drops the request inside, but not a TLP on offer.
 //! Spec: [PCI Express: Memory, I/O, and Configuration Request Rules; Bus Master Enable]
 
 use super::port::ReplyTag;
@@ -26,6 +26,8 @@ pub struct Issue<const W: usize> {
     pub forget: Signal<In, Bit>,
     pub settings: Signal<In, PcieSettings>,
     pub request: StreamSink<ReadRequest>,
+    /// There is a place for a request in the next cycle.
+    pub room: Signal<Out, Bit>,
     pub client: Signal<In, Bits<8>>,
     pub tag_valid: Signal<In, Bit>,
     pub tag: Signal<In, Bits<8>>,
@@ -62,6 +64,7 @@ impl<const W: usize> Issue<W> {
             forget: Default::default(),
             settings: Default::default(),
             request: Default::default(),
+            room: Default::default(),
             client: Default::default(),
             tag_valid: Default::default(),
             tag: Default::default(),
@@ -107,7 +110,8 @@ impl<const W: usize> Logic for Issue<W> {
             & !self.hold.val()
             & !self.forget.val();
 
-        self.request.ready.next = !self.full.q.val() & !self.forget.val();
+        self.request.ready.next = !self.full.q.val();
+        self.room.next = !self.full.q.val() | self.fire.val();
         self.alloc.next = self.fire.val();
         self.refused.next = self.refuse.val();
         self.state.next.left = self.asked.q.val().len;
