@@ -37,7 +37,7 @@ fn looked_up<const W: usize>(params: &Params, seed: u64, eager: f64) -> u64 {
     }
     let mut feeds: Vec<Feed<AreaRead>> = (0..CLIENTS).map(|_| Feed::new(eager)).collect();
     let mut expected: Vec<VecDeque<Expected>> = vec![VecDeque::new(); CLIENTS];
-    for client in 0..CLIENTS {
+    for feed in &mut feeds {
         for _ in 0..READS {
             let (queue, driver): (_, bool) = (rng.random_range(0..queues), rng.random());
             let offset = 64 * rng.random_range(0..1 << 13) + 2 * rng.random_range(0..8);
@@ -48,7 +48,7 @@ fn looked_up<const W: usize>(params: &Params, seed: u64, eager: f64) -> u64 {
             if rng.random_bool(0.02) {
                 memory.bad.insert(addr, false);
             }
-            feeds[client].queue.push_back(AreaRead {
+            feed.queue.push_back(AreaRead {
                 queue: queue.into(),
                 driver,
                 offset: offset.into(),

@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 6] = [
+const LONG: [(&str, usize, &str); 10] = [
     ("hw/src/function.rs", 450, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -13,7 +13,11 @@ const LONG: [(&str, usize, &str); 6] = [
         "one state machine over one RAM; its walk, enable and reset share every register",
     ),
     ("hw/src/pcie/msix.rs", 310, "one state machine over one table"),
-    ("hw/src/net/rx.rs", 400, "header and frame go through the same gatherer by the same counters"),
+    ("hw/src/net/rx.rs", 310, "header and frame go through the same gatherer by the same counters"),
+    ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
+    ("hw/src/queue/fetch.rs", 310, "one line per wire between the parts of fetch, and their errors"),
+    ("hw/src/queue/fetch/plan.rs", 310, "one state machine"),
+    ("hw/src/queue/used.rs", 310, "one state machine"),
     ("hw/verilog/tests/samples/mod.rs", 400, "a catalogue of small kernels"),
     ("tests/block/fetch.rs", 450, "a catalogue of small tests over one bench"),
 ];
