@@ -10,7 +10,6 @@ pub mod fifo;
 pub mod ids;
 pub mod lutram;
 pub mod merge;
-pub mod narrow_fifo;
 pub mod overlay;
 pub mod pack;
 pub mod packet_fifo;

@@ -1,8 +1,8 @@
-//! `prim::narrow_fifo` against a list.
+//! A narrow `prim::fifo` against a list.
 
 use crate::harness::Harness;
 use crate::streams::{Feed, Watch};
-use hematite_hw::prim::narrow_fifo::NarrowFifo;
+use hematite_hw::prim::fifo::Fifo;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
@@ -14,7 +14,7 @@ const WORDS: u64 = 300;
 fn words_come_out_in_order() {
     for (seed, depth) in [1, 2, 4, 16].into_iter().enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
-        let mut h = Harness::new(NarrowFifo::<Bits<16>>::new(depth, 0x0ff0.into()), |u| &mut u.clock);
+        let mut h = Harness::new(Fifo::<Bits<16>>::narrow(depth, 0x0ff0.into()), |u| &mut u.clock);
         let mut words = Feed::<Bits<16>>::new(0.7);
         words.queue.extend((0..WORDS).map(|n| Bits::from((n << 4) & 0x0ff0)));
         let mut due: VecDeque<_> = words.queue.iter().copied().collect();

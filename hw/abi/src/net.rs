@@ -70,10 +70,6 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     HDR_BYTES: usize = 12;
     /// Byte offset of `num_buffers` in it.
     HDR_NUM_BUFFERS: usize = HDR_NUM_BUFFERS_LSB / 8;
-    /// Shift of `num_buffers` in a beat of 128 bits and more.
-    HDR_NUM_BUFFERS_BIT: u64 = HDR_NUM_BUFFERS_LSB as u64;
-    /// Shift of `num_buffers` in the second beat of 64 bits.
-    HDR_NUM_BUFFERS_BIT_NARROW: u64 = HDR_NUM_BUFFERS_LSB as u64 - 64;
     /// Not segmented.
     GSO_NONE: u64 = 0;
     /// TCP over IPv4.

@@ -8,7 +8,7 @@ use crate::params::Params;
 use crate::port::chain::Segment;
 use crate::port::dma::ReadRequest;
 use crate::prim::cut::Cut;
-use crate::prim::narrow_fifo::NarrowFifo;
+use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::net;
 use hematite_verilog::{Reg, dff_setup};
@@ -53,7 +53,7 @@ pub struct Issue {
     pub piece: StreamSource<Piece>,
     pub busy: Signal<Out, Bit>,
     cut: Cut<Mark>,
-    pieces: NarrowFifo<Piece>,
+    pieces: Fifo<Piece>,
     /// Of the chain: bytes that it may still have, unless it is too long; there is more of it to come.
     room: Reg<Bits<15>>,
     long: Reg<Bit>,
@@ -99,7 +99,7 @@ impl Issue {
             piece: Default::default(),
             busy: Default::default(),
             cut: Cut::lazy(params.read_bytes),
-            pieces: NarrowFifo::new(params.tags.max(16), piece_mask),
+            pieces: Fifo::narrow(params.tags.max(16), piece_mask),
             room: Reg::new(most.to_bits()),
             long: Default::default(),
             midway: Default::default(),

@@ -11,7 +11,7 @@ use crate::port::dma::WriteSide;
 use crate::port::frame::FrameSide;
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::cut::{Cut, Piece};
-use crate::prim::narrow_fifo::NarrowFifo;
+use crate::prim::fifo::Fifo;
 use crate::prim::pack::Pack;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::net;
@@ -66,7 +66,7 @@ pub struct Rx<const W: usize> {
     pub count_frames: Signal<Out, Bit>,
     cut: Cut<Part>,
     pack: Pack<W, Side>,
-    dones: NarrowFifo<Done>,
+    dones: Fifo<Done>,
     /// Bytes of the chain in the shares before.
     chain_bytes: Reg<Bits<14>>,
     row: Reg<Row>,
@@ -126,7 +126,7 @@ impl<const W: usize> Rx<W> {
             count_frames: Default::default(),
             cut: Cut::lazy(params.payload_bytes),
             pack: Default::default(),
-            dones: NarrowFifo::new(
+            dones: Fifo::narrow(
                 4,
                 Done {
                     queue: (params.queues() - 2).to_bits(),

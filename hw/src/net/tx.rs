@@ -12,7 +12,6 @@ use crate::port::frame::FrameSide;
 use crate::port::queue::QueueError;
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::fifo::Fifo;
-use crate::prim::narrow_fifo::NarrowFifo;
 use crate::prim::pack::Pack;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::{ident, net};
@@ -39,7 +38,7 @@ pub struct Tx<const W: usize> {
     pub count_long: Signal<Out, Bit>,
     issue: Issue,
     pack: Pack<W, Bit>,
-    dones: NarrowFifo<Done>,
+    dones: Fifo<Done>,
     errors: Fifo<QueueError>,
     /// Within a piece.
     inside: Reg<Bit>,
@@ -94,7 +93,7 @@ impl<const W: usize> Tx<W> {
             count_long: Default::default(),
             issue: Issue::new(params),
             pack: Default::default(),
-            dones: NarrowFifo::new(
+            dones: Fifo::narrow(
                 4,
                 Done {
                     queue: (params.queues() - 1).to_bits(),

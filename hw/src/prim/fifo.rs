@@ -6,6 +6,8 @@
 //! cycle in which the one before it leaves.
 //! Depth 1 is a register, depth 2 a pair of them, of which the first is offered; from 4 on the words are in distributed RAM and
 //! are offered straight from it. An empty queue shows what is left there.
+//! Of words that never have some bits (`narrow`) only the others are kept: synthesis does not find out by itself that a bit of a
+//! memory is constant.
 
 use super::stream::{StreamSink, StreamSource};
 use rust_hdl_core::prelude::*;
@@ -19,6 +21,7 @@ pub struct Fifo<T: Synth> {
     pub source: StreamSource<T>,
     pub room: Signal<Out, Bits<16>>,
     _slots: Slots<T>,
+    _mask: Option<T>,
 }
 
 impl<T: Synth> Fifo<T> {
@@ -31,7 +34,13 @@ impl<T: Synth> Fifo<T> {
             source: Default::default(),
             room: Default::default(),
             _slots: Slots::new(depth),
+            _mask: None,
         }
+    }
+
+    /// As `new`; words have no bits but those of `mask`.
+    pub fn narrow(depth: usize, mask: T) -> Self {
+        Self { _mask: Some(mask), ..Self::new(depth) }
     }
 }
 
@@ -55,8 +64,28 @@ impl<T: Synth> Logic for Fifo<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(fifo_text(self._slots.depth(), "sink_data", "source_data", T::BITS))
+        let Some(mask) = self._mask else {
+            return Verilog::Custom(fifo_text(self._slots.depth(), "sink_data", "source_data", T::BITS));
+        };
+        let kept = set_bits(&format!("{:x}", mask.verilog()));
+        assert!(!kept.is_empty(), "a queue of words without bits");
+        let list = |name: &str| {
+            let bits: Vec<String> = kept.iter().rev().map(|bit| format!("{name}[{bit}]")).collect();
+            format!("{{{}}}", bits.join(", "))
+        };
+        let read = format!("source_data = {}'d0;\n    {}", T::BITS, list("source_data"));
+        let text = fifo_text(self._slots.depth(), &list("sink_data"), &read, kept.len());
+        Verilog::Custom(format!("{text}\nwire unused = &{{1'b0, sink_data}};"))
     }
+}
+
+/// Where the ones are in a literal such as `12'h8ff`, from bit 0 on.
+fn set_bits(literal: &str) -> Vec<usize> {
+    let digits = literal.split_once("'h").map_or("", |(_, digits)| digits);
+    let nibbles = digits.chars().rev().filter_map(|digit| digit.to_digit(16)).enumerate();
+    nibbles
+        .flat_map(|(at, nibble)| (0..4).filter(move |i| nibble >> i & 1 == 1).map(move |i| 4 * at + i))
+        .collect()
 }
 
 /// What a queue holds, as its Verilog does, down to what it shows when it is empty.

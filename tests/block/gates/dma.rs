@@ -16,7 +16,6 @@ use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
 use hematite_hw::prim::fifo::Fifo;
 use hematite_hw::prim::ids::Ids;
-use hematite_hw::prim::narrow_fifo::NarrowFifo;
 use hematite_hw::prim::packet_fifo::PacketFifo;
 use hematite_verilog::gate::{Random, Stimulus};
 use hematite_verilog::offer;
@@ -128,10 +127,10 @@ fn queues<const W: usize>() {
             },
         );
         let mask: Bits<W> = (Bits::from(0x8ff) << (W as u64 / 2)) | Bits::from(0x35);
-        prints("narrow_fifo", NarrowFifo::<Bits<W>>::new(depth, mask));
+        prints("narrow_fifo", Fifo::<Bits<W>>::narrow(depth, mask));
         agrees(
             "narrow_fifo",
-            NarrowFifo::<Bits<W>>::new(depth, mask),
+            Fifo::<Bits<W>>::narrow(depth, mask),
             |b| &mut b.clock,
             2000,
             move |b, s| {
