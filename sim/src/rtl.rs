@@ -33,7 +33,7 @@ impl Rtl {
     pub fn new(params: &str) -> Result<Rtl, String> {
         let model = Model::new(params).ok_or_else(|| {
             format!(
-                "no RTL of parameter set {params} in this build: there are {}",
+                "no RTL of parameter set {params} in this build: there are {} (all with feature all-sets of hematite-sim)",
                 hematite_verilated::sets().join(", ")
             )
         })?;

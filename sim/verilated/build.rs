@@ -114,10 +114,9 @@ fn bindings(params: &Params, name: &str) -> String {
     text + "};\n"
 }
 
-/// TINY and SIM always; the large sets only where a feature asks for them.
+/// TINY and SIM always; the others only where a feature asks for them.
 fn wanted(params: &Params) -> bool {
-    let feature = format!("CARGO_FEATURE_{}", params.name);
-    matches!(params.name, "TINY" | "SIM") || env::var_os(feature).is_some()
+    matches!(params.name, "TINY" | "SIM") || env::var_os("CARGO_FEATURE_ALL_SETS").is_some()
 }
 
 /// The program, and where its C++ is.

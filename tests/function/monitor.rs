@@ -15,7 +15,7 @@ use hematite_sim::root::tlp::Bdf;
 use hematite_sim::root::{Message, Tlp, View};
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_sim::wire::pcap::read_frames;
-use hematite_tests::{Bench, evidence, frame, traced_rtl};
+use hematite_tests::{Bench, Params, evidence, frame, model, rtl};
 use rand::Rng;
 
 /// Changes what the device sends: takes its TLPs, hands back others.
@@ -62,10 +62,7 @@ impl<D: Device, C: FnMut(&mut VecDeque<Tlp>)> Device for Broken<D, C> {
 
 /// Transmits and receives with a broken device; what the monitors say.
 fn caught(change: Change) -> String {
-    let body = || -> Box<dyn Device> {
-        Box::new(Broken { body: Model::default(), change: |_: &mut _| {}, out: VecDeque::new() })
-    };
-    let mut bench = Bench::new(body, Options::default());
+    let mut bench = Bench::new(model(&Params::SIM), Options::default());
     // healthy up to DRIVER_OK, then broken
     let mut broken = Broken { body: Model::default(), change, out: VecDeque::new() };
     broken.reset();
@@ -195,7 +192,7 @@ fn a_broken_used_index_leaves_evidence() {
     let off_by = seed.rng(30).random_range(1..=3);
     let waveform = evidence::claim("fst");
     let _ = std::fs::remove_file(&waveform);
-    let mut bench = Bench::random(hematite_tests::model, Options::default(), seed);
+    let mut bench = Bench::random(model(&Params::SIM), Options::default(), seed);
     let (log, recording) = (bench.evidence.tlp.clone(), bench.evidence.pcap.clone());
     let _ = (std::fs::remove_file(&log), std::fs::remove_file(&recording));
 
@@ -211,7 +208,8 @@ fn a_broken_used_index_leaves_evidence() {
             lines.push(tlp.to_string());
         }
     };
-    bench.root.device = Box::new(Broken { body: traced_rtl(&waveform), change, out: VecDeque::new() });
+    bench.root.device =
+        Box::new(Broken { body: rtl(&Params::SIM).traced(&waveform), change, out: VecDeque::new() });
     bench.root.reset();
     bench.driver.function = bench.root.enumerate().expect("enumeration");
     bench.driver.initialise(&mut bench.root).expect("initialisation");

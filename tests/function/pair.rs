@@ -14,7 +14,7 @@ const REST: u64 = 400_000;
 
 fn pair(make: Make, seed: Seed) -> (Pair, [Driver; 2]) {
     let links = [LinkModel::fast(), LinkModel::random(seed.0)];
-    let mut pair = Pair::new(make(), hematite_tests::model(), driver::windows(), links);
+    let mut pair = Pair::new(make.device(), make.model(), driver::windows(), links);
     let drivers = [0, 1].map(|side| {
         let options = Options { queue_size: 16, rx_buffers: 12, rx_bytes: 700, ..Options::default() };
         Driver::start(&mut pair.sides[side], options).unwrap_or_else(|error| panic!("side {side}: {error}"))

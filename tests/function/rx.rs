@@ -4,7 +4,7 @@ use hematite_sim::driver::{self, Options, RX, memory};
 use hematite_sim::facts::net;
 use hematite_sim::ring::Buffer;
 use hematite_sim::seed::{ReplayLine, Seed};
-use hematite_tests::{Bench, Make, NONE, frame, on_bodies};
+use hematite_tests::{Bench, Make, NONE, Params, frame, on_bodies, rtl};
 use rand::Rng;
 
 on_bodies!(
@@ -18,6 +18,8 @@ on_bodies!(
     before_driver_ok_frames_are_dropped,
     random_frames_over_a_random_link,
 );
+
+const HDR_BYTES: usize = net::HDR_BYTES as usize;
 
 fn without_merging() -> u64 {
     !(1 << net::F_MRG_RXBUF)
@@ -39,12 +41,28 @@ fn frames_are_merged_from_small_buffers(make: Make) {
     for (rx_bytes, skew) in [(64, 0), (100, 3), (257, 0xffd)] {
         let options = Options { queue_size: 32, rx_buffers: 32, rx_bytes, skew, ..Options::default() };
         let mut bench = Bench::new(make, options);
-        for len in [30, 52, 53, 88, 89, 245, 246, 700, 1500] {
+        let most = make.params.ready_heads * rx_bytes as usize - HDR_BYTES;
+        for len in [30, 52, 53, 88, 89, 245, 246, 700, 1500].map(|len| len.min(most)) {
             let packet = frame(len, len as u8);
             assert_eq!(bench.receive(&packet), Some(packet), "{len} bytes in buffers of {rx_bytes}");
         }
         bench.quiet();
     }
+}
+
+/// hw/README, "A receive queue keeps heads, not chains". The model has no such bound.
+#[test]
+fn more_chains_than_are_kept_is_dropped() {
+    let params = &Params::TINY;
+    let (rx_bytes, kept) = (64, params.ready_heads);
+    let options = Options { queue_size: 32, rx_buffers: 32, rx_bytes, ..Options::default() };
+    let mut bench = Bench::new(rtl(params), options);
+    let most = kept * rx_bytes as usize - HDR_BYTES;
+    assert_eq!(bench.receive(&frame(most + 1, 1)), None, "{} chains", kept + 1);
+    assert_eq!(bench.vectors(), NONE);
+    let packet = frame(most, 2);
+    assert_eq!(bench.receive(&packet), Some(packet), "{kept} chains");
+    bench.quiet();
 }
 
 fn without_merging_one_buffer_of_many_descriptors(make: Make) {

@@ -1,50 +1,36 @@
 //! What the tests share: bodies of the device, and a bench with a driver on it.
 
+pub mod body;
 pub mod evidence;
 
-use std::path::Path;
-
+pub use body::{Make, model, rtl};
 use evidence::Evidence;
+pub use hematite_hw::params::Params;
 use hematite_sim::Device;
 use hematite_sim::driver::{self, Driver, DriverError, Options};
-use hematite_sim::model::Model;
 use hematite_sim::root::{LinkModel, Message, Root, Windows};
-use hematite_sim::rtl::Rtl;
 use hematite_sim::seed::Seed;
 
-/// Makes a body of the device.
-pub type Make = fn() -> Box<dyn Device>;
-
-/// The plain Rust body.
-pub fn model() -> Box<dyn Device> {
-    Box::new(Model::default())
-}
-
-/// The RTL of parameter set SIM; with a waveform if the environment asks for evidence.
-pub fn rtl() -> Box<dyn Device> {
-    if evidence::wanted() {
-        return Box::new(traced_rtl(&evidence::claim("fst")));
-    }
-    Box::new(Rtl::new("SIM").expect("SIM is in every build"))
-}
-
-/// The RTL of parameter set SIM, its waveform in a file.
-pub fn traced_rtl(file: &Path) -> Rtl {
-    file.parent().map_or(Ok(()), std::fs::create_dir_all).expect("folder of the evidence");
-    let mut rtl = Rtl::new("SIM").expect("SIM is in every build");
-    rtl.trace(file).unwrap_or_else(|error| panic!("{error}"));
-    rtl
-}
-
 /// Runs each test on every body. A test is a `fn(Make)`; a body more is a module more here.
+///
+/// `model` and `rtl` are of set SIM. BOARD and MAX cost half a minute of a C++ compiler: feature `all-sets`, on in
+/// `cargo xtask test`.
 #[macro_export]
 macro_rules! on_bodies {
     ($($test:ident),* $(,)?) => {
-        mod model {
-            $(#[test] fn $test() { super::$test($crate::model) })*
-        }
-        mod rtl {
-            $(#[test] fn $test() { super::$test($crate::rtl) })*
+        $crate::on_bodies!(@body model, model(&$crate::Params::SIM), $($test)*);
+        $crate::on_bodies!(@body rtl, rtl(&$crate::Params::SIM), $($test)*);
+        $crate::on_bodies!(@body tiny, rtl(&$crate::Params::TINY), $($test)*);
+        #[cfg(feature = "all-sets")]
+        $crate::on_bodies!(@body board, rtl(&$crate::Params::BOARD), $($test)*);
+        #[cfg(feature = "all-sets")]
+        $crate::on_bodies!(@body max, rtl(&$crate::Params::MAX), $($test)*);
+        #[cfg(feature = "all-sets")]
+        $crate::on_bodies!(@body max_model, model(&$crate::Params::MAX), $($test)*);
+    };
+    (@body $name:ident, $make:ident($params:expr), $($test:ident)*) => {
+        mod $name {
+            $(#[test] fn $test() { super::$test($crate::$make($params)) })*
         }
     };
 }
@@ -80,7 +66,10 @@ impl Drop for Bench {
 
 /// A root complex around a fresh body, with the driver's memory and nothing done yet.
 pub fn root(make: Make, link: LinkModel) -> BareRoot {
-    let mut device = make();
+    around(make.device(), link)
+}
+
+fn around(mut device: Box<dyn Device>, link: LinkModel) -> BareRoot {
     device.reset();
     Root::new(device, driver::windows(), link)
 }
@@ -93,7 +82,11 @@ impl Bench {
 
     /// Any link.
     pub fn with_link(make: Make, options: Options, link: LinkModel) -> Bench {
-        let mut root = root(make, link);
+        Bench::on(make.device(), options, link)
+    }
+
+    fn on(device: Box<dyn Device>, options: Options, link: LinkModel) -> Bench {
+        let mut root = around(device, link);
         let evidence = Evidence::default();
         root.tap(Box::new(evidence.clone()));
         let driver =
@@ -104,9 +97,9 @@ impl Bench {
         bench
     }
 
-    /// Latency, splitting and reordering from the seed of the run.
+    /// Latency, splitting and reordering from the seed of the run; the streams of the RTL are held up.
     pub fn random(make: Make, options: Options, seed: Seed) -> Bench {
-        Bench::with_link(make, options, LinkModel::random(seed.0))
+        Bench::on(make.held_up(seed), options, LinkModel::random(seed.0))
     }
 
     /// Runs until nothing moves.

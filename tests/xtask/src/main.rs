@@ -56,6 +56,15 @@ enum Task {
         #[command(flatten)]
         play: Play,
     },
+    /// The function's seeded tests, on every body and parameter set, with seed after seed
+    Soak {
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many seeds
+        #[arg(long, default_value_t = 100)]
+        seeds: u64,
+    },
     /// rustfmt and clippy, every warning an error
     Lint,
     /// Licences of all dependencies, and cargo-deny if it is installed
@@ -89,6 +98,9 @@ struct Play {
     /// What answers: `rtl` (Verilator) or `model` (plain Rust)
     #[arg(long, default_value = "rtl", value_parser = ["rtl", "model"])]
     device: String,
+    /// The RTL's parameter set: TINY, SIM, BOARD or MAX
+    #[arg(long, default_value = "SIM")]
+    params: String,
     /// Seeds everything random in the server
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -110,6 +122,8 @@ impl Play {
     fn options(&self) -> vm::Options {
         vm::Options {
             device: self.device.clone(),
+            params: self.params.clone(),
+            all_sets: !IN_EVERY_BUILD.contains(&self.params.as_str()),
             seed: self.seed,
             kvm: self.kvm,
             trace: self.trace,
@@ -118,6 +132,9 @@ impl Play {
         }
     }
 }
+
+/// Parameter sets which a server has without its feature `all-sets`.
+const IN_EVERY_BUILD: [&str; 2] = ["TINY", "SIM"];
 
 fn network(offline: bool) -> Network {
     if offline { Network::Off } else { Network::Allowed }
@@ -149,6 +166,7 @@ fn perform(task: Task) -> Result<bool> {
             Ok(true)
         }
         Task::Test { quick, play } => check::suite::run(quick, &play.options()),
+        Task::Soak { seed, seeds } => check::soak::run(seed, seeds),
         Task::Lint => {
             let environment = tools::hdl::ready(Network::Allowed)?;
             Ok(check::lint::format()? & check::lint::clippy(&environment)?)

@@ -3,4 +3,5 @@
 pub(crate) mod count;
 pub(crate) mod licences;
 pub(crate) mod lint;
+pub(crate) mod soak;
 pub(crate) mod suite;

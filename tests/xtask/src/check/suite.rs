@@ -29,7 +29,9 @@ pub(crate) fn run(quick: bool, options: &vm::Options) -> Result<bool> {
     });
     section("crates", &mut total, || crates(&environment));
     if !quick {
-        section("guests", &mut total, || guests(options));
+        // As the crates' tests have built it.
+        let options = vm::Options { all_sets: true, ..options.clone() };
+        section("guests", &mut total, || guests(&options));
     }
     println!("the suite took {:.0} s", start.elapsed().as_secs_f64());
     println!("{} passed, {} failed", total.passed, total.failed);
@@ -51,12 +53,13 @@ fn section(name: &str, total: &mut Count, run: impl FnOnce() -> Result<Count>) {
 
 /// The tests of all crates, by cargo.
 fn crates(environment: &Environment) -> Result<Count> {
-    if !lint::cargo("build the tests", &["test", "--workspace", "--no-run"], environment)? {
+    let build = [&["test", "--workspace", "--no-run"], &lint::ALL_SETS[..]].concat();
+    if !lint::cargo("build the tests", &build, environment)? {
         return Ok(Count::of(false));
     }
     let mut step = say::step("run the tests");
     let mut command = Command::new("cargo");
-    command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(place::root());
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(lint::ALL_SETS).current_dir(place::root());
     command.envs(environment.iter().cloned());
     let output = cmd::capture(&mut command, TEST_LIMIT, |line| step.note(line.trim()))?;
     let mut count = count::sum(&output.text);

@@ -33,6 +33,10 @@ const TAIL: usize = 15;
 pub(crate) struct Options {
     /// `rtl` or `model`.
     pub(crate) device: String,
+    /// The parameter set.
+    pub(crate) params: String,
+    /// The server is built with all parameter sets.
+    pub(crate) all_sets: bool,
     pub(crate) seed: u64,
     pub(crate) kvm: bool,
     /// Writes a waveform: slow.
@@ -80,7 +84,7 @@ pub(crate) fn play(scenario: &Scenario, options: &Options) -> Result<bool> {
 fn prepare(scenario: &Scenario, options: &Options) -> Result<Parts> {
     let environment = tools::hdl::ready(options.network)?;
     let qemu = tools::qemu::find(options.network)?;
-    let server = server::build(&environment)?;
+    let server = server::build(&environment, options.all_sets)?;
     let (kernel, initrd, append) = match scenario.guest {
         Guest::Linux(kernel) => {
             let image = image::build(kernel, options.network)?;
@@ -104,7 +108,8 @@ fn serve_command(
 ) -> Command {
     let mut command = Command::new(program);
     command.arg("serve").arg("--socket").arg(socket);
-    command.args(["--wire", "stack", "--device", &options.device, "--seed", &options.seed.to_string()]);
+    command.args(["--wire", "stack", "--device", &options.device, "--params", &options.params]);
+    command.args(["--seed", &options.seed.to_string()]);
     if scenario.msix == Msix::Raw {
         command.args(["--msix", "raw"]);
     }
@@ -286,7 +291,8 @@ fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
     }
     // The model has no signals to record.
     let trace = if options.device == "rtl" { " --trace" } else { "" };
-    println!("  again: {} --device {} --seed {}{trace}", scenario.again, options.device, options.seed);
+    let Options { device, params, seed, .. } = options;
+    println!("  again: {} --device {device} --params {params} --seed {seed}{trace}", scenario.again);
 }
 
 /// KVM is used only if a boot without the function works in time: /dev/kvm alone proves nothing.

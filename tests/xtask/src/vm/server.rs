@@ -19,14 +19,17 @@ const BUILD_LIMIT: Duration = Duration::from_secs(2400);
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(15);
 
-/// The server's program, built if need be.
-pub(crate) fn build(environment: &hdl::Environment) -> Result<PathBuf> {
+/// The server's program, built if need be: with TINY and SIM, or with all parameter sets.
+pub(crate) fn build(environment: &hdl::Environment, all_sets: bool) -> Result<PathBuf> {
     if let Some(given) = std::env::var_os(SERVER_VARIABLE) {
         return Ok(given.into());
     }
     let mut step = say::step("build hematite-sim");
     let mut command = Command::new("cargo");
     command.args(["build", "--package", "hematite-sim"]).current_dir(place::root());
+    if all_sets {
+        command.args(["--features", "all-sets"]);
+    }
     command.envs(environment.iter().cloned());
     cmd::run_watched(&mut command, BUILD_LIMIT, |line| step.note(line.trim()))?;
     step.done("");
