@@ -121,7 +121,7 @@ fn a_slot_of_4096() {
 
 fn failing<const W: usize>(seed: u64) {
     let mut bench = Bench::<W>::new(&params(256, 16), seed);
-    bench.faults = Faults { status: 100, poisoned: 60, marked: 60, lost: 0, stray: 50 };
+    bench.faults = Faults { status: 100, poisoned: 60, marked: 60, lost: 0, late: 0, stray: 50 };
     bench.run(4000);
     bench.settle(5000);
     assert!(bench.counts.failed > 20, "{} failures", bench.counts.failed);
@@ -207,6 +207,41 @@ fn a_lost_completion_fails_by_timeout() {
     bench.drain(10);
     bench.run(1000);
     bench.settle(4000);
+}
+
+/// [PCI Express: Completion Timeout Mechanism] a completion for a request that has timed out is an unexpected one.
+fn late<const W: usize>(seed: u64) {
+    let mut bench = Bench::<W>::new(&params(128, 16), seed);
+    bench.faults.late = 250;
+    bench.run(100);
+    bench.faults.late = 0;
+    let late: Vec<u64> = bench.root.open.iter().filter(|o| o.fate == Fate::Late).map(|o| o.tag).collect();
+    let count = late.len() as u64;
+    assert!((2..12).contains(&count), "{late:?} are late");
+    // Others go on while they time out and while their completions come; the root sees to it that no tag is out twice.
+    bench.run(6000);
+    bench.settle(4000);
+    assert!(bench.root.open.is_empty() && bench.root.strays >= count, "{} came late", bench.root.strays);
+    assert_eq!((bench.counts.timeout, bench.counts.failed, bench.counts.error), (count, count, 0));
+    assert_eq!(bench.counts.unexpected, bench.root.strays, "each is counted");
+    bench.drain(10);
+    let mut again = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        bench.cycle();
+        again.extend(bench.root.open.iter().map(|o| o.tag));
+    }
+    assert!(
+        late.iter().all(|tag| again.contains(tag)),
+        "{late:?} are of use again after the drain: {again:?}"
+    );
+    bench.settle(4000);
+    assert_eq!(bench.counts.timeout, count);
+}
+
+#[test]
+fn what_comes_after_the_timeout_is_dropped_and_counted() {
+    late::<64>(32);
+    late::<512>(33);
 }
 
 #[test]

@@ -6,6 +6,9 @@ use std::collections::VecDeque;
 
 pub(crate) const REQUESTER: u64 = 0x1a08;
 
+/// Cycles after which a request of the tests' readers has timed out for sure.
+const LATE: u64 = 2 * 1024 + 100;
+
 pub(crate) fn memory(addr: u64) -> u8 {
     (addr.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
@@ -20,6 +23,8 @@ pub(crate) enum Fate {
     /// The link's error mark.
     Marked,
     Lost,
+    /// Right, but after the time-out.
+    Late,
 }
 
 /// What may happen, per 1000.
@@ -29,6 +34,7 @@ pub(crate) struct Faults {
     pub(crate) poisoned: u32,
     pub(crate) marked: u32,
     pub(crate) lost: u32,
+    pub(crate) late: u32,
     /// Completions nobody asked for.
     pub(crate) stray: u32,
 }
@@ -55,6 +61,7 @@ pub(crate) struct Root {
     pub(crate) sent: Option<Sent>,
     /// Fate of each request by address: every address is asked for once.
     pub(crate) fates: std::collections::HashMap<u64, Fate>,
+    /// Completions sent which no request waits for.
     pub(crate) strays: u64,
     /// No delay, no split, in order.
     pub(crate) prompt: bool,
@@ -106,13 +113,16 @@ impl Root {
             Fate::Marked
         } else if hit(faults.lost) {
             Fate::Lost
+        } else if hit(faults.late) {
+            Fate::Late
         } else {
             Fate::Good
         };
         let addr = base + skip;
         assert!(self.fates.insert(addr, fate).is_none(), "{addr:x} is asked for twice");
         if fate != Fate::Lost {
-            let not_before = if self.prompt { 0 } else { cycle + rng.random_range(0..60) };
+            let delay = if fate == Fate::Late { LATE..2 * LATE } else { 0..60 };
+            let not_before = if self.prompt { 0 } else { cycle + rng.random_range(delay) };
             self.open.push(Open { tag, addr, left: end - skip, fate, not_before });
         }
     }
@@ -158,6 +168,7 @@ impl Root {
         if bytes == 0 {
             return;
         }
+        self.strays += u64::from(o.fate == Fate::Late);
         let skip = o.addr % 4;
         let dwords = (skip + bytes).div_ceil(4);
         let mut header = completion(0x4a, dwords, 0, o.left, REQUESTER, o.tag, o.addr);

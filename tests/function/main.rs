@@ -8,6 +8,7 @@ mod mmio;
 mod monitor;
 mod negotiate;
 mod pair;
+mod reads;
 mod reset;
 mod rx;
 mod tx;

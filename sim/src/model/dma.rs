@@ -48,6 +48,8 @@ pub(super) struct Dma {
     parts: Vec<Part>,
     deadline: u64,
     next_tag: u16,
+    /// A bit per tag whose read has timed out: it may still be answered, so it is not used before a reset.
+    retired: u32,
     out: VecDeque<Tlp>,
 }
 
@@ -64,6 +66,7 @@ impl Dma {
             parts: vec![],
             deadline: 0,
             next_tag: 0,
+            retired: 0,
             out: VecDeque::new(),
         }
     }
@@ -112,13 +115,21 @@ impl Dma {
             return Err(Stop::Bad(ident::ERROR_DMA_READ));
         }
         for (addr, len) in cut(addr, len, self.limits.read_bytes) {
-            let tag = self.next_tag;
-            self.next_tag = (tag + 1) % TAGS;
+            let tag = self.tag();
             self.out.push_back(Tlp::mem_read(self.limits.requester, tag, addr, len));
             self.parts.push(Part { tag, addr, len, data: vec![] });
         }
         self.deadline = now + self.limits.timeout;
         Err(Stop::Wait)
+    }
+
+    fn tag(&mut self) -> u16 {
+        let fit = |tag: &u16| self.retired >> tag & 1 == 0;
+        let mut turn = (0..TAGS).map(|step| (self.next_tag + step) % TAGS);
+        // With none left a reset is due anyway: each time-out has stopped a queue.
+        let tag = turn.find(fit).unwrap_or(self.next_tag);
+        self.next_tag = (tag + 1) % TAGS;
+        tag
     }
 
     /// Sixteen bits at `addr`.
@@ -180,6 +191,8 @@ impl Dma {
     /// Gives up on what has not come in time.
     pub(super) fn tick(&mut self, now: u64) {
         if self.waiting() && now >= self.deadline {
+            let late = self.parts.iter().filter(|part| !part.complete());
+            self.retired |= late.fold(0, |tags, part| tags | 1 << part.tag);
             self.settle(Err(ident::ERROR_DMA_TIMEOUT));
         }
     }

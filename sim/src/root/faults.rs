@@ -37,7 +37,7 @@ impl Answer {
 pub enum Which {
     /// The n-th read from the moment the rule is added; 0 is the next.
     Nth(u64),
-    /// Reads which begin in the range.
+    /// Reads whose first byte is in the range.
     Range(Range<u64>),
     /// Every read.
     All,
@@ -69,7 +69,7 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The answer to the read at `addr`, if it is to be a wrong one.
+    /// The answer to the read whose first byte is at `addr`, if it is to be a wrong one.
     pub fn judge(&mut self, addr: u64) -> Option<Answer> {
         let mut verdict = None;
         for rule in &mut self.rules {

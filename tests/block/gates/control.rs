@@ -1,13 +1,15 @@
 //! The blocks between TLPs and registers, and interrupts.
 
-use super::{agrees, prints, roomy};
+use super::{Cosim, agrees, prints, roomy};
 use crate::tlps::{Sink, Slave, Source};
 use hematite_abi::layout;
 use hematite_hw::params::Params;
 use hematite_hw::pcie::completer::Completer;
 use hematite_hw::pcie::config::Config;
 use hematite_hw::pcie::msix::Msix;
+use hematite_hw::pcie::quiesce::Quiesce;
 use hematite_hw::pcie::rx::Rx;
+use hematite_hw::pcie::share::Share;
 use hematite_hw::pcie::tx::Tx;
 use hematite_hw::port::irq::Irq;
 use hematite_hw::port::pcie::PcieSettings;
@@ -236,5 +238,57 @@ fn registers_and_interrupts() {
         config(&Params::MAX, 2);
         msix::<64>(&Params::TINY, 3);
         msix::<512>(&Params::MAX, 4);
+    });
+}
+
+fn share() {
+    prints("share", Share::default());
+    let mut block = Share::default();
+    block.connect_all();
+    Cosim::new("share", block)
+        .cycles(1000)
+        .run(|b, s| {
+            for (name, port) in [("bar", &mut b.bar), ("window", &mut b.window)] {
+                s.bit(name, &mut port.valid);
+                s.bit("write", &mut port.write);
+                s.any(&mut port.addr);
+                s.any(&mut port.write_data);
+                s.any(&mut port.strobe);
+            }
+            s.bit("ready", &mut b.access.ready);
+            s.any(&mut b.access.read_data);
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+fn quiesce() {
+    prints("quiesce", Quiesce::default());
+    let mut flr = false;
+    agrees(
+        "quiesce",
+        Quiesce::default(),
+        |b| &mut b.clock,
+        4000,
+        move |b, s| {
+            s.rare(&mut b.reset);
+            // Long enough, at times, to come to an end.
+            if s.cycle() % 40 == 0 {
+                flr = !flr;
+            }
+            b.flr.next = flr;
+            s.bit("device_reset", &mut b.device_reset);
+            b.dma_busy.next = s.rng().random();
+            b.completer_busy.next = s.rng().random();
+            s.bit("writes", &mut b.writes_busy);
+            s.bit("sweep", &mut b.sweep_busy);
+        },
+    );
+}
+
+#[test]
+fn shared_registers_and_rest() {
+    roomy(|| {
+        share();
+        quiesce();
     });
 }

@@ -205,7 +205,7 @@ fn queues_and_memories() {
 
 fn reader<const W: usize>(params: &Params, cycles: usize) {
     let mut traffic = Traffic::new(params, 1);
-    traffic.faults = Faults { status: 40, poisoned: 20, marked: 20, lost: 0, stray: 20 };
+    traffic.faults = Faults { status: 40, poisoned: 20, marked: 20, lost: 0, late: 0, stray: 20 };
     let settings = Traffic::settings(params);
     let uut = Reader::<W>::new(params);
     agrees(

@@ -158,7 +158,7 @@ impl Traffic {
                 );
                 assert_eq!(
                     side.timeout,
-                    fate == Some(Fate::Lost),
+                    matches!(fate, Some(Fate::Lost | Fate::Late)),
                     "cycle {cycle}: client {i}, {addr:x} {fate:?}"
                 );
                 let skip = (addr % 4) as usize;

@@ -144,8 +144,8 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     let machine = Machine::start(machine, &dir.join("qemu.log"))?;
     let qmp = Qmp::connect(&setup.qmp)?;
     let orders = Orders::connect(&setup.orders)?;
-    let mut bench =
-        Bench { machine, server, qmp, orders, console: setup.console.clone(), text: String::new() };
+    let (console, params) = (setup.console.clone(), options.params.clone());
+    let mut bench = Bench { machine, server, qmp, orders, console, params, text: String::new() };
     for order in &scenario.orders {
         let mut step = say::step(order.action.title());
         match bench.perform(order, &mut step) {
@@ -186,6 +186,7 @@ struct Bench {
     qmp: Qmp,
     orders: Orders,
     console: PathBuf,
+    params: String,
     /// What the last step's programs printed.
     text: String,
 }
@@ -219,7 +220,7 @@ impl Bench {
             bail!("{}\n{}", ended.detail, ended.text.trim_end());
         }
         self.text = ended.text;
-        let looked = look::check(name, &self.text)?;
+        let looked = look::check(name, &self.text, &self.params)?;
         Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
     }
 
