@@ -147,10 +147,9 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         self.taps.iter_mut().for_each(|tap| tap.tlp(now, Direction::Out, &tlp));
         match tlp.view() {
             View::MemRead(request) => {
-                let (lead, len) = replies::span(&request);
-                let fault = self.faults.judge(request.addr + lead);
+                let fault = self.faults.judge(request.addr + replies::span(&request).0);
                 self.counts.reads += 1;
-                self.counts.read_bytes += len as u64;
+                self.counts.read_bytes += replies::span(&request).1 as u64;
                 if fault.is_some_and(Answer::leaves_it_open) {
                     self.monitor.forgive(request.tag);
                 }
