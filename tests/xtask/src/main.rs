@@ -81,6 +81,12 @@ enum Task {
         /// Stops after synthesis: for what fits no ECP5
         #[arg(long)]
         synthesis: bool,
+        /// Synthesis for an UltraScale+ part instead
+        #[arg(long)]
+        xcup: bool,
+        /// Instead of all that, how many cycles per second of each parameter set this machine simulates
+        #[arg(long)]
+        speed: bool,
         /// Fails instead of using the network
         #[arg(long)]
         offline: bool,
@@ -173,7 +179,8 @@ fn perform(task: Task) -> Result<bool> {
         }
         Task::Deny => check::licences::deny(),
         Task::Tidy => tidy::run(),
-        Task::Report { what, params, synthesis, offline } => {
+        Task::Report { speed: true, offline, .. } => report::speed(&tools::hdl::ready(network(offline))?),
+        Task::Report { what, params, synthesis, xcup, speed: _, offline } => {
             let network = network(offline);
             let (files, names): (Vec<_>, Vec<_>) = what.into_iter().partition(|one| one.ends_with(".v"));
             let files = files.into_iter().map(|file| report::Subject::from_file(PathBuf::from(file)));
@@ -181,7 +188,11 @@ fn perform(task: Task) -> Result<bool> {
             if subjects.is_empty() || !names.is_empty() {
                 subjects.extend(report::emitted(&params, &names)?);
             }
-            let depth = if synthesis { report::Depth::Synthesis } else { report::Depth::Place };
+            let depth = match (xcup, synthesis) {
+                (true, _) => report::Depth::Xcup,
+                (false, true) => report::Depth::Synthesis,
+                (false, false) => report::Depth::Place,
+            };
             report::run(&subjects, depth, network)
         }
         Task::Fetch { offline } => {

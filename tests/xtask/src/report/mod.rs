@@ -4,6 +4,7 @@
 //! move by a tenth from run to run of a changed design.
 
 mod harness;
+mod xcup;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::cache::Network;
+use crate::check::lint::ALL_SETS;
 use crate::tools::fpga::{self, Flow};
+use crate::tools::hdl::Environment;
 use crate::{cmd, place, say};
 
 const PART: [&str; 5] = ["--um5g-45k", "--package", "CABGA381", "--speed", "8"];
@@ -50,6 +53,8 @@ pub(crate) enum Depth {
     Synthesis,
     /// nextpnr too.
     Place,
+    /// yosys alone, for UltraScale+.
+    Xcup,
 }
 
 /// Blocks of other projects that do the same work, on the same part with the same flow (DESIGN, "Facts that bind").
@@ -87,9 +92,24 @@ impl Subject {
     }
 }
 
+/// Prints how fast each parameter set is simulated on this machine; `tests/examples/speed.rs` measures.
+pub(crate) fn speed(environment: &Environment) -> Result<bool> {
+    let mut step = say::step("simulate every parameter set");
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--package", "hematite-tests", "--example", "speed"]).args(ALL_SETS);
+    command.current_dir(place::root()).envs(environment.iter().cloned());
+    let table = cmd::run_watched(&mut command, LIMIT, |line| step.note(line))?;
+    step.done("");
+    println!("\n{}", table.trim_end());
+    Ok(true)
+}
+
 /// Measures and prints a table; true if all went through.
 pub(crate) fn run(subjects: &[Subject], depth: Depth, network: Network) -> Result<bool> {
     let flow = fpga::find(network)?;
+    if depth == Depth::Xcup {
+        return xcup::run(subjects, &flow);
+    }
     let mut rows = Vec::new();
     for subject in subjects {
         let mut step = say::step(format!("measure {}", subject.top));

@@ -1,0 +1,81 @@
+//! What a module takes of an UltraScale+ part: synthesis only, for parameter sets that fit no ECP5.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{Subject, read, yosys};
+use crate::tools::fpga::Flow;
+use crate::{place, say};
+
+/// Columns, and how the names of the cells begin that are counted in each.
+const COLUMNS: [(&str, &[&str]); 6] = [
+    ("LUT", &["LUT"]),
+    ("CARRY", &["CARRY"]),
+    ("FF", &["FD"]),
+    ("RAMB36", &["RAMB36"]),
+    ("RAMB18", &["RAMB18"]),
+    ("distributed RAM", &["RAM32", "RAM64", "RAM128", "RAM256", "RAM512"]),
+];
+
+/// Synthesises and prints a table; true if all went through.
+pub(crate) fn run(subjects: &[Subject], flow: &Flow) -> Result<bool> {
+    let mut rows = Vec::new();
+    for subject in subjects {
+        let mut step = say::step(format!("synthesise {}", subject.top));
+        step.note("synth_xilinx -family xcup");
+        match measure(flow, subject) {
+            Ok(counts) => {
+                step.done("");
+                let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+                rows.push(format!("| {} | {} |", subject.top, counts.join(" | ")));
+            }
+            Err(error) => step.failed(&format!("{error:#}")),
+        }
+    }
+    let names = COLUMNS.map(|(name, _)| name);
+    println!("\n| module | {} |\n|{}", names.join(" | "), " --- |".repeat(names.len() + 1));
+    rows.iter().for_each(|row| println!("{row}"));
+    Ok(rows.len() == subjects.len())
+}
+
+fn measure(flow: &Flow, subject: &Subject) -> Result<Vec<u64>> {
+    let dir = place::target().join("report/xcup").join(&subject.top);
+    fs::create_dir_all(&dir)?;
+    fs::copy(&subject.file, dir.join("dut.v"))
+        .with_context(|| format!("reading {}", subject.file.display()))?;
+    let top = &subject.top;
+    let script = format!(
+        "read_verilog dut.v; synth_xilinx -family xcup -abc9 -flatten -top {top}; tee -q -o stat.json stat -json"
+    );
+    yosys(flow, &dir, &script)?;
+    counts(&read(&dir.join("stat.json"))?, top).context("yosys counted no cells")
+}
+
+/// A number per column, of `stat -json` for a flat module.
+fn counts(stat: &Value, top: &str) -> Option<Vec<u64>> {
+    let cells = stat["modules"][format!("\\{top}")]["num_cells_by_type"].as_object()?;
+    let sum = |starts: &[&str]| {
+        let of = |(name, count): (&String, &Value)| {
+            starts.iter().any(|start| name.starts_with(start)).then(|| count.as_u64()).flatten()
+        };
+        cells.iter().filter_map(of).sum()
+    };
+    Some(COLUMNS.iter().map(|(_, starts)| sum(starts)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cells_are_counted_by_kind() {
+        let cells = json!({ "LUT2": 3, "LUT6": 4, "FDRE": 5, "FDSE": 1, "RAMB18E2": 2, "RAM32M16": 7, "MUXF7": 9, "CARRY8": 8 });
+        let stat = json!({ "modules": { "\\top": { "num_cells_by_type": cells } } });
+        assert_eq!(counts(&stat, "top"), Some(vec![7, 8, 6, 0, 2, 7]));
+        assert_eq!(counts(&stat, "other"), None);
+    }
+}
