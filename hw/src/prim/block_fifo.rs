@@ -17,19 +17,12 @@ pub struct BlockFifo<T: Synth> {
     pub forget: Signal<In, Bit>,
     pub sink: StreamSink<T>,
     pub source: StreamSource<T>,
-    _words: Vec<T>,
-    _head: usize,
-    _mark: usize,
-    _tail: usize,
-    _ready: bool,
-    _valid: bool,
-    _offer: T,
+    _store: Store<T>,
 }
 
 impl<T: Synth> BlockFifo<T> {
     /// `depth` is a power of two from 2 to 32768.
     pub fn new(depth: usize) -> Self {
-        assert!(depth.is_power_of_two() && (2..=32768).contains(&depth), "block fifo depth {depth}");
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -37,47 +30,22 @@ impl<T: Synth> BlockFifo<T> {
             forget: Default::default(),
             sink: Default::default(),
             source: Default::default(),
-            _words: vec![T::default(); depth],
-            _head: 0,
-            _mark: 0,
-            _tail: 0,
-            _ready: true,
-            _valid: false,
-            _offer: T::default(),
+            _store: Store::new(depth),
         }
     }
 }
 
 impl<T: Synth> Logic for BlockFifo<T> {
     fn update(&mut self) {
-        let depth = self._words.len();
         if self.clock.pos_edge() {
-            let put = self.sink.valid.val() && self._ready;
-            let fetch = self._head != self._mark && (!self._valid || self.source.ready.val());
-            if fetch {
-                self._offer = self._words[self._head % depth];
-            }
-            if put {
-                self._words[self._tail % depth] = self.sink.data.val();
-            }
-            if self.reset.val() {
-                (self._head, self._mark, self._tail, self._valid) = (0, 0, 0, false);
-                self._ready = true;
-            } else {
-                self._ready = self._tail + usize::from(put) - self._head < depth;
-                self._valid = fetch || self._valid && !self.source.ready.val();
-                self._head += usize::from(fetch);
-                self._tail += usize::from(put);
-                if self.forget.val() {
-                    self._tail = self._mark;
-                } else if self.keep.val() {
-                    self._mark = self._tail;
-                }
-            }
+            let put = self.sink.valid.val() && self._store.ready;
+            let (keep, word) = (self.keep.val(), self.sink.data.val());
+            let leaves = self.source.ready.val();
+            self._store.edge(put, word, keep, self.forget.val(), leaves, self.reset.val());
         }
-        self.sink.ready.next = self._ready;
-        self.source.valid.next = self._valid;
-        self.source.data.next = self._offer;
+        self.sink.ready.next = self._store.ready;
+        self.source.valid.next = self._store.valid;
+        self.source.data.next = self._store.offer;
     }
 
     fn connect(&mut self) {
@@ -87,31 +55,98 @@ impl<T: Synth> Logic for BlockFifo<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        let depth = self._words.len();
-        let a = depth.trailing_zeros() as usize;
-        Verilog::Custom(format!(
-            "(* ram_style = \"block\", no_rw_check *)
+        let text = store_text(self._store.depth(), T::BITS, "sink_data", "source_data", "keep");
+        Verilog::Custom(format!("{text}\nalways @* sink_ready = ready;"))
+    }
+}
+
+/// What such a queue holds, as its Verilog does.
+pub(super) struct Store<T> {
+    words: Vec<T>,
+    head: usize,
+    /// Behind the last word kept.
+    mark: usize,
+    tail: usize,
+    pub(super) ready: bool,
+    pub(super) valid: bool,
+    pub(super) offer: T,
+}
+
+impl<T: Copy + Default> Store<T> {
+    pub(super) fn new(depth: usize) -> Self {
+        assert!(depth.is_power_of_two() && (2..=32768).contains(&depth), "block fifo depth {depth}");
+        Self {
+            words: vec![T::default(); depth],
+            head: 0,
+            mark: 0,
+            tail: 0,
+            ready: true,
+            valid: false,
+            offer: T::default(),
+        }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.words.len()
+    }
+
+    pub(super) fn empty(&self) -> bool {
+        self.tail == self.head && !self.valid
+    }
+
+    /// A rising edge, at which these were the inputs.
+    pub(super) fn edge(&mut self, put: bool, word: T, keep: bool, forget: bool, leaves: bool, reset: bool) {
+        let depth = self.depth();
+        let fetch = self.head != self.mark && (!self.valid || leaves);
+        if fetch {
+            self.offer = self.words[self.head % depth];
+        }
+        if put {
+            self.words[self.tail % depth] = word;
+        }
+        if reset {
+            (self.head, self.mark, self.tail, self.valid, self.ready) = (0, 0, 0, false, true);
+            return;
+        }
+        self.ready = self.tail + usize::from(put) - self.head < depth;
+        self.valid = fetch || self.valid && !leaves;
+        self.head += usize::from(fetch);
+        self.tail += usize::from(put);
+        if forget {
+            self.tail = self.mark;
+        } else if keep {
+            self.mark = self.tail;
+        }
+    }
+}
+
+/// [`Store`] in Verilog, but for what `sink_ready` is made of: `ready` says there is room.
+pub(super) fn store_text(depth: usize, bits: usize, sink: &str, source: &str, keep: &str) -> String {
+    let a = depth.trailing_zeros() as usize;
+    format!(
+        "(* ram_style = \"block\", no_rw_check *)
 reg [{top}:0] store [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] mark; // behind the last word kept
 reg [{a}:0] tail;
+reg ready;
 wire put = sink_valid & sink_ready;
 wire [{a}:0] next = tail + {{{a}'d0, put}};
 wire fetch = (head != mark) & (~source_valid | source_ready);
 always @(posedge clock) begin
     if (put) begin
-        store[tail[{ah}:0]] <= sink_data;
+        store[tail[{ah}:0]] <= {sink};
     end
     if (fetch) begin
-        source_data <= store[head[{ah}:0]];
+        {source} <= store[head[{ah}:0]];
     end
 end
 always @(posedge clock) begin
-    sink_ready <= next != {{~head[{a}], head[{ah}:0]}};
+    ready <= next != {{~head[{a}], head[{ah}:0]}};
     tail <= next;
     if (forget) begin
         tail <= mark;
-    end else if (keep) begin
+    end else if ({keep}) begin
         mark <= next;
     end
     if (fetch) begin
@@ -125,18 +160,17 @@ always @(posedge clock) begin
         mark <= {a1}'d0;
         tail <= {a1}'d0;
         source_valid <= 1'b0;
-        sink_ready <= 1'b1;
+        ready <= 1'b1;
     end
 end
 initial head = {a1}'d0;
 initial mark = {a1}'d0;
 initial tail = {a1}'d0;
 initial source_valid = 1'b0;
-initial sink_ready = 1'b1;",
-            top = T::BITS - 1,
-            last = depth - 1,
-            a1 = a + 1,
-            ah = a - 1,
-        ))
-    }
+initial ready = 1'b1;",
+        top = bits - 1,
+        last = depth - 1,
+        a1 = a + 1,
+        ah = a - 1,
+    )
 }
