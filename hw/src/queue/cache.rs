@@ -1,7 +1,7 @@
 //! Keeps heads of receive queues ready, so that a frame that arrives need not wait for the host's memory.
 //! In: `head`, as fetched, at most `ready_heads` per queue beyond those given back; `want`; `commit`, a pulse.
 //! Out: `answer`, one per want; `credit`, a pulse per commit; `supply`: asks fetch what is still to come.
-//! Time: an answer stands in the cycle after its want; two later if the queue has nothing ready.
+//! Time: a want per cycle. It is taken in with its queue's counts, looked at in the next cycle; its answer stands in the third.
 //! Waits: a want waits while its queue is empty and heads are on their way, at most for the DMA time-out; it is answered
 //! with none if there are none, the queue has stopped or is off, or all it may have ready are taken and not committed.
 //! Busy: a want or its answer is in hand. Heads that are kept do not count.
@@ -43,24 +43,36 @@ pub struct Cache {
     committed: Lutram<Bits<16>>,
     /// Bit per index: something has been committed since it was enabled.
     used: Reg<Bits<64>>,
-    /// Fetch is being asked about `queue`.
+    /// A want is looked at, of `queue`, about which fetch is asked; the counts are those of the cycle before.
     looking: Reg<Bit>,
     queue: Reg<Bits<16>>,
+    first: Reg<Bit>,
+    got: Reg<Bits<16>>,
+    from: Reg<Bits<16>>,
+    done: Reg<Bits<16>>,
+    /// These counts were read while a queue started or ended.
+    stale: Reg<Bit>,
     full: Reg<Bit>,
+    answer_queue: Reg<Bits<16>>,
     none: Reg<Bit>,
     given: Reg<Bit>,
     given_queue: Reg<Bits<16>>,
     given_total: Reg<Bits<16>>,
     at_control: Signal<Local, Bits<64>>,
-    at_want: Signal<Local, Bits<64>>,
+    at_asked: Signal<Local, Bits<64>>,
+    at_queue: Signal<Local, Bits<64>>,
     at_commit: Signal<Local, Bits<64>>,
     start: Signal<Local, Bit>,
     start_index: Signal<Local, Bits<16>>,
-    want_index: Signal<Local, Bits<16>>,
+    /// Next cycle's `queue`, and its number.
+    asked: Signal<Local, Want>,
+    asked_index: Signal<Local, Bits<16>>,
+    index: Signal<Local, Bits<16>>,
     got_index: Signal<Local, Bits<16>>,
     got_total: Signal<Local, Bits<16>>,
-    done: Signal<Local, Bits<16>>,
-    from: Signal<Local, Bits<16>>,
+    /// The answer's register takes.
+    moves: Signal<Local, Bit>,
+    taken: Signal<Local, Bits<16>>,
     have: Signal<Local, Bit>,
     nothing: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
@@ -95,21 +107,30 @@ impl Cache {
             used: Default::default(),
             looking: Default::default(),
             queue: Default::default(),
+            first: Default::default(),
+            got: Default::default(),
+            from: Default::default(),
+            done: Default::default(),
+            stale: Default::default(),
+            answer_queue: Default::default(),
             full: Default::default(),
             none: Default::default(),
             given: Default::default(),
             given_queue: Default::default(),
             given_total: Default::default(),
             at_control: Default::default(),
-            at_want: Default::default(),
+            at_asked: Default::default(),
+            at_queue: Default::default(),
             at_commit: Default::default(),
             start: Default::default(),
             start_index: Default::default(),
-            want_index: Default::default(),
+            asked: Default::default(),
+            asked_index: Default::default(),
+            index: Default::default(),
             got_index: Default::default(),
             got_total: Default::default(),
-            done: Default::default(),
-            from: Default::default(),
+            moves: Default::default(),
+            taken: Default::default(),
             have: Default::default(),
             nothing: Default::default(),
             take: Default::default(),
@@ -120,7 +141,8 @@ impl Cache {
 impl Logic for Cache {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, used, looking, queue, full, none, given, given_queue, given_total);
+        dff_setup!(self, clock, used, looking, queue, first, got, from, done, stale);
+        dff_setup!(self, clock, full, none, answer_queue, given, given_queue, given_total);
         clock!(self, clock, heads, got_in, got_out, taken_out, taken_commit, committed);
         // A queue that starts or ends has the write ports of its counts for itself.
         self.start.next = (self.control.enable.val() | self.control.clear.val())
@@ -152,77 +174,92 @@ impl Logic for Cache {
             | (self.got_in.read_data.val() & self.place_mask.val());
         self.heads.write_data.next = self.head.data.val();
 
-        // Heads that go.
-        self.want_index.next = (self.want.data.val().queue >> 1) & self.mask.val();
-        self.at_want.next = self.one.val() << self.want_index.val();
+        // Heads that go: whether there is one for the want that is looked at.
         self.at_commit.next = 0.into();
         if self.commit.valid.val() {
             self.at_commit.next = self.one.val() << ((self.commit.queue.val() >> 1) & self.mask.val());
         }
-        self.got_out.read_addr.next = self.want_index.val();
-        self.taken_out.read_addr.next = self.want_index.val();
-        self.committed.read_addr.next = self.want_index.val();
-        self.done.next = 0.into();
-        if (self.used.q.val() & self.at_want.val()).any() {
-            self.done.next = self.committed.read_data.val();
-        }
-        // A commit in this very cycle counts.
-        self.from.next = self.taken_out.read_data.val();
-        if self.want.data.val().first & !(self.at_commit.val() & self.at_want.val()).any() {
-            self.from.next = self.done.val();
-        }
-        self.have.next = self.from.val() != self.got_out.read_data.val();
+        self.index.next = (self.queue.q.val() >> 1) & self.mask.val();
+        self.at_queue.next = self.one.val() << self.index.val();
+        self.have.next = self.from.q.val() != self.got.q.val();
         self.supply.queue.next = self.queue.q.val();
-        self.nothing.next = !(self.supply.live.val() & self.at_want.val()).any();
-        if self.looking.q.val() & !self.have.val() {
-            if self.supply.idle.val() & (self.supply.begun.val() == self.got_out.read_data.val()) {
+        self.nothing.next = !(self.supply.live.val() & self.at_queue.val()).any();
+        if !self.have.val() {
+            if self.supply.idle.val() & (self.supply.begun.val() == self.got.q.val()) {
                 self.nothing.next = true;
             }
-            if self.got_out.read_data.val() - self.done.val() == self.ready_heads.val() {
+            if self.got.q.val() - self.done.q.val() == self.ready_heads.val() {
                 self.nothing.next = true;
             }
         }
-        self.take.next = self.want.valid.val()
+        self.moves.next = !self.full.q.val() | self.answer.ready.val();
+        self.take.next = self.looking.q.val()
             & (self.have.val() | self.nothing.val())
-            & (!self.full.q.val() | self.answer.ready.val())
+            & !(self.first.q.val() & (self.at_commit.val() & self.at_queue.val()).any())
+            & self.moves.val()
+            & !self.stale.q.val()
             & !self.start.val();
-        self.want.ready.next = self.take.val();
-        self.heads.read.next = self.take.val();
+        self.heads.read.next = self.moves.val();
         self.heads.read_addr.next =
-            (self.want_index.val() << self.place_bits.val()) | (self.from.val() & self.place_mask.val());
-        self.taken_out.write.next = self.take.val() | self.start.val();
-        self.taken_out.write_addr.next = self.want_index.val();
-        self.taken_out.write_data.next = self.from.val() + 1;
-        self.taken_commit.write.next = self.take.val() | self.start.val();
-        self.taken_commit.write_addr.next = self.want_index.val();
-        self.taken_commit.write_data.next = self.from.val() + 1;
+            (self.index.val() << self.place_bits.val()) | (self.from.q.val() & self.place_mask.val());
+        self.taken.next = self.from.q.val() + 1;
         if self.nothing.val() {
-            self.taken_out.write_data.next = self.from.val();
-            self.taken_commit.write_data.next = self.from.val();
+            self.taken.next = self.from.q.val();
         }
+        self.taken_out.write.next = self.take.val() | self.start.val();
+        self.taken_out.write_addr.next = self.index.val();
+        self.taken_out.write_data.next = self.taken.val();
+        self.taken_commit.write.next = self.take.val() | self.start.val();
+        self.taken_commit.write_addr.next = self.index.val();
+        self.taken_commit.write_data.next = self.taken.val();
         if self.start.val() {
             self.taken_out.write_addr.next = self.start_index.val();
             self.taken_out.write_data.next = 0.into();
             self.taken_commit.write_addr.next = self.start_index.val();
             self.taken_commit.write_data.next = 0.into();
         }
-        self.looking.d.next = self.want.valid.val() & !self.take.val();
-        self.queue.d.next = self.want.data.val().queue;
-        if self.answer.ready.val() {
-            self.full.d.next = false;
-        }
-        if self.take.val() {
-            self.full.d.next = true;
+        if self.moves.val() {
+            self.full.d.next = self.take.val();
             self.none.d.next = self.nothing.val();
-        }
-        if self.full.q.val() & !self.answer.ready.val() {
-            self.queue.d.next = self.queue.q.val();
-            self.looking.d.next = false;
+            self.answer_queue.d.next = self.queue.q.val();
         }
         self.answer.valid.next = self.full.q.val();
         self.answer.data.next = self.heads.read_data.val();
-        self.answer.data.next.queue = self.queue.q.val();
+        self.answer.data.next.queue = self.answer_queue.q.val();
         self.answer.data.next.none = self.none.q.val();
+
+        // The counts of the queue that is asked about in the next cycle.
+        self.asked.next.queue = self.queue.q.val();
+        self.asked.next.first = self.first.q.val();
+        if !self.looking.q.val() | self.take.val() {
+            self.asked.next = self.want.data.val();
+            self.looking.d.next = self.want.valid.val();
+        }
+        self.want.ready.next = !self.looking.q.val() | self.take.val();
+        self.queue.d.next = self.asked.val().queue;
+        self.first.d.next = self.asked.val().first;
+        self.asked_index.next = (self.asked.val().queue >> 1) & self.mask.val();
+        self.at_asked.next = self.one.val() << self.asked_index.val();
+        self.got_out.read_addr.next = self.asked_index.val();
+        self.taken_out.read_addr.next = self.asked_index.val();
+        self.committed.read_addr.next = self.asked_index.val();
+        self.got.d.next = self.got_out.read_data.val();
+        self.done.d.next = 0.into();
+        if (self.used.q.val() & self.at_asked.val()).any() {
+            self.done.d.next = self.committed.read_data.val();
+        }
+        // A commit, and what is taken, in this very cycle count.
+        if (self.at_commit.val() & self.at_asked.val()).any() {
+            self.done.d.next = self.taken_out.read_data.val();
+        }
+        self.from.d.next = self.taken_out.read_data.val();
+        if self.take.val() & (self.at_asked.val() & self.at_queue.val()).any() {
+            self.from.d.next = self.taken.val();
+        }
+        if self.asked.val().first {
+            self.from.d.next = self.done.d.val();
+        }
+        self.stale.d.next = self.start.val();
 
         // Heads that are used up: their places go back to fetch.
         self.taken_commit.read_addr.next = (self.commit.queue.val() >> 1) & self.mask.val();
