@@ -166,14 +166,7 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
     figures.comb = Some(utilisation(&alone, "TRELLIS_COMB").context("nextpnr told no TRELLIS_COMB")?);
     fs::write(dir.join("harness.v"), harness::verilog(top, &harness::ports(&netlist, top)?)?)?;
     step.note("synthesis between registers");
-    yosys(
-        flow,
-        &dir,
-        &format!(
-            "read_verilog dut.v harness.v; synth_ecp5 -nowidelut -top {} -json timed.json",
-            harness::TOP
-        ),
-    )?;
+    yosys(flow, &dir, &synthesis("dut.v harness.v", harness::TOP, "timed.json"))?;
     step.note("place and route");
     let timed = nextpnr(flow, &dir, "timed", &["--seed", "1", "--timing-allow-fail"])?;
     figures.mhz = Some(frequency(&timed).context("nextpnr told no frequency")?);
