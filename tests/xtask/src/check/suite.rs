@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything, in sections with their times, and at the end one line with the counts.
 
+use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,8 @@ fn crates(environment: &Environment) -> Result<Count> {
     command.args(["test", "--workspace", "--no-fail-fast"]).args(lint::ALL_SETS).current_dir(place::root());
     command.envs(environment.iter().cloned());
     let output = cmd::capture(&mut command, TEST_LIMIT, |line| step.note(line.trim()))?;
+    let log = place::target().join("crates.log");
+    fs::write(&log, &output.text)?;
     let mut count = count::sum(&output.text);
     let detail = format!("{} passed, {} failed", count.passed, count.failed);
     if output.ok {
@@ -69,11 +72,14 @@ fn crates(environment: &Environment) -> Result<Count> {
         return Ok(count);
     }
     step.failed(&detail);
-    println!("{}", cmd::tail(&failures(&output.text), TAIL));
+    println!("{}\n  {}  (all they said)", cmd::tail(&failures(&output.text), TAIL), place::short(&log));
     // A test program which died printed no result.
     count.failed = count.failed.max(1);
     Ok(count)
 }
+
+/// How cargo and Rust's runtime put it that a test program has died.
+const DEATHS: [&str; 3] = ["process didn't exit successfully", "overflowed its stack", "fatal runtime error"];
 
 /// What failed tests said: cargo's `failures:` parts and its own errors.
 fn failures(text: &str) -> String {
@@ -81,7 +87,9 @@ fn failures(text: &str) -> String {
     let mut inside = false;
     for line in text.lines() {
         inside = (inside || line == "failures:") && !line.starts_with("test result:");
-        if inside || line.starts_with("error") || line.contains("FAILED") {
+        // A program that died says why in no `failures:`.
+        let died = DEATHS.iter().any(|word| line.contains(word));
+        if inside || died || line.starts_with("error") || line.contains("FAILED") {
             kept += line;
             kept.push('\n');
         }
@@ -110,6 +118,10 @@ mod tests {
     fn only_failures_are_kept() {
         let text = "test a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nwhy\n\ntest result: FAILED. 1 passed; 1 failed\ntest c ... ok\n";
         let kept = failures(text);
+        let died = failures(
+            "test a ... ok\nCaused by:\n  process didn't exit successfully: `x` (signal: 6, SIGABRT)\n",
+        );
+        assert!(died.contains("SIGABRT") && !died.contains("test a"));
         assert!(kept.contains("why") && kept.contains("test b ... FAILED") && !kept.contains("test c"));
     }
 
