@@ -51,6 +51,7 @@ fn quiet_when_neither_dma_nor_registers_move() {
         u.completer_busy.next = bit(2);
         u.writes_busy.next = bit(3);
         u.device_reset.next = bit(4);
+        bench.tick();
         bench.settle();
         assert_eq!(bench.uut.quiet.val(), !bit(0) && !bit(1), "state {state:05b}");
         assert!(bench.uut.busy.val() || !(bit(1) || bit(4)), "state {state:05b}");

@@ -1,6 +1,6 @@
 //! Brings the data plane to rest for a device reset or a function level reset.
 //! In: `flr` (level), `device_reset` (level), who is busy.   Out: `data_reset` for the data plane, `function_reset` for all but the TLP
-//! path, `quiet`.
+//! path, `quiet`, a cycle late.
 //! Time: until nobody is busy, and 16 cycles.
 //! Waits: on DMA that is in flight; the reader's time-out bounds it.
 //! Spec: [PCIe base: Function Level Reset], [virtio 1.4: Device Reset]
@@ -39,17 +39,19 @@ pub struct Quiesce {
     // Half of the function hangs on them: they come from registers.
     data: Reg<Bit>,
     all: Reg<Bit>,
+    still: Reg<Bit>,
 }
 
 impl Logic for Quiesce {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, waited, data, all);
+        dff_setup!(self, clock, waited, data, all, still);
         self.data.d.next = self.reset.val() | self.flr.val() | self.device_reset.val();
         self.data_reset.next = self.data.q.val();
         self.all.d.next = self.reset.val();
         self.function_reset.next = self.all.q.val();
-        self.quiet.next = !self.dma_busy.val() & !self.sweep_busy.val();
+        self.still.d.next = !self.dma_busy.val() & !self.sweep_busy.val();
+        self.quiet.next = self.still.q.val();
         self.busy.next = self.flr.val()
             | self.device_reset.val()
             | self.sweep_busy.val()

@@ -180,6 +180,7 @@ impl<const W: usize> Logic for Reader<W> {
         self.receive.look_state.next = self.tags.look_state.val();
         self.receive.look_waiting.next = self.tags.look_waiting.val();
         self.tags.store.next = self.receive.store.val();
+        self.tags.storing.next = self.receive.storing.val();
         self.tags.store_state.next = self.receive.store_state.val();
         self.tags.finish.next = self.receive.finish.val();
         self.tags.fresh.next = self.ids.fresh.val();

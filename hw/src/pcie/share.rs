@@ -1,7 +1,8 @@
 //! Two masters of the BAR's registers: memory TLPs, and the PCI configuration access capability.
 //! In: `bar`, `window`.   Out: `access`.
 //! Time: no cycle of its own.
-//! Waits: a master waits while the other's access is under way; the completer asks one thing at a time, so they never meet.
+//! Waits: `bar` waits while `window` asks, which goes first even in the middle of an access of `bar`: the completer, which asks
+//! for both, asks one thing at a time, so they never meet.
 
 use crate::port::mmio::{MmioMaster, MmioSlave};
 use rust_hdl_core::prelude::*;

@@ -125,7 +125,7 @@ impl<const W: usize> Fetch<W> {
             ask: Ask::new(direction, slots),
             plan: Plan::new(params, direction, slots),
             unpack: Unpack::new(direction, slots),
-            entries: Fifo::new(1),
+            entries: Fifo::new(2),
             locate: Locate::new(params, direction),
             gather: Default::default(),
             heads: BlockFifo::new(slots),

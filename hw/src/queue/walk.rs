@@ -1,6 +1,6 @@
 //! Follows descriptor chains and checks them, for one direction's queues.
 //! In: `head`, first descriptors.   Out: `segment`, the buffers in order; `error`; `request`, `reply`: DMA.
-//! Time: a chain of one descriptor per cycle; each further descriptor costs a cycle and a read.
+//! Time: a chain of one descriptor per cycle, at 64 bits every second cycle; each further descriptor costs a cycle and a read.
 //! Waits: on `segment`, `error`, `request`; one read in flight.   Busy: a chain is in hand, or a segment not taken.
 //! After an error the queue has stopped: further transmit chains are dropped, further receive chains answered with none.
 //! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
@@ -44,6 +44,8 @@ pub struct Walk<const W: usize> {
     tx: Constant<Bit>,
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
+    /// A segment may follow another without a gap. A narrow function has no use for that, nor time for the path.
+    dense: Constant<Bit>,
     desc_bytes: Constant<Bits<7>>,
     sizes: Lutram<Bits<16>>,
     gather: Gather<W>,
@@ -92,6 +94,7 @@ impl<const W: usize> Walk<W> {
             tx: Constant::new(direction == Direction::Tx),
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
+            dense: Constant::new(W > 64),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             sizes: Lutram::new(params.pairs),
             gather: Default::default(),
@@ -158,7 +161,7 @@ impl<const W: usize> Logic for Walk<W> {
 
         self.at_held.next = self.one.val() << ((self.held.q.val().queue >> 1) & self.mask.val());
         self.off.next = (self.stopped.q.val() & self.at_held.val()).any();
-        self.room.next = !self.sent.q.val() | self.segment.ready.val();
+        self.room.next = !self.sent.q.val() | (self.segment.ready.val() & self.dense.val());
         self.send.next = false;
         self.made.next.queue = self.held.q.val().queue;
         self.made.next.id = self.held.q.val().id;
@@ -254,12 +257,11 @@ impl<const W: usize> Logic for Walk<W> {
                     self.state.d.next = State::Idle;
                 }
             }
-            _ => {
-                self.state.d.next = State::Idle;
-            }
+            _ => self.state.d.next = State::Idle,
         }
+        self.sent.d.next =
+            (self.room.val() & self.send.val()) | (self.sent.q.val() & !self.segment.ready.val());
         if self.room.val() {
-            self.sent.d.next = self.send.val();
             self.out.d.next = self.made.val();
         }
         self.head.ready.next = !self.full.q.val() | self.finish.val();

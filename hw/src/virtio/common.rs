@@ -54,6 +54,8 @@ pub struct Common {
     select: Reg<Bits<16>>,
     good: Reg<Bit>,
     for_queue: Signal<Local, Bit>,
+    /// What the DWORD holds.
+    shown: Signal<Local, Bits<32>>,
     driver_window: Signal<Local, Bits<32>>,
     device_window: Signal<Local, Bits<32>>,
     status_dword: Signal<Local, Bits<32>>,
@@ -98,6 +100,7 @@ impl Common {
             select: Default::default(),
             good: Default::default(),
             for_queue: Default::default(),
+            shown: Default::default(),
             driver_window: Default::default(),
             device_window: Default::default(),
             status_dword: Default::default(),
@@ -155,21 +158,23 @@ impl Logic for Common {
 
         // Which DWORDs belong to the selected queue.
         self.for_queue.next = false;
-        self.merge.old.next = 0.into();
-        self.merge.new.next = self.access.write_data.val();
-        self.merge.strobe.next = self.access.strobe.val();
+        self.shown.next = 0.into();
         match self.access.addr.val().get_bits::<4>(2).index() {
-            common::DEVICE_FEATURE_SELECT_DW => self.merge.old.next = self.device_select.q.val(),
-            common::DEVICE_FEATURE_DW => self.merge.old.next = self.device_window.val(),
-            common::DRIVER_FEATURE_SELECT_DW => self.merge.old.next = self.driver_select.q.val(),
-            common::DRIVER_FEATURE_DW => self.merge.old.next = self.driver_window.val(),
+            common::DEVICE_FEATURE_SELECT_DW => self.shown.next = self.device_select.q.val(),
+            common::DEVICE_FEATURE_DW => self.shown.next = self.device_window.val(),
+            common::DRIVER_FEATURE_SELECT_DW => self.shown.next = self.driver_select.q.val(),
+            common::DRIVER_FEATURE_DW => self.shown.next = self.driver_window.val(),
             common::CONFIG_MSIX_VECTOR_DW => {
-                self.merge.old.next =
+                self.shown.next =
                     bit_cast::<32, 16>(self.vector.q.val()) | (bit_cast::<32, 16>(self.queues.val()) << 16);
             }
-            common::DEVICE_STATUS_DW => self.merge.old.next = self.status_dword.val(),
+            common::DEVICE_STATUS_DW => self.shown.next = self.status_dword.val(),
             _ => self.for_queue.next = true,
         }
+        // A write changes what was there in the cycle before.
+        self.merge.old.next = self.answer.q.val();
+        self.merge.new.next = self.access.write_data.val();
+        self.merge.strobe.next = self.access.strobe.val();
         self.queue_access.valid.next = self.access.valid.val() & self.for_queue.val();
         self.queue_access.write.next = self.access.write.val();
         self.queue_access.addr.next = self.access.addr.val();
@@ -184,7 +189,7 @@ impl Logic for Common {
         match self.state.q.val() {
             // Idle: what was there is the answer.
             State::Idle => {
-                self.answer.d.next = self.merge.old.val();
+                self.answer.d.next = self.shown.val();
                 if self.access.valid.val() & !self.for_queue.val() {
                     self.state.d.next = State::Act;
                 }

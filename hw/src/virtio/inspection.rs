@@ -27,7 +27,7 @@ pub struct Inspection {
     /// The device holds work; a reset is going on.
     pub active: Signal<In, Bit>,
     pub resetting: Signal<In, Bit>,
-    /// Which queue is asked about; the answers stand in the same cycle.
+    /// Which queue is asked about; the answers stand in the same cycle, that of `settings_addr` in the next.
     pub queue: Signal<Out, Bits<16>>,
     pub settings_addr: Signal<Out, Bits<16>>,
     pub settings_data: Signal<In, Bits<32>>,
@@ -46,6 +46,8 @@ pub struct Inspection {
     counters: Counters,
     answer: Reg<Bits<32>>,
     answered: Reg<Bit>,
+    /// `settings_addr` has stood for a cycle.
+    waited: Reg<Bit>,
     first_code: Reg<Bits<8>>,
     first_queue: Reg<Bits<16>>,
     seen: Signal<Local, Bits<16>>,
@@ -107,6 +109,7 @@ impl Inspection {
             counters: Default::default(),
             answer: Default::default(),
             answered: Default::default(),
+            waited: Default::default(),
             first_code: Default::default(),
             first_queue: Default::default(),
             seen: Default::default(),
@@ -142,7 +145,7 @@ impl Inspection {
 impl Logic for Inspection {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, answer, answered, first_code, first_queue);
+        dff_setup!(self, clock, answer, answered, waited, first_code, first_queue);
         clock!(self, clock, counters);
         self.counters.reset.next = self.reset.val();
         self.counters.events.next = self.events.val().into();
@@ -244,10 +247,11 @@ impl Logic for Inspection {
         self.access.ready.next = self.answered.q.val();
         self.access.read_data.next = self.answer.q.val();
         self.answered.d.next = false;
+        self.waited.d.next = self.access.valid.val() & !self.answered.q.val();
         if self.access.valid.val() & !self.answered.q.val() {
             self.answer.d.next = 0.into();
             if self.is_queue.val() {
-                self.answered.d.next = self.settings_ready.val();
+                self.answered.d.next = self.settings_ready.val() & self.waited.q.val();
                 if self.exists.val() {
                     self.answer.d.next = self.of_queue.val();
                 }

@@ -45,7 +45,7 @@ pub struct Queues {
     /// For the inspection region, while `access` is idle: `{queue, word}` as in the RAM, and what is there.
     pub inspect_addr: Signal<In, Bits<16>>,
     pub inspect_data: Signal<Out, Bits<32>>,
-    /// `inspect_data` is the answer to `inspect_addr` in this cycle.
+    /// `inspect_data` is what stood at the `inspect_addr` of the cycle before.
     pub inspect_ready: Signal<Out, Bit>,
     /// One bit per queue.
     pub enabled: Signal<Out, Bits<128>>,
@@ -67,6 +67,10 @@ pub struct Queues {
     chain6: Reg<Bits<32>>,
     answer: Reg<Bits<32>>,
     old: Reg<Bits<32>>,
+    /// `old` is what inspection asks for.
+    shown: Reg<Bit>,
+    /// `quiet`, in the cycle before.
+    still: Reg<Bit>,
     exists: Signal<Local, Bit>,
     enabled_here: Signal<Local, Bit>,
     is_word: Signal<Local, Bit>,
@@ -117,6 +121,8 @@ impl Queues {
             chain6: Default::default(),
             answer: Default::default(),
             old: Default::default(),
+            shown: Default::default(),
+            still: Default::default(),
             exists: Default::default(),
             enabled_here: Default::default(),
             is_word: Default::default(),
@@ -136,7 +142,21 @@ impl Queues {
 impl Logic for Queues {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, enables, resetting, reset_queue, sweep, swept, was_reset, answer, old);
+        dff_setup!(
+            self,
+            clock,
+            state,
+            enables,
+            resetting,
+            reset_queue,
+            sweep,
+            swept,
+            was_reset,
+            answer,
+            old,
+            shown,
+            still
+        );
         dff_setup!(self, clock, chain0, chain1, chain2, chain3, chain4, chain5, chain6);
         clock!(self, clock, words, vectors);
         self.busy.next = !self.swept.q.val() | (self.reset.val() & !self.was_reset.q.val());
@@ -172,8 +192,10 @@ impl Logic for Queues {
         self.vectors.write_data.next = self.merge.merged.val().get_bits::<16>(16);
         self.vectors.read_addr.next = self.irq_queue.val();
         self.irq_vector.next = self.vectors.read_data.val();
-        self.inspect_data.next = self.words.read_data.val();
-        self.inspect_ready.next = (self.state.q.val() == State::Idle) & !self.access.valid.val();
+        self.inspect_data.next = self.old.q.val();
+        self.inspect_ready.next = self.shown.q.val();
+        self.still.d.next = self.quiet.val();
+        self.shown.d.next = (self.state.q.val() == State::Idle) & !self.access.valid.val();
 
         self.access.ready.next = false;
         self.access.read_data.next = self.answer.q.val();
@@ -302,7 +324,7 @@ impl Logic for Queues {
             State::Fence => {
                 if self.access.valid.val() {
                     self.state.d.next = State::Idle;
-                } else if self.quiet.val() {
+                } else if self.still.q.val() {
                     self.sweep.d.next = 0.into();
                     self.state.d.next = State::Clear;
                 } else {

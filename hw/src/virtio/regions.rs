@@ -16,17 +16,6 @@ pub enum State {
     Answer,
 }
 
-#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum Target {
-    Nowhere,
-    Common,
-    Isr,
-    Device,
-    Notify,
-    Msix,
-    Inspection,
-}
-
 /// See the file's head.
 #[derive(LogicBlock, Default)]
 pub struct Regions {
@@ -40,20 +29,28 @@ pub struct Regions {
     pub msix: MmioMaster,
     pub inspection: MmioMaster,
     state: Reg<State>,
-    target: Reg<Target>,
+    /// Which structure is asked, if any.
+    ask_common: Reg<Bit>,
+    ask_isr: Reg<Bit>,
+    ask_device: Reg<Bit>,
+    ask_notify: Reg<Bit>,
+    ask_msix: Reg<Bit>,
+    ask_inspection: Reg<Bit>,
     answer: Reg<Bits<32>>,
     // The access, from registers: everything that is read hangs on its address.
     write: Reg<Bit>,
     addr: Reg<Bits<16>>,
     write_data: Reg<Bits<32>>,
     strobe: Reg<Bits<4>>,
-    asking: Signal<Local, Bit>,
+    told: Signal<Local, Bits<32>>,
+    done: Signal<Local, Bit>,
 }
 
 impl Logic for Regions {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, target, answer, write, addr, write_data, strobe);
+        dff_setup!(self, clock, state, answer, write, addr, write_data, strobe);
+        dff_setup!(self, clock, ask_common, ask_isr, ask_device, ask_notify, ask_msix, ask_inspection);
         self.common.write.next = self.write.q.val();
         self.common.addr.next = self.addr.q.val();
         self.common.write_data.next = self.write_data.q.val();
@@ -79,13 +76,40 @@ impl Logic for Regions {
         self.inspection.write_data.next = self.write_data.q.val();
         self.inspection.strobe.next = self.strobe.q.val();
 
-        self.asking.next = self.state.q.val() == State::Ask;
-        self.common.valid.next = self.asking.val() & (self.target.q.val() == Target::Common);
-        self.isr.valid.next = self.asking.val() & (self.target.q.val() == Target::Isr);
-        self.device.valid.next = self.asking.val() & (self.target.q.val() == Target::Device);
-        self.notify.valid.next = self.asking.val() & (self.target.q.val() == Target::Notify);
-        self.msix.valid.next = self.asking.val() & (self.target.q.val() == Target::Msix);
-        self.inspection.valid.next = self.asking.val() & (self.target.q.val() == Target::Inspection);
+        self.common.valid.next = self.ask_common.q.val();
+        self.isr.valid.next = self.ask_isr.q.val();
+        self.device.valid.next = self.ask_device.q.val();
+        self.notify.valid.next = self.ask_notify.q.val();
+        self.msix.valid.next = self.ask_msix.q.val();
+        self.inspection.valid.next = self.ask_inspection.q.val();
+
+        // Who answers, and what.
+        self.told.next = 0.into();
+        self.done.next = true;
+        if self.ask_common.q.val() {
+            self.told.next = self.told.val() | self.common.read_data.val();
+            self.done.next = self.common.ready.val();
+        }
+        if self.ask_isr.q.val() {
+            self.told.next = self.told.val() | self.isr.read_data.val();
+            self.done.next = self.isr.ready.val();
+        }
+        if self.ask_device.q.val() {
+            self.told.next = self.told.val() | self.device.read_data.val();
+            self.done.next = self.device.ready.val();
+        }
+        if self.ask_notify.q.val() {
+            self.told.next = self.told.val() | self.notify.read_data.val();
+            self.done.next = self.notify.ready.val();
+        }
+        if self.ask_msix.q.val() {
+            self.told.next = self.told.val() | self.msix.read_data.val();
+            self.done.next = self.msix.ready.val();
+        }
+        if self.ask_inspection.q.val() {
+            self.told.next = self.told.val() | self.inspection.read_data.val();
+            self.done.next = self.inspection.ready.val();
+        }
         self.access.ready.next = false;
         self.access.read_data.next = self.answer.q.val();
 
@@ -97,78 +121,50 @@ impl Logic for Regions {
                 self.addr.d.next = self.access.addr.val();
                 self.write_data.d.next = self.access.write_data.val();
                 self.strobe.d.next = self.access.strobe.val();
-                self.target.d.next = Target::Nowhere;
                 // A structure smaller than its page ends before the page does: there is nothing behind it.
                 // Common configuration is where the BAR begins.
                 if self.access.addr.val() < layout::COMMON_END {
-                    self.target.d.next = Target::Common;
+                    self.ask_common.d.next = self.access.valid.val();
                 }
                 if (self.access.addr.val() >= layout::ISR_OFFSET) & (self.access.addr.val() < layout::ISR_END)
                 {
-                    self.target.d.next = Target::Isr;
+                    self.ask_isr.d.next = self.access.valid.val();
                 }
                 if (self.access.addr.val() >= layout::DEVICE_OFFSET)
                     & (self.access.addr.val() < layout::DEVICE_END)
                 {
-                    self.target.d.next = Target::Device;
+                    self.ask_device.d.next = self.access.valid.val();
                 }
                 if (self.access.addr.val() >= layout::NOTIFY_OFFSET)
                     & (self.access.addr.val() < layout::NOTIFY_END)
                 {
-                    self.target.d.next = Target::Notify;
+                    self.ask_notify.d.next = self.access.valid.val();
                 }
                 if (self.access.addr.val() >= layout::MSIX_TABLE_OFFSET)
                     & (self.access.addr.val() < layout::MSIX_PBA_END)
                 {
-                    self.target.d.next = Target::Msix;
+                    self.ask_msix.d.next = self.access.valid.val();
                 }
                 if self.access.addr.val() >= layout::INSPECTION_OFFSET {
-                    self.target.d.next = Target::Inspection;
+                    self.ask_inspection.d.next = self.access.valid.val();
                 }
                 if self.access.valid.val() {
                     self.state.d.next = State::Ask;
                 }
             }
             // Ask: the structure has it.
-            State::Ask => match self.target.q.val() {
-                Target::Common => {
-                    self.answer.d.next = self.common.read_data.val();
-                    if self.common.ready.val() {
-                        self.state.d.next = State::Answer;
-                    }
+            State::Ask => {
+                self.answer.d.next = self.told.val();
+                if self.done.val() {
+                    self.ask_common.d.next = false;
+                    self.ask_isr.d.next = false;
+                    self.ask_device.d.next = false;
+                    self.ask_notify.d.next = false;
+                    self.ask_msix.d.next = false;
+                    self.ask_inspection.d.next = false;
+                    self.state.d.next = State::Answer;
                 }
-                Target::Isr => {
-                    self.answer.d.next = self.isr.read_data.val();
-                    if self.isr.ready.val() {
-                        self.state.d.next = State::Answer;
-                    }
-                }
-                Target::Device => {
-                    self.answer.d.next = self.device.read_data.val();
-                    if self.device.ready.val() {
-                        self.state.d.next = State::Answer;
-                    }
-                }
-                Target::Notify => {
-                    self.answer.d.next = self.notify.read_data.val();
-                    if self.notify.ready.val() {
-                        self.state.d.next = State::Answer;
-                    }
-                }
-                Target::Msix => {
-                    self.answer.d.next = self.msix.read_data.val();
-                    if self.msix.ready.val() {
-                        self.state.d.next = State::Answer;
-                    }
-                }
-                Target::Inspection => {
-                    self.answer.d.next = self.inspection.read_data.val();
-                    if self.inspection.ready.val() {
-                        self.state.d.next = State::Answer;
-                    }
-                }
-                _ => self.state.d.next = State::Answer,
-            },
+            }
             // Answer: the answer is beside `ready`.
             State::Answer => {
                 self.access.ready.next = true;
@@ -177,6 +173,12 @@ impl Logic for Regions {
             _ => self.state.d.next = State::Idle,
         }
         if self.reset.val() {
+            self.ask_common.d.next = false;
+            self.ask_isr.d.next = false;
+            self.ask_device.d.next = false;
+            self.ask_notify.d.next = false;
+            self.ask_msix.d.next = false;
+            self.ask_inspection.d.next = false;
             self.state.d.next = State::Idle;
         }
     }

@@ -58,6 +58,8 @@ pub struct ReplyPort<const W: usize> {
     held: Reg<Bits<8>>,
     // Beats that may still be read: those the queue has room for and that are not on their way.
     credit: Reg<Bits<4>>,
+    /// A beat left in the cycle before.
+    left: Reg<Bit>,
     // The reply that is being read: it has all come in; where it is; it failed; by time-out; the row to be read next.
     done: Reg<Bit>,
     current: Reg<ReplyTag>,
@@ -75,7 +77,6 @@ pub struct ReplyPort<const W: usize> {
     pop: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
     waits: Signal<Local, Bit>,
-    leave: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
     most: Constant<Bits<8>>,
     room: Constant<Bits<4>>,
@@ -113,6 +114,7 @@ impl<const W: usize> ReplyPort<W> {
             beats: BeatFifo::new(beats),
             held: Default::default(),
             credit: Default::default(),
+            left: Default::default(),
             done: Default::default(),
             current: Default::default(),
             failed: Default::default(),
@@ -128,7 +130,6 @@ impl<const W: usize> ReplyPort<W> {
             pop: Default::default(),
             load: Default::default(),
             waits: Default::default(),
-            leave: Default::default(),
             free: Default::default(),
             most: Constant::new(tags.to_bits()),
             room: Constant::new(beats.to_bits()),
@@ -141,7 +142,7 @@ impl<const W: usize> Logic for ReplyPort<W> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, tags, asked_copy, answered_copy, beats);
-        dff_setup!(self, clock, held, credit, done, current, failed, timeout, at);
+        dff_setup!(self, clock, held, credit, left, done, current, failed, timeout, at);
         dff_setup!(self, clock, reading, arriving, reading_last, arriving_last, reading_side, arriving_side);
         self.tags.reset.next = self.reset.val();
         self.beats.reset.next = self.reset.val();
@@ -213,11 +214,11 @@ impl<const W: usize> Logic for ReplyPort<W> {
         self.reply.side.next = self.beats.source.side.val();
         self.beats.source.ready.next = self.reply.ready.val();
 
-        self.leave.next = self.beats.source.valid.val() & self.reply.ready.val();
-        if self.leave.val() & !self.grant.val() {
+        self.left.d.next = self.beats.source.valid.val() & self.reply.ready.val();
+        if self.left.q.val() & !self.grant.val() {
             self.credit.d.next = self.credit.q.val() + 1;
         }
-        if !self.leave.val() & self.grant.val() {
+        if !self.left.q.val() & self.grant.val() {
             self.credit.d.next = self.credit.q.val() - 1;
         }
         if self.reserve.val() & !self.free.val() {
@@ -230,6 +231,7 @@ impl<const W: usize> Logic for ReplyPort<W> {
         if self.reset.val() {
             self.held.d.next = 0.into();
             self.credit.d.next = self.room.val();
+            self.left.d.next = false;
             self.done.d.next = false;
             self.at.d.next = 0.into();
             self.reading.d.next = false;

@@ -60,6 +60,8 @@ pub struct Tags {
     pub look_free: Signal<In, Bit>,
     pub visit_tag: Signal<Out, Bits<8>>,
     pub store: Signal<In, Bit>,
+    /// What could be stored is; no tag is taken in this cycle.
+    pub storing: Signal<In, Bit>,
     pub store_state: Signal<In, TagState>,
     pub finish: Signal<In, Bit>,
     pub finish_failed: Signal<In, Bit>,
@@ -123,6 +125,7 @@ impl Tags {
             look_free: Default::default(),
             visit_tag: Default::default(),
             store: Default::default(),
+            storing: Default::default(),
             store_state: Default::default(),
             finish: Default::default(),
             finish_failed: Default::default(),
@@ -175,7 +178,7 @@ impl Logic for Tags {
         self.states.write.next = self.alloc.val() | self.store.val();
         self.states.write_addr.next = bit_cast::<16, 8>(self.alloc_tag.val());
         self.states.write_data.next = self.alloc_state.val();
-        if self.store.val() {
+        if self.storing.val() {
             self.states.write_addr.next = bit_cast::<16, 8>(self.look_tag.val());
             self.states.write_data.next = self.store_state.val();
         }

@@ -61,7 +61,11 @@ impl<const W: usize> Logic for Gather<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, full, first, held);
-        self.take.next = !self.full.q.val() | self.source.ready.val();
+        // Two beats at least pass between two descriptors then: no need for them to touch.
+        self.take.next = !self.full.q.val() | (self.source.ready.val() & !self.narrow.val());
+        if self.source.ready.val() {
+            self.full.d.next = false;
+        }
         self.sink.ready.next = self.take.val();
         self.source.valid.next = self.full.q.val();
         self.source.data.next = self.held.q.val();

@@ -7,7 +7,8 @@
 
 use crate::port::dma::ReadSide;
 use crate::port::queue::QueueError;
-use crate::prim::beat::BeatSink;
+use crate::prim::beat::{BeatSink, BeatSource};
+use crate::prim::beat_fifo::BeatFifo;
 use crate::prim::packet_fifo::PacketFifo;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
@@ -49,6 +50,8 @@ pub struct Unpack<const W: usize> {
     one: Constant<Bits<64>>,
     last_word: Constant<Bits<5>>,
     kept: PacketFifo<W, RingInfo>,
+    /// In registers: block RAM is slow.
+    line: BeatFifo<W, RingInfo>,
     /// Where in the beat the next entry stands, if one has been taken already.
     word: Reg<Bits<5>>,
     begun: Reg<Bit>,
@@ -81,6 +84,7 @@ impl<const W: usize> Unpack<W> {
             one: Constant::new(1.into()),
             last_word: Constant::new((W as u64 / 16 - 1).into()),
             kept: PacketFifo::new(slots),
+            line: BeatFifo::new(1),
             word: Default::default(),
             begun: Default::default(),
             done: Default::default(),
@@ -101,8 +105,9 @@ impl<const W: usize> Logic for Unpack<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, word, begun, done, failed, failure, timeout, lost);
-        clock!(self, clock, kept);
+        clock!(self, clock, kept, line);
         self.kept.reset.next = self.reset.val();
+        self.line.reset.next = self.reset.val();
 
         // Into store, or, at the end of a reply that failed, out again.
         self.fails.next = self.sink.valid.val() & self.sink.last.val() & self.sink.side.val().error;
@@ -117,18 +122,19 @@ impl<const W: usize> Logic for Unpack<W> {
         }
 
         // Out of store: nothing of a reply before its end is here.
+        BeatSource::<W, RingInfo>::join(&mut self.kept.source, &mut self.line.sink);
         self.now.next = self.word.q.val();
         if !self.begun.q.val() {
-            self.now.next = bit_cast::<5, 1>(self.kept.source.side.val().upper.into());
+            self.now.next = bit_cast::<5, 1>(self.line.source.side.val().upper.into());
         }
         self.at.next = bit_cast::<9, 5>(self.now.val()) << 4;
-        self.ids.valid.next = self.kept.source.valid.val();
-        self.ids.data.next.index = self.kept.source.side.val().index;
-        self.ids.data.next.id = self.kept.source.data.val().get_bits::<16>(self.at.val().index());
-        self.finish.next = self.done.q.val() + 1 == self.kept.source.side.val().count;
-        self.kept.source.ready.next =
+        self.ids.valid.next = self.line.source.valid.val();
+        self.ids.data.next.index = self.line.source.side.val().index;
+        self.ids.data.next.id = self.line.source.data.val().get_bits::<16>(self.at.val().index());
+        self.finish.next = self.done.q.val() + 1 == self.line.source.side.val().count;
+        self.line.source.ready.next =
             self.ids.ready.val() & (self.finish.val() | (self.now.val() == self.last_word.val()));
-        if self.kept.source.valid.val() & self.ids.ready.val() {
+        if self.line.source.valid.val() & self.ids.ready.val() {
             self.done.d.next = self.done.q.val() + 1;
             self.begun.d.next = true;
             self.word.d.next = self.now.val() + 1;
