@@ -393,11 +393,11 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.rx_bytes_hi = false;
         self.inspection.events.next.tlp_aborted = self.completer.count_aborted.val();
         self.inspection.events.next.tlp_poisoned = self.completer.count_poisoned.val();
-        self.inspection.events.next.irq_suppressed = false;
-        self.inspection.events.next.dma_reads = false;
-        self.inspection.events.next.dma_writes = false;
-        self.inspection.events.next.device_resets = false;
-        self.inspection.events.next.queue_resets = false;
+        self.inspection.events.next.irq_suppressed = self.suppress.count_irq_suppressed.val();
+        self.inspection.events.next.dma_reads = self.reader.count_reads.val();
+        self.inspection.events.next.dma_writes = self.writer.count_writes.val();
+        self.inspection.events.next.device_resets = self.status.count_resets.val();
+        self.inspection.events.next.queue_resets = self.queues.control.clear.val();
         self.inspection.events.next.spare_29 = false;
         self.inspection.events.next.spare_30 = false;
         self.inspection.events.next.spare_31 = false;

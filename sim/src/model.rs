@@ -22,7 +22,7 @@ use config::ConfigSpace;
 use dma::{Dma, Limits};
 use engine::Job;
 use inspect::Counters;
-use msix::Msix;
+use msix::{Msix, Raised};
 use registers::Registers;
 
 /// What may differ between two models, as between two parameter sets of the RTL.
@@ -132,9 +132,16 @@ impl Model {
     }
 
     fn interrupt(&mut self, vector: u16) {
-        if let Some((addr, data)) = self.msix.raise(vector) {
-            self.dma.write(addr, &data.to_le_bytes());
+        match self.msix.raise(vector) {
+            Raised::Sent((addr, data)) => self.message(addr, data),
+            Raised::Masked => self.count(ident::IRQ_MASKED),
+            Raised::Nowhere => {}
         }
+    }
+
+    fn message(&mut self, addr: u64, data: u32) {
+        self.count(ident::IRQ_SENT);
+        self.dma.write(addr, &data.to_le_bytes());
     }
 
     fn interrupt_queue(&mut self, queue: u16) {
@@ -150,7 +157,7 @@ impl Model {
     fn masks_changed(&mut self) {
         (self.msix.enabled, self.msix.masked) = self.config.msix();
         for (addr, data) in self.msix.unmasked() {
-            self.dma.write(addr, &data.to_le_bytes());
+            self.message(addr, data);
         }
     }
 
@@ -181,15 +188,20 @@ impl Model {
             match self.registers.write(offset - bar::COMMON, be, value) {
                 registers::Effect::Nothing => {}
                 registers::Effect::DeviceReset => {
+                    self.count(ident::DEVICE_RESETS);
                     self.abandon(None);
                     self.msix.forget_pending();
                 }
-                registers::Effect::QueueReset(queue) => self.abandon(Some(queue)),
+                registers::Effect::QueueReset(queue) => {
+                    self.count(ident::QUEUE_RESETS);
+                    self.abandon(Some(queue));
+                }
             }
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_MULTIPLIER * u64::from(self.shape.queues())) {
             let queue = (offset - bar::NOTIFY) / bar::NOTIFY_MULTIPLIER;
-            if be != 0 && !self.registers.kick(queue as u16) {
-                self.count(ident::KICKS_IGNORED);
+            if be != 0 {
+                let rung = self.registers.kick(queue as u16);
+                self.count(if rung { ident::KICKS } else { ident::KICKS_IGNORED });
             }
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_BYTES) {
             self.count(ident::KICKS_IGNORED);

@@ -12,6 +12,7 @@ on_bodies!(
     it_says_what_it_is,
     frames_and_bytes_are_counted,
     what_is_dropped_is_counted,
+    what_moves_is_counted,
     queues_can_be_followed,
     errors_have_a_name,
     it_is_read_only,
@@ -98,6 +99,28 @@ fn what_is_dropped_is_counted(make: Make) {
     bench.root.send(Tlp::mem_write(Bdf(0), base, &[0; 4]).poison());
     assert_eq!(counter(&mut bench, ident::TLP_ABORTED), aborted + 1);
     assert_eq!(counter(&mut bench, ident::TLP_POISONED), poisoned + 1);
+}
+
+fn what_moves_is_counted(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    let before: Vec<u32> = (0..ident::COUNTERS.len()).map(|at| counter(&mut bench, at)).collect();
+    let grown = |bench: &mut Bench, at: usize| counter(bench, at) - before[at];
+    bench.transmit(&[frame(60, 1)]);
+    // The index, its entry, the descriptor, the frame, the flags; and the index once more behind what was found.
+    assert!((5..=8).contains(&grown(&mut bench, ident::DMA_READS)));
+    // The element, the index, the message.
+    assert_eq!(grown(&mut bench, ident::DMA_WRITES), 3);
+    assert_eq!(grown(&mut bench, ident::KICKS), 1);
+    assert_eq!(grown(&mut bench, ident::IRQ_SENT), 1);
+    bench.driver.tx.suppress(&mut bench.root.memory, true);
+    bench.transmit(&[frame(60, 2)]);
+    assert_eq!(grown(&mut bench, ident::IRQ_SUPPRESSED), 1);
+    assert_eq!(grown(&mut bench, ident::IRQ_SENT), 1);
+    bench.drive(|driver, root| driver.reset_queue(root, TX));
+    assert_eq!(grown(&mut bench, ident::QUEUE_RESETS), 1);
+    assert_eq!(grown(&mut bench, ident::DEVICE_RESETS), 0);
+    bench.drive(|driver, root| driver.reset(root));
+    assert_eq!(grown(&mut bench, ident::DEVICE_RESETS), 1);
 }
 
 fn queues_can_be_followed(make: Make) {

@@ -178,9 +178,9 @@ values! { COUNTERS, COUNTER_CONSTANTS in "ident";
     KICKS: usize = 22;
     /// Doorbells of queues which are off or absent.
     KICKS_IGNORED: usize = 23;
-    /// DMA reads begun.
+    /// Memory reads sent: TLPs.
     DMA_READS: usize = 24;
-    /// DMA writes sent.
+    /// Memory writes sent, MSI-X messages among them: TLPs.
     DMA_WRITES: usize = 25;
     /// Queue errors of any kind.
     QUEUE_ERRORS: usize = 26;

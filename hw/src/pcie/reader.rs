@@ -46,6 +46,8 @@ pub struct Reader<const W: usize> {
     pub completion: BeatSink<W, TlpSide>,
     /// A request, a reply or a tag is under way.
     pub busy: Signal<Out, Bit>,
+    /// Pulse: a request TLP has been taken.
+    pub count_reads: Signal<Out, Bit>,
     /// Pulse: a completion that belongs to no request of ours.
     pub count_cpl_unexpected: Signal<Out, Bit>,
     /// Pulse: a request has failed by time-out.
@@ -98,6 +100,7 @@ impl<const W: usize> Reader<W> {
             tlp: Default::default(),
             completion: Default::default(),
             busy: Default::default(),
+            count_reads: Default::default(),
             count_cpl_unexpected: Default::default(),
             count_cpl_timeout: Default::default(),
             count_cpl_error: Default::default(),
@@ -236,6 +239,7 @@ impl<const W: usize> Logic for Reader<W> {
         }
 
         self.busy.next = self.under_way.val() | self.ports[0].busy.val() | self.ports[1].busy.val();
+        self.count_reads.next = self.issue.tlp.valid.val() & self.tlp.ready.val();
         self.count_cpl_unexpected.next = self.receive.count_unexpected.val();
         self.count_cpl_timeout.next = self.tags.count_timeout.val();
         self.count_cpl_error.next = self.receive.count_error.val();

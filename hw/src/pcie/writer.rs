@@ -31,6 +31,8 @@ pub struct Writer<const W: usize> {
     /// Pulse: a piece with `notify` has been taken, by `tlp` or, where it goes nowhere, here.
     pub notified: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
+    /// Pulse: the last beat of a TLP has been taken.
+    pub count_writes: Signal<Out, Bit>,
     turns: Arbiter,
     // The pieces, each with where it belongs beside its first beat; behind it a register, for the RAM is slow to answer.
     beats: PacketFifo<W, WriteSide>,
@@ -73,6 +75,7 @@ impl<const W: usize> Writer<W> {
             tlp: Default::default(),
             notified: Default::default(),
             busy: Default::default(),
+            count_writes: Default::default(),
             turns: Arbiter::new(clients),
             beats: PacketFifo::new(beats),
             next_beat: BeatFifo::new(1),
@@ -187,6 +190,7 @@ impl<const W: usize> Logic for Writer<W> {
         self.tlp.data.next = self.data.q.val();
         self.tlp.side.next.header = self.header.q.val().into();
         self.tlp.side.next.error = false;
+        self.count_writes.next = self.offered.q.val() & self.last.q.val() & self.tlp.ready.val();
         self.busy.next = !self.beats.empty.val()
             | self.next_beat.source.valid.val()
             | self.offered.q.val()

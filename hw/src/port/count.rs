@@ -53,9 +53,9 @@ pub struct Events {
     pub kicks: Bit,
     /// Doorbells of queues which are off or absent.
     pub kicks_ignored: Bit,
-    /// DMA reads begun.
+    /// Memory reads sent: TLPs.
     pub dma_reads: Bit,
-    /// DMA writes sent.
+    /// Memory writes sent, MSI-X messages among them: TLPs.
     pub dma_writes: Bit,
     /// Queue errors of any kind.
     pub queue_errors: Bit,

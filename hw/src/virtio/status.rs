@@ -28,6 +28,8 @@ pub struct Status {
     pub driver_ok: Signal<Out, Bit>,
     /// Pulse: tell the driver of a configuration change.
     pub config_change: Signal<Out, Bit>,
+    /// Pulse: a device reset begins.
+    pub count_resets: Signal<Out, Bit>,
     held: Reg<Bits<8>>,
     resetting: Reg<Bit>,
     waited: Reg<Bits<4>>,
@@ -43,6 +45,7 @@ impl Logic for Status {
         self.features_fixed.next = self.held.q.val().get_bit(status::FEATURES_OK_BIT);
         self.driver_ok.next = self.held.q.val().get_bit(status::DRIVER_OK_BIT) & !self.resetting.q.val();
         self.config_change.next = false;
+        self.count_resets.next = false;
 
         self.needs_reset.next = self.held.q.val() & status::DEVICE_NEEDS_RESET;
         if self.failed.val() & !self.resetting.q.val() {
@@ -58,6 +61,7 @@ impl Logic for Status {
             if self.value.val() == 0 {
                 // "The device MUST NOT ... present device_status 0" before it is done: nothing of ours moves any more then.
                 self.resetting.d.next = true;
+                self.count_resets.next = true;
                 self.waited.d.next = 0.into();
                 if !self.held.q.val().any() {
                     // The driver waits for 0 before it goes on, and what it writes before that is lost: show it something else.

@@ -94,6 +94,7 @@ impl Model {
             }
         }
         while let Some(tlp) = self.dma.take() {
+            self.count(if tlp.non_posted() { ident::DMA_READS } else { ident::DMA_WRITES });
             self.outbox.push_back(tlp);
         }
     }
@@ -196,6 +197,8 @@ impl Model {
         self.signals.pop_front();
         if flags & ring::AVAIL_F_NO_INTERRUPT == 0 {
             self.interrupt_queue(queue);
+        } else {
+            self.count(ident::IRQ_SUPPRESSED);
         }
         Ok(())
     }

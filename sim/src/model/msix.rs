@@ -13,6 +13,13 @@ struct Entry {
 /// Message for the host: address and data.
 pub(super) type Send = (u64, u32);
 
+/// What has become of an interrupt.
+pub(super) enum Raised {
+    Sent(Send),
+    Masked,
+    Nowhere,
+}
+
 /// Table and pending bits; enable and function mask come from configuration space.
 #[derive(Clone, Debug)]
 pub(super) struct Msix {
@@ -38,18 +45,18 @@ impl Msix {
     }
 
     /// Wants to interrupt by `vector`; one which does not exist (VIRTIO_MSI_NO_VECTOR) is forgotten.
-    pub(super) fn raise(&mut self, vector: u16) -> Option<Send> {
+    pub(super) fn raise(&mut self, vector: u16) -> Raised {
         let vector = usize::from(vector);
         if !self.enabled || vector >= self.entries.len() {
-            return None;
+            return Raised::Nowhere;
         }
         if self.masked(vector) {
             self.entries[vector].pending = true;
-            return None;
+            return Raised::Masked;
         }
         let words = self.entries[vector].words;
         let addr = u64::from(words[msix::ENTRY_ADDR_HI_WORD]) << 32 | u64::from(words[msix::ENTRY_ADDR_WORD]);
-        Some((addr, words[msix::ENTRY_DATA_WORD]))
+        Raised::Sent((addr, words[msix::ENTRY_DATA_WORD]))
     }
 
     /// Messages which a change of masks has let go.
@@ -58,7 +65,9 @@ impl Msix {
         for vector in 0..self.entries.len() {
             if self.enabled && self.entries[vector].pending && !self.masked(vector) {
                 self.entries[vector].pending = false;
-                sends.extend(self.raise(vector as u16));
+                if let Raised::Sent(send) = self.raise(vector as u16) {
+                    sends.push(send);
+                }
             }
         }
         sends
