@@ -31,6 +31,7 @@ fn run(depth: usize, keep: f64, forget: f64, eager: (f64, f64), seed: u64) {
         words.drive(&mut h.uut.sink, &mut rng);
         out.drive(&mut h.uut.source, &mut rng);
         h.settle();
+        assert_eq!(h.uut.empty.val(), due.is_empty() && open.is_empty(), "cycle {}", h.cycle);
         open.extend(words.taken(&h.uut.sink));
         if h.uut.forget.val() {
             forgotten += open.len();

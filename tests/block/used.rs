@@ -98,6 +98,8 @@ impl<const W: usize> Bench<W> {
         self.writer.drive(&mut self.rng, cycle, &mut uut.write, &mut uut.notified);
         self.harness.settle();
         let uut = &mut self.harness.uut;
+        let owed = self.queues.values().any(|q| !q.chains.is_empty());
+        assert!(uut.busy.val() || !owed, "cycle {cycle}: not busy, and a chain has not been published");
         for i in 0..2 {
             if self.done[i].sample(&uut.done[i]) {
                 let done = uut.done[i].data.val();

@@ -1,7 +1,7 @@
 //! A queue of words in block RAM; what is put in may be taken back until it is kept.
 //!
 //! In: `sink`; `keep`: the words put in so far, this cycle's too, may leave (hold it high for a plain queue); `forget`: drop those
-//! not kept, this cycle's too.   Out: `source`.
+//! not kept, this cycle's too.   Out: `source`; `empty`: nothing inside, and nothing on offer.
 //! Time: a word is offered two cycles after it was put in, if it was kept; one in and one out in every cycle.
 //! Waits: `sink.ready`, a register, is low while full, and for a cycle after that.
 
@@ -17,6 +17,7 @@ pub struct BlockFifo<T: Synth> {
     pub forget: Signal<In, Bit>,
     pub sink: StreamSink<T>,
     pub source: StreamSource<T>,
+    pub empty: Signal<Out, Bit>,
     _store: Store<T>,
 }
 
@@ -30,6 +31,7 @@ impl<T: Synth> BlockFifo<T> {
             forget: Default::default(),
             sink: Default::default(),
             source: Default::default(),
+            empty: Default::default(),
             _store: Store::new(depth),
         }
     }
@@ -46,17 +48,25 @@ impl<T: Synth> Logic for BlockFifo<T> {
         self.sink.ready.next = self._store.ready;
         self.source.valid.next = self._store.valid;
         self.source.data.next = self._store.offer;
+        self.empty.next = self._store.empty();
     }
 
     fn connect(&mut self) {
         self.sink.ready.connect();
         self.source.valid.connect();
         self.source.data.connect();
+        self.empty.connect();
     }
 
     fn hdl(&self) -> Verilog {
         let text = store_text(self._store.depth(), T::BITS, "sink_data", "source_data", "keep");
-        Verilog::Custom(format!("{text}\nalways @* sink_ready = ready;"))
+        Verilog::Custom(format!(
+            "{text}
+always @* begin
+    sink_ready = ready;
+    empty = (head == tail) & ~source_valid;
+end"
+        ))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::port::dma::WriteSide;
 use crate::port::queue::QueueControlSink;
 use crate::prim::beat::BeatSource;
 use crate::prim::block_fifo::BlockFifo;
+use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::ring;
 use hematite_verilog::{Reg, dff_setup};
@@ -69,6 +70,8 @@ pub struct Used<const W: usize> {
     turn: Turn,
     rings: UsedRings,
     chains: BlockFifo<Done>,
+    /// The next of them, in a register: block RAM is slow.
+    front: Fifo<Done>,
     notice: Notice,
     state: Reg<State>,
     queue: Reg<Bits<16>>,
@@ -122,6 +125,7 @@ impl<const W: usize> Used<W> {
             turn: Turn::default(),
             rings: UsedRings::new(params),
             chains: BlockFifo::new(16),
+            front: Fifo::new(1),
             notice: Notice::new(if W == 64 { 4 } else { 16 }),
             state: Default::default(),
             queue: Default::default(),
@@ -152,10 +156,11 @@ impl<const W: usize> Logic for Used<W> {
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue, ring, number);
         dff_setup!(self, clock, addr, data, elems, split, half, index, offset, closed, since, more);
-        clock!(self, clock, turn, chains, rings, notice);
+        clock!(self, clock, turn, chains, front, rings, notice);
         self.chains.reset.next = self.reset.val();
         self.chains.keep.next = true;
         self.chains.forget.next = false;
+        self.front.reset.next = self.reset.val();
 
         QueueControlSink::link(&mut self.control, &mut self.rings.control);
         self.rings.queue.next = self.queue.q.val();
@@ -168,15 +173,16 @@ impl<const W: usize> Logic for Used<W> {
         StreamSink::<Done>::link(&mut self.done[0], &mut self.turn.done[0]);
         StreamSink::<Done>::link(&mut self.done[1], &mut self.turn.done[1]);
         StreamSource::<Done>::join(&mut self.turn.source, &mut self.chains.sink);
+        StreamSource::<Done>::join(&mut self.chains.source, &mut self.front.sink);
         self.notice.reset.next = self.reset.val();
         self.notice.notified.next = self.notified.val();
         StreamSource::<Published>::link(&mut self.published, &mut self.notice.source);
 
-        self.chains.source.ready.next = false;
+        self.front.source.ready.next = false;
         self.here.next =
-            self.chains.source.valid.val() & (self.chains.source.data.val().queue == self.queue.q.val());
-        self.element.next = bit_cast::<64, 16>(self.chains.source.data.val().id)
-            | (bit_cast::<64, 32>(self.chains.source.data.val().len) << 32);
+            self.front.source.valid.val() & (self.front.source.data.val().queue == self.queue.q.val());
+        self.element.next = bit_cast::<64, 16>(self.front.source.data.val().id)
+            | (bit_cast::<64, 32>(self.front.source.data.val().len) << 32);
         self.slot.next = self.number.q.val() & (self.ring.q.val().size - 1);
         // Narrow pieces hold one element, in their first lanes.
         self.at.next = bit_cast::<9, 4>(self.elems.q.val() & self.last_elem.val()) << 6;
@@ -204,8 +210,8 @@ impl<const W: usize> Logic for Used<W> {
         match self.state.q.val() {
             // Nothing in hand.
             State::Idle => {
-                self.queue.d.next = self.chains.source.data.val().queue;
-                if self.chains.source.valid.val() {
+                self.queue.d.next = self.front.source.data.val().queue;
+                if self.front.source.valid.val() {
                     self.state.d.next = State::Look;
                 }
             }
@@ -244,13 +250,13 @@ impl<const W: usize> Logic for Used<W> {
             // Elements side by side, as many as wait.
             State::Fill => {
                 if self.here.val() & !self.closed.q.val() {
-                    self.chains.source.ready.next = true;
+                    self.front.source.ready.next = true;
                     self.data.d.next = bit_cast::<W, 64>(self.element.val()) << self.at.val();
                     if self.elems.q.val().any() {
                         self.data.d.next =
                             self.data.q.val() | (bit_cast::<W, 64>(self.element.val()) << self.at.val());
                     }
-                    self.more.d.next = self.chains.source.data.val().more;
+                    self.more.d.next = self.front.source.data.val().more;
                     self.number.d.next = self.number.q.val() + 1;
                     self.since.d.next = self.since.q.val() + 1;
                     self.elems.d.next = self.elems.q.val() + 1;
@@ -282,7 +288,7 @@ impl<const W: usize> Logic for Used<W> {
             State::Next => {
                 if self.here.val() & (self.more.q.val() | (self.since.q.val() < self.often.val())) {
                     self.state.d.next = State::Place;
-                } else if !self.more.q.val() | self.chains.source.valid.val() {
+                } else if !self.more.q.val() | self.front.source.valid.val() {
                     self.state.d.next = State::Store;
                 }
             }
@@ -299,7 +305,8 @@ impl<const W: usize> Logic for Used<W> {
                 self.state.d.next = State::Idle;
             }
         }
-        self.busy.next = self.chains.source.valid.val()
+        self.busy.next = !self.chains.empty.val()
+            | self.front.source.valid.val()
             | self.notice.busy.val()
             | self.turn.open.val()
             | (self.state.q.val() != State::Idle);

@@ -2,7 +2,7 @@
 //! In: `sink`, replies of up to 64 bytes, and beside each of their beats what they are (`info`).   Out: `ids`, one per entry;
 //! `error` for a reply that failed; `freed`, in one cycle, how many entries will not come because of it.
 //! Time: one entry per cycle, once the whole of its reply is here: a failed one says so only at its end.
-//! Waits: on `ids`; on `error` before it takes in a second failed reply. It holds a beat for each entry that may be on its way.
+//! Waits: on `ids`; on `error` after a reply that failed. It holds a beat for each entry that may be on its way.
 //! Spec: [virtio: The Virtqueue Available Ring]
 
 use crate::port::dma::ReadSide;
@@ -109,17 +109,14 @@ impl<const W: usize> Logic for Unpack<W> {
         self.kept.reset.next = self.reset.val();
         self.line.reset.next = self.reset.val();
 
-        // Into store, or, at the end of a reply that failed, out again.
+        // Into store, or, after the end of a reply that failed, out again.
         self.fails.next = self.sink.valid.val() & self.sink.last.val() & self.sink.side.val().error;
-        self.kept.forget.next = self.fails.val();
-        self.kept.sink.valid.next = self.sink.valid.val();
+        self.kept.forget.next = self.failed.q.val();
+        self.kept.sink.valid.next = self.sink.valid.val() & !self.fails.val();
         self.kept.sink.last.next = self.sink.last.val();
         self.kept.sink.data.next = self.sink.data.val();
         self.kept.sink.side.next = self.info.val();
         self.sink.ready.next = self.kept.sink.ready.val();
-        if self.fails.val() {
-            self.sink.ready.next = !self.failed.q.val();
-        }
 
         // Out of store: nothing of a reply before its end is here.
         BeatSource::<W, RingInfo>::join(&mut self.kept.source, &mut self.line.sink);
@@ -163,7 +160,7 @@ impl<const W: usize> Logic for Unpack<W> {
                 self.lost.d.next = self.failure.q.val().count;
             }
         } else {
-            self.failed.d.next = self.fails.val();
+            self.failed.d.next = self.fails.val() & self.kept.sink.ready.val();
             self.failure.d.next = self.info.val();
             self.timeout.d.next = self.sink.side.val().timeout;
         }
