@@ -22,7 +22,7 @@ use config::ConfigSpace;
 use dma::{Dma, Limits};
 use engine::Job;
 use inspect::Counters;
-use msix::{Msix, Raised};
+use msix::Msix;
 use registers::Registers;
 
 /// What may differ between two models, as between two parameter sets of the RTL.
@@ -128,36 +128,6 @@ impl Model {
             read_bytes: config.read_bytes().min(shape.read_bytes),
             payload_bytes: config.payload_bytes().min(shape.payload_bytes),
             timeout: shape.timeout_cycles,
-        }
-    }
-
-    fn interrupt(&mut self, vector: u16) {
-        match self.msix.raise(vector) {
-            Raised::Sent((addr, data)) => self.message(addr, data),
-            Raised::Masked => self.count(ident::IRQ_MASKED),
-            Raised::Nowhere => {}
-        }
-    }
-
-    fn message(&mut self, addr: u64, data: u32) {
-        self.count(ident::IRQ_SENT);
-        self.dma.write(addr, &data.to_le_bytes());
-    }
-
-    fn interrupt_queue(&mut self, queue: u16) {
-        self.registers.isr |= virtio::ISR_QUEUE;
-        self.interrupt(self.registers.queues[usize::from(queue)].vector);
-    }
-
-    fn interrupt_config(&mut self) {
-        self.registers.isr |= virtio::ISR_CONFIG;
-        self.interrupt(self.registers.config_vector);
-    }
-
-    fn masks_changed(&mut self) {
-        (self.msix.enabled, self.msix.masked) = self.config.msix();
-        for (addr, data) in self.msix.unmasked() {
-            self.message(addr, data);
         }
     }
 

@@ -1,7 +1,9 @@
-//! The model's MSI-X table, masks and pending bits.
+//! The model's MSI-X table, masks and pending bits; and what raises a message.
 //! Spec: [PCIe base: MSI-X Capability and Table Structures]
 
-use crate::facts::msix;
+use super::Model;
+use crate::facts::{msix, virtio};
+use hematite_abi::ident;
 
 /// One entry of the table.
 #[derive(Clone, Copy, Debug)]
@@ -101,5 +103,38 @@ impl Msix {
             .take(32)
             .enumerate()
             .fold(0, |bits, (i, e)| bits | u32::from(e.pending) << i)
+    }
+}
+
+/// Who raises what.
+impl Model {
+    pub(super) fn interrupt(&mut self, vector: u16) {
+        match self.msix.raise(vector) {
+            Raised::Sent((addr, data)) => self.message(addr, data),
+            Raised::Masked => self.count(ident::IRQ_MASKED),
+            Raised::Nowhere => {}
+        }
+    }
+
+    fn message(&mut self, addr: u64, data: u32) {
+        self.count(ident::IRQ_SENT);
+        self.dma.write(addr, &data.to_le_bytes());
+    }
+
+    pub(super) fn interrupt_queue(&mut self, queue: u16) {
+        self.registers.isr |= virtio::ISR_QUEUE;
+        self.interrupt(self.registers.queues[usize::from(queue)].vector);
+    }
+
+    pub(super) fn interrupt_config(&mut self) {
+        self.registers.isr |= virtio::ISR_CONFIG;
+        self.interrupt(self.registers.config_vector);
+    }
+
+    pub(super) fn masks_changed(&mut self) {
+        (self.msix.enabled, self.msix.masked) = self.config.msix();
+        for (addr, data) in self.msix.unmasked() {
+            self.message(addr, data);
+        }
     }
 }
