@@ -11,6 +11,21 @@ use rust_hdl_core::prelude::*;
 /// Counters that one sweep visits.
 const COUNTERS: usize = 32;
 
+/// Of these there are at least `APART` cycles from one event to the next, so that a sweep finds few of them: what asks, serves
+/// and sends takes a step each.
+pub const SELDOM: [usize; 8] = [
+    ident::TLP_UNSUPPORTED,
+    ident::TLP_ABORTED,
+    ident::TLP_POISONED,
+    ident::IRQ_SENT,
+    ident::IRQ_MASKED,
+    ident::KICKS,
+    ident::DEVICE_RESETS,
+    ident::QUEUE_RESETS,
+];
+/// See `SELDOM`.
+pub const APART: usize = 3;
+
 /// See the file's head.
 #[derive(LogicBlock)]
 pub struct Counters {
@@ -28,6 +43,8 @@ pub struct Counters {
     pub value: Signal<Out, Bits<32>>,
     happened: Reg<Bits<32>>,
     few: Vec<Reg<Bits<6>>>,
+    /// Which bits of `few` are needed.
+    room: Vec<Constant<Bits<6>>>,
     tx_few: Reg<Bits<12>>,
     rx_few: Reg<Bits<12>>,
     totals: Ram<Bits<32>>,
@@ -45,6 +62,13 @@ pub struct Counters {
     carry_rx: Reg<Bit>,
 }
 
+/// The bits which a sweep's events of a counter fill.
+fn room(counter: usize) -> Constant<Bits<6>> {
+    let apart = if SELDOM.contains(&counter) { APART } else { 1 };
+    let most = COUNTERS.div_ceil(apart) as u64;
+    Constant::new(((most.next_power_of_two() - 1) | most).to_bits())
+}
+
 impl Default for Counters {
     fn default() -> Self {
         Self {
@@ -59,6 +83,7 @@ impl Default for Counters {
             value: Default::default(),
             happened: Default::default(),
             few: (0..COUNTERS).map(|_| Reg::default()).collect(),
+            room: (0..COUNTERS).map(room).collect(),
             tx_few: Default::default(),
             rx_few: Default::default(),
             totals: Ram::apart(COUNTERS),
@@ -89,9 +114,9 @@ impl Logic for Counters {
         self.pick.next = 0.into();
         for i in 0..32 {
             self.few[i].clock.next = self.clock.val();
-            self.few[i].d.next = self.few[i].q.val();
+            self.few[i].d.next = self.few[i].q.val() & self.room[i].val();
             if self.happened.q.val().get_bit(i) {
-                self.few[i].d.next = self.few[i].q.val() + 1;
+                self.few[i].d.next = (self.few[i].q.val() + 1) & self.room[i].val();
             }
             if self.sweep.q.val().index() == i {
                 self.pick.next = self.few[i].q.val();
