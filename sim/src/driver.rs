@@ -108,25 +108,30 @@ impl Driver {
         function: Function,
         options: Options,
     ) -> Result<Driver, DriverError> {
-        let idle = Ring::new(&mut root.memory, RX, 2, memory::RINGS);
-        let mut driver =
-            Driver { function, options, features: 0, rx: idle.clone(), tx: idle, tx_slots: vec![] };
+        let mut driver = Driver::unbound(root, function, options);
         driver.initialise(root)?;
         Ok(driver)
     }
 
+    /// A driver which has done nothing yet.
+    pub fn unbound<D: Device>(root: &mut Bench<D>, function: Function, options: Options) -> Driver {
+        let idle = Ring::new(&mut root.memory, RX, 2, memory::RINGS);
+        Driver { function, options, features: 0, rx: idle.clone(), tx: idle, tx_slots: vec![] }
+    }
+
     /// The initialisation list, from reset to DRIVER_OK. May be run again at any time.
     pub fn initialise<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
-        self.reset(root)?;
-        self.set_status(root, status::ACKNOWLEDGE)?;
-        self.set_status(root, status::ACKNOWLEDGE | status::DRIVER)?;
         self.negotiate(root)?;
-        self.program_vectors(root)?;
         self.setup_queue(root, RX)?;
         self.setup_queue(root, TX)?;
-        let ready = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
-        self.set_status(root, ready)?;
+        self.go(root)?;
         self.post_buffers(root)
+    }
+
+    /// Sets DRIVER_OK.
+    pub fn go<D: Device>(&self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        let ready = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
+        self.set_status(root, ready)
     }
 
     /// Posts the receive buffers of the options, and kicks if there are any.
@@ -205,7 +210,11 @@ impl Driver {
         Ok(())
     }
 
-    fn negotiate<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+    /// The initialisation list from reset to FEATURES_OK; vectors too.
+    pub fn negotiate<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
+        self.reset(root)?;
+        self.set_status(root, status::ACKNOWLEDGE)?;
+        self.set_status(root, status::ACKNOWLEDGE | status::DRIVER)?;
         let offered = self.offered(root)?;
         self.features = offered & self.options.features;
         self.accept(root, self.features)?;
@@ -214,7 +223,7 @@ impl Driver {
         if self.status(root)? & status::FEATURES_OK == 0 {
             return Err(DriverError::FeaturesRefused { offered, accepted: self.features });
         }
-        Ok(())
+        self.program_vectors(root)
     }
 
     fn program_vectors<D: Device>(&mut self, root: &mut Bench<D>) -> Result<(), DriverError> {
@@ -227,11 +236,28 @@ impl Driver {
 
     /// Sets up and enables a queue, with fresh memory.
     pub fn setup_queue<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+        let base = memory::RINGS + u64::from(number) * memory::RING_STRIDE;
+        let ring = self.enable_queue(root, number, base)?;
+        if number == RX {
+            self.rx = ring;
+        } else {
+            self.tx = ring;
+            self.tx_slots = (0..memory::SLOTS).rev().collect();
+        }
+        Ok(())
+    }
+
+    /// Makes a ring at `base` and enables the queue with it.
+    pub fn enable_queue<D: Device>(
+        &self,
+        root: &mut Bench<D>,
+        number: u16,
+        base: u64,
+    ) -> Result<Ring, DriverError> {
         self.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
         let most = u16::from_le_bytes(self.common(root, common::QUEUE_SIZE)?);
         let size = self.options.queue_size.min(most);
         self.set_common(root, common::QUEUE_SIZE, &size.to_le_bytes())?;
-        let base = memory::RINGS + u64::from(number) * memory::RING_STRIDE;
         let ring = Ring::new(&mut root.memory, number, size, base);
         self.set_common(root, common::QUEUE_MSIX_VECTOR, &(number + 1).to_le_bytes())?;
         self.set_common(root, common::QUEUE_DESC, &ring.areas.desc.to_le_bytes())?;
@@ -240,13 +266,7 @@ impl Driver {
         self.set_common(root, common::QUEUE_ENABLE, &1u16.to_le_bytes())?;
         let message = Some(message(number + 1));
         root.monitor.order.watch(number, Watched { used: ring.areas.device, size, message });
-        if number == RX {
-            self.rx = ring;
-        } else {
-            self.tx = ring;
-            self.tx_slots = (0..memory::SLOTS).rev().collect();
-        }
-        Ok(())
+        Ok(ring)
     }
 
     /// Resets one queue by VIRTIO_F_RING_RESET and waits for its end. It is not enabled again.
@@ -264,11 +284,16 @@ impl Driver {
         Err(WaitError { name: format!("queue_reset of queue {number} reads 0"), limit, idle: false }.into())
     }
 
-    /// Rings the doorbell of a queue.
-    pub fn kick<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+    /// Where the doorbell of a queue is in the BAR.
+    pub fn doorbell<D: Device>(&self, root: &mut Bench<D>, number: u16) -> Result<u64, DriverError> {
         self.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
         let off = u16::from_le_bytes(self.common(root, common::QUEUE_NOTIFY_OFF)?);
-        let at = self.function.notify.offset + u64::from(off) * u64::from(self.function.notify_multiplier);
+        Ok(self.function.notify.offset + u64::from(off) * u64::from(self.function.notify_multiplier))
+    }
+
+    /// Rings the doorbell of a queue.
+    pub fn kick<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+        let at = self.doorbell(root, number)?;
         Ok(root.bar_write(at, &number.to_le_bytes())?)
     }
 

@@ -4,6 +4,7 @@ use crate::device::Device;
 use crate::root::tlp::Tlp;
 use hematite_abi::tlp;
 use hematite_verilated::{Beat, Model};
+pub use hematite_verilated::{Seam, Seams};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -72,6 +73,26 @@ impl Rtl {
     /// How often an output stream broke the handshake.
     pub fn violations(&self) -> u64 {
         self.model.violations()
+    }
+
+    /// From now on TLPs are taken as by a link which moves so many thousandths of a byte in a cycle; 0: whenever they come.
+    pub fn pace(&mut self, thousandths: u64) {
+        self.model.pace(thousandths);
+    }
+
+    /// What each stream did since the instance was made.
+    pub fn seams(&self) -> Seams {
+        self.model.seams()
+    }
+
+    /// Beats of frames which wait to go in.
+    pub fn waiting(&self) -> u64 {
+        self.model.waiting()
+    }
+
+    /// Bytes of a beat.
+    pub fn lanes(&self) -> usize {
+        self.model.lanes()
     }
 
     /// The wire's link.

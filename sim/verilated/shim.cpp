@@ -30,6 +30,9 @@ struct JOIN(SET, instance) {
     bool offer_tlp = false, offer_frame = false;
     uint32_t packets_out = 0;
     Held held_tlp, held_frame;
+    int64_t pace = 0, credit = 0;  // thousandths of a byte which the link takes in a cycle, and may take now; pace 0: all
+    bool inside_tlp = false;       // the last beat of a TLP which has begun to move is yet to come
+    uint64_t counts[4][2] = {};  // tlp_in, tlp_out, frame_in, frame_out: cycles moved, cycles stalled
 
     JOIN(SET, instance)() : top(&context, "hematite") {
         top.clock = 0;
@@ -42,6 +45,15 @@ struct JOIN(SET, instance) {
         random ^= random >> 7;
         random ^= random << 17;
         return (random & 255) < stall;
+    }
+    void count(int seam, bool valid, bool ready) {
+        counts[seam][0] += valid && ready;
+        counts[seam][1] += valid && !ready;
+    }
+    // What a TLP takes on the link: framing, header, payload, LCRC.
+    static int64_t link_bytes(const uint32_t* header) {
+        uint32_t words = header[0] >> 30 & 1 ? ((header[0] - 1) & 1023) + 1 : 0;
+        return 8 + 12 + (header[0] >> 29 & 1) * 4 + words * 4;
     }
     void watch(Held& held, bool valid, bool ready, const HematiteBeat& beat) {
         if (held.waiting && !top.reset && (!valid || memcmp(&held.beat, &beat, sizeof beat))) violations++;
@@ -67,12 +79,18 @@ struct JOIN(SET, instance) {
             top.frame_in_side = b.count | b.error << 7;
             top.frame_in_last = b.last;
         }
-        top.tlp_out_ready = !roll();
+        credit = credit + pace < pace ? credit + pace : pace;
+        bool room = !pace || inside_tlp || credit > 0;
+        top.tlp_out_ready = !roll() && room;
         top.frame_out_ready = !roll();
         top.clock = 0;
         top.eval();
         if (trace) trace->dump(cycle * 10);
 
+        count(0, offer_tlp, top.tlp_in_ready);
+        count(1, top.tlp_out_valid, top.tlp_out_ready);
+        count(2, offer_frame, top.frame_in_ready);
+        count(3, top.frame_out_valid, top.frame_out_ready);
         if (offer_tlp && top.tlp_in_ready) {
             tlp_in.pop_front();
             offer_tlp = false;
@@ -89,6 +107,8 @@ struct JOIN(SET, instance) {
             b.last = top.tlp_out_last;
             watch(held_tlp, top.tlp_out_valid, top.tlp_out_ready, b);
             if (top.tlp_out_valid && top.tlp_out_ready && !top.reset) {
+                if (!inside_tlp) credit -= 1000 * link_bytes(b.header);
+                inside_tlp = !b.last;
                 tlp_out.push_back(b);
                 packets_out += b.last;
             }
@@ -129,7 +149,7 @@ void FN(reset)(void* p, uint64_t cycles) {
     m->tlp_out.clear();
     m->frame_in.clear();
     m->frame_out.clear();
-    m->offer_tlp = m->offer_frame = false;
+    m->offer_tlp = m->offer_frame = m->inside_tlp = false;
     m->packets_out = 0;
     m->top.reset = 1;
     while (cycles--) m->one();
@@ -175,6 +195,16 @@ void FN(stall)(void* p, uint64_t seed, uint32_t of_256) {
     m->random = seed | 1;
     m->stall = of_256;
 }
+// TLPs of the function are taken as a link takes them which moves so many thousandths of a byte in a cycle; 0: at once.
+void FN(pace)(void* p, uint64_t thousandths) {
+    Instance* m = (Instance*)p;
+    m->pace = (int64_t)thousandths;
+    m->credit = 0;
+}
+// Eight numbers: of tlp_in, tlp_out, frame_in, frame_out each the cycles in which a beat moved, and waited.
+void FN(counts)(void* p, uint64_t* out) { memcpy(out, ((Instance*)p)->counts, sizeof ((Instance*)p)->counts); }
+// Beats which wait to go in at frame_in.
+uint64_t FN(waiting)(void* p) { return ((Instance*)p)->frame_in.size(); }
 void FN(link)(void* p, int up) { ((Instance*)p)->top.link_up = up; }
 int FN(trace)(void* p, const char* file) {
     Instance* m = (Instance*)p;

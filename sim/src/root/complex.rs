@@ -6,7 +6,7 @@ use super::memory::HostMemory;
 use super::msix::{Message, MsiSink};
 use super::replies::{self, Replies};
 use super::tap::{Direction, Tap};
-use super::tlp::{Bdf, CfgRequest, CplFields, MemRequest, Status, Tlp, View};
+use super::tlp::{Bdf, CplFields, MemRequest, Status, Tlp, View};
 use crate::device::Device;
 use crate::monitor::Monitor;
 
@@ -44,10 +44,10 @@ pub struct Counts {
     pub writes_refused: u64,
     /// TLPs of the device which are no request and no completion that we wait for.
     pub stray: u64,
+    /// Bytes on the link towards the device, and from it.
+    pub link_in: u64,
+    pub link_out: u64,
 }
-
-/// Bytes of a memory request of ours: never across a boundary of so many. What the function's completer serves.
-pub const REQUEST_BYTES: usize = 128;
 
 /// A root complex with one function below it.
 pub struct Root<D: Device, M: HostMemory> {
@@ -66,7 +66,7 @@ pub struct Root<D: Device, M: HostMemory> {
     /// Bus address of the function's BAR, once assigned.
     pub bar: Option<u64>,
     taps: Vec<Box<dyn Tap>>,
-    replies: Replies,
+    pub(super) replies: Replies,
     next_tag: u16,
     /// Completions for our own requests, as they came.
     completions: Vec<Tlp>,
@@ -136,6 +136,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
     /// Sends any TLP, well formed or not. Nothing waits for an answer.
     pub fn send(&mut self, tlp: Tlp) {
         let now = self.device.now();
+        self.counts.link_in += tlp.wire_bytes();
         self.monitor.tlp(now, Direction::In, &tlp);
         self.taps.iter_mut().for_each(|tap| tap.tlp(now, Direction::In, &tlp));
         self.device.tlp_in(tlp);
@@ -143,6 +144,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
 
     fn receive(&mut self, tlp: Tlp) {
         let now = self.device.now();
+        self.counts.link_out += tlp.wire_bytes();
         self.monitor.tlp(now, Direction::Out, &tlp);
         self.taps.iter_mut().for_each(|tap| tap.tlp(now, Direction::Out, &tlp));
         match tlp.view() {
@@ -190,7 +192,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
     }
 
     /// Moves what can move in this cycle, then lets the clock run one stride. False if nothing can change any more.
-    fn turn(&mut self) -> bool {
+    pub fn turn(&mut self) -> bool {
         let mut moved = false;
         while let Some(tlp) = self.device.tlp_out() {
             self.receive(tlp);
@@ -258,7 +260,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         }
     }
 
-    fn tag(&mut self) -> u16 {
+    pub(super) fn tag(&mut self) -> u16 {
         self.next_tag = (self.next_tag + 1) % 32;
         self.next_tag
     }
@@ -308,93 +310,11 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         }
     }
 
-    fn succeed(&mut self, tlp: Tlp, expect: usize) -> Result<Vec<u8>, RequestError> {
+    pub(super) fn succeed(&mut self, tlp: Tlp, expect: usize) -> Result<Vec<u8>, RequestError> {
         let text = tlp.to_string();
         match self.request(tlp, expect)? {
             (Status::Success, data) => Ok(data),
             (status, _) => Err(RequestError::Status { request: text, status }),
         }
     }
-
-    fn config_request(&mut self, offset: u16, be: u8) -> CfgRequest {
-        CfgRequest { requester: self.host, tag: self.tag(), target: self.function, offset: offset & !3, be }
-    }
-
-    /// Reads configuration space, any offset and length, one double word at a time.
-    pub fn config_read(&mut self, offset: u16, buf: &mut [u8]) -> Result<(), RequestError> {
-        let mut done = 0;
-        while done < buf.len() {
-            let at = offset + done as u16;
-            let lane = usize::from(at & 3);
-            let len = (4 - lane).min(buf.len() - done);
-            let request = self.config_request(at, (((1 << len) - 1) << lane) as u8);
-            let word = self.succeed(Tlp::cfg_read0(request), 4)?;
-            buf[done..done + len].copy_from_slice(&word[lane..lane + len]);
-            done += len;
-        }
-        Ok(())
-    }
-
-    /// Writes configuration space, any offset and length, one double word at a time.
-    pub fn config_write(&mut self, offset: u16, data: &[u8]) -> Result<(), RequestError> {
-        let mut done = 0;
-        while done < data.len() {
-            let at = offset + done as u16;
-            let lane = usize::from(at & 3);
-            let len = (4 - lane).min(data.len() - done);
-            let mut word = [0; 4];
-            word[lane..lane + len].copy_from_slice(&data[done..done + len]);
-            let request = self.config_request(at, (((1 << len) - 1) << lane) as u8);
-            self.succeed(Tlp::cfg_write0(request, u32::from_le_bytes(word)), 0)?;
-            done += len;
-        }
-        Ok(())
-    }
-
-    /// Reads device memory at a bus address.
-    pub fn mem_read(&mut self, addr: u64, buf: &mut [u8]) -> Result<(), RequestError> {
-        for (at, range) in pieces(addr, buf.len()) {
-            let tag = self.tag();
-            let tlp = Tlp::mem_read(self.host, tag, at, range.len());
-            let lane = (at & 3) as usize;
-            let words = self.succeed(tlp, (lane + range.len()).div_ceil(4) * 4)?;
-            let len = range.len();
-            buf[range].copy_from_slice(&words[lane..lane + len]);
-        }
-        Ok(())
-    }
-
-    /// Writes device memory at a bus address; posted, so it is on its way when this returns.
-    pub fn mem_write(&mut self, addr: u64, data: &[u8]) {
-        for (at, range) in pieces(addr, data.len()) {
-            self.send(Tlp::mem_write(self.host, at, &data[range]));
-        }
-    }
-
-    /// Reads the function's BAR.
-    pub fn bar_read(&mut self, offset: u64, buf: &mut [u8]) -> Result<(), RequestError> {
-        let base = self.bar.ok_or(RequestError::NoBar)?;
-        self.mem_read(base + offset, buf)
-    }
-
-    /// Writes the function's BAR; posted.
-    pub fn bar_write(&mut self, offset: u64, data: &[u8]) -> Result<(), RequestError> {
-        let base = self.bar.ok_or(RequestError::NoBar)?;
-        self.mem_write(base + offset, data);
-        Ok(())
-    }
-}
-
-/// Cuts an access at the boundaries of [`REQUEST_BYTES`], as a root complex cuts at cache lines.
-fn pieces(addr: u64, len: usize) -> Vec<(u64, std::ops::Range<usize>)> {
-    let mut pieces = vec![];
-    let mut done = 0;
-    while done < len {
-        let at = addr + done as u64;
-        let room = REQUEST_BYTES - (at % REQUEST_BYTES as u64) as usize;
-        let end = len.min(done + room);
-        pieces.push((at, done..end));
-        done = end;
-    }
-    pieces
 }

@@ -1,12 +1,14 @@
 //! What the simulated link and the host behind it cost: latency, bandwidth, splitting and reordering.
 
+use super::slot::Slot;
+
 /// Parameters of the link between root complex and device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkModel {
     /// From a read request's arrival at the root complex to its completion's at the device.
     pub rtt_cycles: u64,
-    /// Payload, header and framing bytes towards the device in one cycle; 0 is without limit.
-    pub bytes_per_cycle: u64,
+    /// Thousandths of a byte (payload, header and framing) which go towards the device in one cycle; 0 is without limit.
+    pub rate: u64,
     /// Read Completion Boundary: a completion may end only there.
     pub rcb: usize,
     /// Max_Payload_Size programmed by `enumerate`, and the largest completion.
@@ -32,7 +34,7 @@ impl LinkModel {
     pub fn fast() -> LinkModel {
         LinkModel {
             rtt_cycles: 0,
-            bytes_per_cycle: 0,
+            rate: 0,
             rcb: 64,
             mps: 256,
             mrrs: 512,
@@ -49,7 +51,7 @@ impl LinkModel {
     pub fn random(seed: u64) -> LinkModel {
         LinkModel {
             rtt_cycles: 40,
-            bytes_per_cycle: 32,
+            rate: 32_000,
             reorder: true,
             split: true,
             reads_in_flight: 32,
@@ -59,9 +61,9 @@ impl LinkModel {
         }
     }
 
-    /// A Gen3 x16 host at 250 MHz: what throughput figures are taken with.
+    /// A Gen3 x16 host at 250 MHz, 800 ns away.
     pub fn gen3_x16() -> LinkModel {
-        LinkModel { rtt_cycles: 150, bytes_per_cycle: 63, step_cycles: 1, ..LinkModel::fast() }
+        Slot::default().link(0)
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Replies {
     rng: ChaCha8Rng,
     waiting: std::collections::VecDeque<Read>,
     flows: Vec<Flow>,
-    /// In 1/`bytes_per_cycle` cycles: when the link towards the device is free again.
+    /// In 1/`rate` cycles: when the link towards the device is free again.
     link_free: u64,
 }
 
@@ -88,7 +88,8 @@ impl Replies {
     /// Looks up what is to be looked up by now, and hands back the next completion for the device.
     pub fn next(&mut self, now: u64, completer: Bdf, memory: &mut impl HostMemory) -> Option<Tlp> {
         self.sample(now, completer, memory);
-        if self.link.bytes_per_cycle > 0 && self.link_free > now * self.link.bytes_per_cycle {
+        // One may begin within this cycle; what is left of it then is not lost.
+        if self.link.rate > 0 && self.link_free >= (now + 1) * self.link.rate {
             return None;
         }
         let ready = |flow: &Flow| flow.due <= now;
@@ -104,18 +105,21 @@ impl Replies {
         } else if self.link.reorder {
             self.flows[index].due = now + self.rng.random_range(0..=self.link.rtt_cycles / 4);
         }
-        if self.link.bytes_per_cycle > 0 {
-            self.link_free = self.link_free.max(now * self.link.bytes_per_cycle) + tlp.wire_bytes();
-        }
+        self.occupy(now, &tlp);
         Some(tlp)
+    }
+
+    /// A TLP goes towards the device and takes its time on the link.
+    pub fn occupy(&mut self, now: u64, tlp: &Tlp) {
+        self.link_free = self.link_free.max(now * self.link.rate) + 1000 * tlp.wire_bytes();
     }
 
     /// The first cycle at which something happens here without the device's doing.
     pub fn next_event(&self) -> Option<u64> {
         let due = self.waiting.iter().map(|r| r.sample_at).chain(self.flows.iter().map(|f| f.due)).min()?;
-        Some(match self.link.bytes_per_cycle {
+        Some(match self.link.rate {
             0 => due,
-            rate => due.max(self.link_free.div_ceil(rate)),
+            rate => due.max(self.link_free / rate),
         })
     }
 

@@ -37,6 +37,9 @@ struct Set {
     busy: unsafe extern "C" fn(*mut c_void) -> c_int,
     violations: unsafe extern "C" fn(*mut c_void) -> u64,
     stall: unsafe extern "C" fn(*mut c_void, u64, u32),
+    pace: unsafe extern "C" fn(*mut c_void, u64),
+    counts: unsafe extern "C" fn(*mut c_void, *mut u64),
+    waiting: unsafe extern "C" fn(*mut c_void) -> u64,
     link: unsafe extern "C" fn(*mut c_void, c_int),
     trace: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int,
     flush: unsafe extern "C" fn(*mut c_void),
@@ -57,6 +60,24 @@ pub fn verilog(name: &str) -> Option<&'static str> {
 /// Every parameter set there is.
 pub fn all_sets() -> Vec<&'static str> {
     TEXTS.iter().map(|(set, _)| *set).collect()
+}
+
+/// What one stream did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seam {
+    /// Cycles in which a beat moved.
+    pub moved: u64,
+    /// Cycles in which a beat was offered and not taken.
+    pub stalled: u64,
+}
+
+/// The four streams of the function's edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seams {
+    pub tlp_in: Seam,
+    pub tlp_out: Seam,
+    pub frame_in: Seam,
+    pub frame_out: Seam,
 }
 
 /// One instance of the function.
@@ -147,6 +168,28 @@ impl Model {
     pub fn stall(&mut self, seed: u64, of_256: u32) {
         // SAFETY: as in `reset`.
         unsafe { (self.set.stall)(self.instance, seed, of_256) }
+    }
+
+    /// From now on TLPs of the function are taken as by a link which moves so many thousandths of a byte in a cycle;
+    /// 0: whenever they come.
+    pub fn pace(&mut self, thousandths: u64) {
+        // SAFETY: as in `reset`.
+        unsafe { (self.set.pace)(self.instance, thousandths) }
+    }
+
+    /// What each stream did since the instance was made.
+    pub fn seams(&self) -> Seams {
+        let mut counts = [[0; 2]; 4];
+        // SAFETY: as in `reset`; the shim writes eight numbers.
+        unsafe { (self.set.counts)(self.instance, counts.as_mut_ptr().cast()) };
+        let [tlp_in, tlp_out, frame_in, frame_out] = counts.map(|[moved, stalled]| Seam { moved, stalled });
+        Seams { tlp_in, tlp_out, frame_in, frame_out }
+    }
+
+    /// Beats of frames which wait to go in.
+    pub fn waiting(&self) -> u64 {
+        // SAFETY: as in `reset`.
+        unsafe { (self.set.waiting)(self.instance) }
     }
 
     /// The wire's link.
