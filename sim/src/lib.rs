@@ -1,5 +1,6 @@
 //! The simulated world around Hematite: device bodies, root complex, driver side, monitors, server and wire.
 
+pub mod bench;
 pub mod device;
 pub mod driver;
 pub mod facts;

@@ -1,5 +1,6 @@
 //! The whole function, on every body of the device: one file per theme.
 
+mod bench;
 mod enumerate;
 mod faults;
 mod inspection;

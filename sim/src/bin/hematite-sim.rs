@@ -1,4 +1,4 @@
-//! The bench's command line: serve the simulated function to any VMM.
+//! The bench's command line: serve the simulated function to any VMM, print its Verilog, measure it.
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -11,6 +11,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use hematite_sim::Device;
+use hematite_sim::bench;
 use hematite_sim::model::Model;
 use hematite_sim::root::complex::Root;
 use hematite_sim::root::link::LinkModel;
@@ -39,6 +40,8 @@ enum Command {
     Serve(Serve),
     /// Write the function's Verilog: one file, top module `hematite`
     Emit(Emit),
+    /// Measure throughput and latency of the RTL with a driver in the process
+    Bench(bench::Options),
 }
 
 #[derive(Args)]
@@ -190,10 +193,30 @@ fn emit(emit: &Emit) -> Result<()> {
     Ok(())
 }
 
+fn measure(options: &bench::Options) -> Result<()> {
+    let report = bench::run(options, |figures| {
+        let case = &figures.case;
+        let (size, way, pairs) = (case.frame_bytes, case.direction.name(), case.queue_pairs);
+        eprintln!("{size} bytes, {way}, {pairs} pairs: {:.2} cycles per packet", figures.cycles_per_packet);
+    })?;
+    if let Some(path) = &options.svg {
+        std::fs::write(path, bench::svg(&report))
+            .with_context(|| format!("write the picture {}", path.display()))?;
+    }
+    let text =
+        if options.json { serde_json::to_string_pretty(&report)? + "\n" } else { bench::table(&report) };
+    std::io::stdout().write_all(text.as_bytes()).context("print the report")?;
+    if !report.clean() {
+        bail!("not every frame came as it was, or a rule was broken:\n{}", report.findings().join("\n"));
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Serve(options) => serve(options),
         Command::Emit(options) => emit(options),
+        Command::Bench(options) => measure(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,291 @@
+//! One case: a frame size, a direction, a number of queues. Runs in, measures, runs out, counts what did not come.
+
+use serde::Serialize;
+
+use super::BenchError;
+use super::frames::Sequence;
+use super::host::{self, Host, World};
+use super::options::{Direction, Options, Selection};
+use crate::device::Device;
+use crate::root::complex::Counts;
+use crate::rtl::{Seam, Seams};
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Case {
+    /// Bytes of a frame with its check sequence.
+    pub frame_bytes: usize,
+    pub direction: Direction,
+    pub queue_pairs: u16,
+    pub ring_entries: u16,
+}
+
+/// How the cycles of one stream of the RTL's edge went by, in parts of all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SeamUse {
+    /// A beat moved.
+    pub moved: f64,
+    /// A beat was offered and not taken.
+    pub stalled: f64,
+    /// Nothing was offered.
+    pub idle: f64,
+}
+
+/// What was found. Rates are those of the slower direction, each way.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    #[serde(flatten)]
+    pub case: Case,
+    /// Cycles measured, and the frames which went by in them.
+    pub cycles: u64,
+    pub tx_frames: u64,
+    pub rx_frames: u64,
+    pub cycles_per_packet: f64,
+    pub mpps: f64,
+    /// Without preamble and gap.
+    pub gbps: f64,
+    /// What the link would allow.
+    pub limit_mpps: f64,
+    pub ratio_to_limit: f64,
+    /// Bytes of TLPs on the link for each frame: from the device, and to it.
+    pub pcie_up_bytes_per_packet: f64,
+    pub pcie_down_bytes_per_packet: f64,
+    /// The same as parts of what the link moves in that time.
+    pub pcie_up_use: f64,
+    pub pcie_down_use: f64,
+    pub interrupts_per_packet: f64,
+    pub doorbells_per_packet: f64,
+    pub tlp_in: SeamUse,
+    pub tlp_out: SeamUse,
+    pub frame_in: SeamUse,
+    pub frame_out: SeamUse,
+    /// Over the whole case: frames which never came, came late or twice, or with a wrong byte.
+    pub lost: u64,
+    pub disordered: u64,
+    pub damaged: u64,
+    /// Broken rules of the TLP port, or of the handshake.
+    pub violations: u64,
+    /// The first of them.
+    pub first_violation: Option<String>,
+    /// Why there is no figure for reception on several queues.
+    pub note: Option<&'static str>,
+}
+
+impl Figures {
+    /// Every frame came as it was, and no rule was broken.
+    pub fn clean(&self) -> bool {
+        self.lost + self.disordered + self.damaged + self.violations == 0
+    }
+}
+
+/// What is counted, at one moment.
+#[derive(Clone, Copy)]
+struct Moment {
+    cycle: u64,
+    seams: Seams,
+    counts: Counts,
+    tx: u64,
+    rx: u64,
+    interrupts: u64,
+    doorbells: u64,
+}
+
+struct Run {
+    world: World,
+    host: Host,
+    /// Frames which came to the wire, by queue, and how many.
+    sent: Vec<Sequence>,
+    transmitted: u64,
+    /// Frames offered from the wire; `None` when there are to be no more.
+    offered: u64,
+    offering: bool,
+    window: u64,
+    /// Frames for each cycle, if there is a rate.
+    rate: Option<f64>,
+    started: u64,
+    backlog: u64,
+}
+
+/// So long may nothing come out anywhere.
+const PATIENCE: u64 = 200_000;
+const ONE_QUEUE: &str = "received by the first pair alone: the function steers nothing yet";
+
+pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, BenchError> {
+    let Selection { size, direction, queues } = selection;
+    let traffic = direction.traffic();
+    let (world, host) = host::start(options, selection)?;
+    let lanes = world.device.lanes() as u64;
+    let mut run = Run {
+        sent: vec![Sequence::default(); 2 * usize::from(queues)],
+        transmitted: 0,
+        offered: 0,
+        offering: traffic.rx,
+        window: options.window.unwrap_or((host.receive_ring() / 2).max(1)),
+        rate: options.offer_mpps.map(|mpps| mpps / options.clock_mhz),
+        started: world.device.now(),
+        backlog: (size as u64).div_ceil(lanes) + 2,
+        world,
+        host,
+    };
+    let frames = options.frames_of(size);
+    let enough = |run: &Run, tx: u64, rx: u64| {
+        (!traffic.tx || run.transmitted >= tx) && (!traffic.rx || run.host.received >= rx)
+    };
+    let name = format!("{size} bytes, {}, {queues} queue pairs", direction.name());
+    let poll = options.poll_cycles;
+    let warm = frames.div_ceil(4);
+    run.until(&name, poll, |run| enough(run, warm, warm))?;
+    let from = run.moment();
+    run.until(&name, poll, |run| enough(run, from.tx + frames, from.rx + frames))?;
+    let to = run.moment();
+    run.drain(&name, poll)?;
+    Ok(run.figures(options, selection, from, to))
+}
+
+impl Run {
+    /// One cycle of everything.
+    fn cycle(&mut self, poll: u64) -> Result<(), BenchError> {
+        let now = self.world.device.now();
+        if now.is_multiple_of(poll) {
+            self.host.look(&mut self.world)?;
+        }
+        while self.offering && self.may_offer(now) {
+            let frame = self.host.arriving(self.offered);
+            self.world.frame_in(frame);
+            self.offered += 1;
+        }
+        if !self.world.turn() {
+            self.world.device.step(1);
+        }
+        while let Some(frame) = self.world.frame_out() {
+            self.transmitted += 1;
+            match self.host.recognise(&frame) {
+                Some((queue, number)) if usize::from(queue) < self.sent.len() => {
+                    self.sent[usize::from(queue)].take(number);
+                }
+                _ => self.host.damaged += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn may_offer(&self, now: u64) -> bool {
+        match self.rate {
+            Some(rate) => self.offered as f64 <= (now - self.started) as f64 * rate,
+            None => {
+                self.offered - self.host.received < self.window && self.world.device.waiting() < self.backlog
+            }
+        }
+    }
+
+    fn until(&mut self, name: &str, poll: u64, done: impl Fn(&Run) -> bool) -> Result<(), BenchError> {
+        let progress = |run: &Run| run.transmitted + run.host.received + run.host.freed;
+        let mut last = (progress(self), self.world.device.now());
+        while !done(self) {
+            self.cycle(poll)?;
+            let (seen, now) = (progress(self), self.world.device.now());
+            if seen != last.0 {
+                last = (seen, now);
+            } else if now - last.1 > PATIENCE {
+                let Run { transmitted, offered, .. } = self;
+                let Host { queued, freed, received, .. } = &self.host;
+                let missing = format!(
+                    "tx {queued} queued, {transmitted} on the wire, {freed} used; rx {offered} offered, {received} received"
+                );
+                return Err(BenchError::Stuck { case: name.into(), limit: PATIENCE, missing });
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more goes in; what is under way comes out, or is lost.
+    fn drain(&mut self, name: &str, poll: u64) -> Result<(), BenchError> {
+        self.host.stop = true;
+        self.offering = false;
+        let out = |run: &Run| {
+            run.host.freed == run.host.queued
+                && run.transmitted >= run.host.queued
+                && run.host.received + run.host.damaged >= run.offered
+        };
+        match self.until(name, poll, out) {
+            // What never comes is counted.
+            Err(BenchError::Stuck { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            cycle: self.world.device.now(),
+            seams: self.world.device.seams(),
+            counts: self.world.counts,
+            tx: self.transmitted,
+            rx: self.host.received,
+            interrupts: self.world.msi.count,
+            doorbells: self.host.doorbells,
+        }
+    }
+
+    fn figures(&self, options: &Options, selection: Selection, from: Moment, to: Moment) -> Figures {
+        let Selection { size, direction, queues } = selection;
+        let (slot, traffic) = (options.slot(), direction.traffic());
+        let cycles = to.cycle - from.cycle;
+        let (tx, rx) = (to.tx - from.tx, to.rx - from.rx);
+        let packets = match direction {
+            Direction::Tx => tx,
+            Direction::Rx => rx,
+            Direction::Both => tx.min(rx),
+        };
+        let cycles_per_packet = cycles as f64 / packets as f64;
+        let mpps = slot.clock_mhz / cycles_per_packet;
+        let limit_mpps = slot.mpps(traffic, size, options.batch.into());
+        // With both ways, a frame each way is one packet here: bytes of the link are for the pair.
+        let each = |all: u64| all as f64 / packets as f64;
+        let (up, down) = (to.counts.link_out - from.counts.link_out, to.counts.link_in - from.counts.link_in);
+        let full = slot.rate() as f64 * cycles as f64 / 1000.0;
+        let (lost_rx, late_rx) = self.host.losses();
+        let sent = self.sent.iter().fold((0, 0), |(lost, late), s| (lost + s.lost, late + s.disordered));
+        let missing_tx = self.host.queued.saturating_sub(self.transmitted);
+        let missing_rx = self.offered.saturating_sub(self.host.received);
+        let rules = self.world.monitor.violations();
+        let case = Case {
+            frame_bytes: size,
+            direction,
+            queue_pairs: queues,
+            ring_entries: self.host.receive_ring() as u16,
+        };
+        Figures {
+            case,
+            cycles,
+            tx_frames: tx,
+            rx_frames: rx,
+            cycles_per_packet,
+            mpps,
+            gbps: mpps * (size * 8) as f64 / 1000.0,
+            limit_mpps,
+            ratio_to_limit: mpps / limit_mpps,
+            pcie_up_bytes_per_packet: each(up),
+            pcie_down_bytes_per_packet: each(down),
+            pcie_up_use: up as f64 / full,
+            pcie_down_use: down as f64 / full,
+            interrupts_per_packet: each(to.interrupts - from.interrupts),
+            doorbells_per_packet: each(to.doorbells - from.doorbells),
+            tlp_in: used(from.seams.tlp_in, to.seams.tlp_in, cycles),
+            tlp_out: used(from.seams.tlp_out, to.seams.tlp_out, cycles),
+            frame_in: used(from.seams.frame_in, to.seams.frame_in, cycles),
+            frame_out: used(from.seams.frame_out, to.seams.frame_out, cycles),
+            lost: missing_tx.max(sent.0) + missing_rx.max(lost_rx),
+            disordered: sent.1 + late_rx,
+            damaged: self.host.damaged,
+            violations: rules.len() as u64 + self.world.device.violations(),
+            first_violation: rules.first().map(ToString::to_string),
+            note: (traffic.rx && queues > 1).then_some(ONE_QUEUE),
+        }
+    }
+}
+
+fn used(from: Seam, to: Seam, cycles: u64) -> SeamUse {
+    let part = |count: u64| count as f64 / cycles as f64;
+    let (moved, stalled) = (to.moved - from.moved, to.stalled - from.stalled);
+    SeamUse { moved: part(moved), stalled: part(stalled), idle: part(cycles - moved - stalled) }
+}

@@ -1,0 +1,247 @@
+//! The driver of a bench: rings and buffers of every queue, filled and emptied in batches.
+
+use super::BenchError;
+use super::frames::{Frames, Sequence};
+use super::options::{Interrupts, Options, Selection};
+use crate::driver::{self, Driver, DriverError, message};
+use crate::facts::{bar, net};
+use crate::ring::{Buffer, Ring, Used};
+use crate::root::{Root, Windows};
+use crate::rtl::Rtl;
+use crate::seed::Seed;
+
+pub(super) type World = Root<Rtl, Windows>;
+
+/// Rings, and then buffers: all above 4 GiB, as most of a host's memory is.
+const RINGS: u64 = 0x10_0000_0000; // tidy-allow(literal): an address in host memory
+const BUFFERS: u64 = 0x20_0000_0000; // tidy-allow(literal): an address in host memory
+/// Buffers begin at cache lines, rings at pages.
+const LINE: u64 = 64;
+const PAGE: u64 = 4096;
+const HEADER: usize = net::HDR_BYTES as usize;
+
+/// One queue and its buffers.
+struct Queue {
+    ring: Ring,
+    /// Where its doorbell is in the BAR.
+    doorbell: u64,
+    tx: bool,
+    /// Buffers which the device does not have.
+    free: Vec<u64>,
+    /// The number of the next frame to transmit.
+    next: u64,
+    /// The driver looks without being called.
+    polls: bool,
+    /// What has been received.
+    received: Sequence,
+}
+
+/// Everything the driver has, and what it saw.
+pub(super) struct Host {
+    queues: Vec<Queue>,
+    frames: Frames,
+    batch: usize,
+    interrupts: Interrupts,
+    buffer: u64,
+    packet: Vec<u8>,
+    /// Transmit no more.
+    pub(super) stop: bool,
+    /// Frames given to the device, taken back, and received.
+    pub(super) queued: u64,
+    pub(super) freed: u64,
+    pub(super) received: u64,
+    pub(super) doorbells: u64,
+    /// Frames which came with a wrong byte.
+    pub(super) damaged: u64,
+}
+
+/// Enumerates, initialises, posts every receive buffer. The device is at rest afterwards.
+pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, Host), BenchError> {
+    let Selection { size, direction, queues } = selection;
+    let traffic = direction.traffic();
+    let rtl = Rtl::new(&options.params).map_err(BenchError::Options)?;
+    let slot = options.slot();
+    let ring_size = options.ring_of(queues);
+    let rings = (Ring::bytes(ring_size) as u64).next_multiple_of(PAGE);
+    let buffer = (size as u64 + u64::from(net::HDR_BYTES)).next_multiple_of(LINE);
+    let area = buffer * u64::from(ring_size);
+    let numbers: Vec<u16> = (0..2 * queues).collect();
+    let mut memory = driver::windows();
+    memory.map(RINGS, rings as usize * numbers.len());
+    for number in &numbers {
+        memory.map(BUFFERS + area * u64::from(*number), area as usize);
+    }
+    let mut root = Root::new(rtl, memory, slot.link(options.seed));
+    root.device.pace(slot.rate());
+    let function = root.enumerate().map_err(DriverError::from)?;
+    let setup = driver::Options { features: FEATURES, queue_size: ring_size, ..driver::Options::default() };
+    let mut driver = Driver::unbound(&mut root, function, setup);
+    driver.negotiate(&mut root)?;
+    let mut mac = [0; 6];
+    root.bar_read(bar::DEVICE + net::CFG_MAC, &mut mac).map_err(DriverError::from)?;
+    let mut host = Host {
+        queues: vec![],
+        frames: Frames::new(size, mac, Seed(options.seed)),
+        batch: options.batch.into(),
+        interrupts: options.interrupts,
+        buffer,
+        packet: vec![],
+        stop: false,
+        queued: 0,
+        freed: 0,
+        received: 0,
+        doorbells: 0,
+        damaged: 0,
+    };
+    for number in numbers {
+        let tx = number % 2 == 1;
+        let ring = driver.enable_queue(&mut root, number, RINGS + rings * u64::from(number))?;
+        let doorbell = driver.doorbell(&mut root, number)?;
+        let base = BUFFERS + area * u64::from(number);
+        let used = if tx { traffic.tx } else { traffic.rx };
+        let free = (0..u64::from(ring.size)).rev().filter(|_| used).map(|n| base + n * buffer).collect();
+        let polls = options.interrupts == Interrupts::Never;
+        ring.suppress(&mut root.memory, polls);
+        host.queues.push(Queue { ring, doorbell, tx, free, next: 0, polls, received: Sequence::default() });
+    }
+    driver.go(&mut root)?;
+    for index in 0..host.queues.len() {
+        if !host.queues[index].tx {
+            host.fill(&mut root, index)?;
+        }
+    }
+    root.pump(SETTLE);
+    root.msi.drain();
+    Ok((root, host))
+}
+
+/// Cycles within which the device fetches what it can of the receive buffers.
+const SETTLE: u64 = 100_000;
+/// What this driver's rings know how to use.
+const FEATURES: u64 = {
+    use hematite_abi::feature as f;
+    1 << f::VERSION_1 | 1 << f::MAC | 1 << f::STATUS | 1 << f::MTU | 1 << f::MRG_RXBUF
+};
+
+impl Host {
+    /// The frame of this number from the wire.
+    pub(super) fn arriving(&self, number: u64) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(self.frames.bytes);
+        self.frames.write(0, number, &mut frame);
+        frame
+    }
+
+    /// Queue and number of a frame which came to the wire.
+    pub(super) fn recognise(&self, frame: &[u8]) -> Option<(u16, u64)> {
+        self.frames.read(frame)
+    }
+
+    /// Receive buffers in all.
+    pub(super) fn receive_ring(&self) -> u64 {
+        u64::from(self.queues[0].ring.size)
+    }
+
+    /// Receive queues, as far as something came: lost and out of order.
+    pub(super) fn losses(&self) -> (u64, u64) {
+        let sequences = self.queues.iter().map(|queue| queue.received);
+        sequences.fold((0, 0), |(lost, late), s| (lost + s.lost, late + s.disordered))
+    }
+
+    /// Looks at the messages, at the rings which want it, and gives the device what there is to do.
+    pub(super) fn look(&mut self, root: &mut World) -> Result<(), BenchError> {
+        while let Some(called) = root.msi.take() {
+            let number = (0..self.queues.len()).find(|n| message(*n as u16 + 1).1 == called.data);
+            let Some(index) = number else { continue };
+            if self.interrupts == Interrupts::Napi {
+                self.queues[index].ring.suppress(&mut root.memory, true);
+            }
+            self.queues[index].polls = true;
+        }
+        for index in 0..self.queues.len() {
+            if self.queues[index].polls && !self.empty(root, index)? {
+                match self.interrupts {
+                    Interrupts::Never => {}
+                    Interrupts::Always => self.queues[index].polls = false,
+                    Interrupts::Napi => {
+                        // The device may have used a chain before it saw the flag: so look once more.
+                        self.queues[index].ring.suppress(&mut root.memory, false);
+                        self.queues[index].polls = self.empty(root, index)?;
+                        if self.queues[index].polls {
+                            self.queues[index].ring.suppress(&mut root.memory, true);
+                        }
+                    }
+                }
+            }
+            self.fill(root, index)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is used; false if nothing was.
+    fn empty(&mut self, root: &mut World, index: usize) -> Result<bool, BenchError> {
+        let mut any = false;
+        while let Some(used) =
+            self.queues[index].ring.take_used(&mut root.memory).map_err(DriverError::from)?
+        {
+            any = true;
+            if self.queues[index].tx {
+                self.freed += 1;
+            } else {
+                self.receive(root, index, &used);
+            }
+            self.queues[index].free.extend(used.buffers.iter().map(|buffer| buffer.addr));
+        }
+        Ok(any)
+    }
+
+    fn receive(&mut self, root: &mut World, index: usize, used: &Used) {
+        self.received += 1;
+        self.packet.resize(used.len as usize, 0);
+        root.memory.look(used.buffers[0].addr, &mut self.packet);
+        // One buffer takes each frame whole.
+        let buffers = net::HDR_NUM_BUFFERS as usize;
+        let whole = self.packet.get(buffers..HEADER) == Some(&1u16.to_le_bytes());
+        match self.packet.get(HEADER..).and_then(|frame| self.frames.read(frame)) {
+            Some((_, number)) if whole => self.queues[index].received.take(number),
+            _ => self.damaged += 1,
+        }
+    }
+
+    /// Makes whole batches available, one doorbell each.
+    fn fill(&mut self, root: &mut World, index: usize) -> Result<(), BenchError> {
+        let queue = &mut self.queues[index];
+        while queue.free.len() >= self.batch && !(queue.tx && self.stop) {
+            for _ in 0..self.batch {
+                let Some(addr) = queue.free.pop() else { break };
+                let mut len = self.buffer as u32;
+                if queue.tx {
+                    self.frames.write(queue.ring.number, queue.next, &mut self.packet);
+                    root.memory.poke(addr + HEADER as u64, &self.packet);
+                    len = (HEADER + self.packet.len()) as u32;
+                    queue.next += 1;
+                    self.queued += 1;
+                }
+                let buffer = Buffer { addr, len, writable: !queue.tx };
+                let id = queue.ring.add(&mut root.memory, &[buffer]).map_err(DriverError::from)?;
+                root.monitor.order.post(queue.ring.number, id, queue.ring.writable(id));
+            }
+            queue.ring.publish(&mut root.memory);
+            self.doorbells += 1;
+            let number = queue.ring.number.to_le_bytes();
+            root.bar_write(queue.doorbell, &number).map_err(DriverError::from)?;
+        }
+        Ok(())
+    }
+
+    /// Transmits one frame of the first pair, with a doorbell, and no more.
+    pub(super) fn send_one(&mut self, root: &mut World) -> Result<(), BenchError> {
+        let batch = std::mem::replace(&mut self.batch, 1);
+        self.stop = false;
+        let queue = &mut self.queues[usize::from(driver::TX)];
+        let kept = queue.free.split_off(1);
+        let sent = self.fill(root, driver::TX.into());
+        self.queues[usize::from(driver::TX)].free.extend(kept);
+        (self.batch, self.stop) = (batch, true);
+        sent
+    }
+}

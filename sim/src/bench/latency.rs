@@ -1,0 +1,93 @@
+//! One frame through a device at rest: from the doorbell to the wire, and from the wire to the interrupt.
+
+use serde::Serialize;
+
+use super::BenchError;
+use super::host::{self, Host, World};
+use super::options::{Direction, Options, Selection};
+use crate::device::Device;
+
+/// The slowest of some rounds, in cycles and in round trips of the link.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Latency {
+    /// Bytes of the frame with its check sequence.
+    pub frame_bytes: usize,
+    pub rtt_cycles: u64,
+    /// From the doorbell's arrival to the first beat of the frame on the wire.
+    pub doorbell_to_wire_cycles: u64,
+    pub doorbell_to_wire_rtts: f64,
+    /// From the frame's first beat to the message's arrival at the host.
+    pub wire_to_interrupt_cycles: u64,
+    pub wire_to_interrupt_rtts: f64,
+}
+
+const ROUNDS: usize = 4;
+/// Cycles within which one frame is through.
+const LIMIT: u64 = 100_000;
+
+/// Measures each frame size of the options.
+pub(super) fn run(options: &Options) -> Result<Vec<Latency>, BenchError> {
+    options.sizes.iter().map(|size| measure(options, *size)).collect()
+}
+
+fn measure(options: &Options, size: usize) -> Result<Latency, BenchError> {
+    let selection = Selection { size, direction: Direction::Both, queues: 1 };
+    // The device is to interrupt for each frame.
+    let options = Options { interrupts: super::Interrupts::Always, ..options.clone() };
+    let (mut world, mut host) = host::start(&options, selection)?;
+    host.stop = true;
+    let (mut out, mut into) = (0, 0);
+    for round in 0..ROUNDS {
+        out = out.max(doorbell_to_wire(&mut world, &mut host)?);
+        rest(&mut world, &mut host)?;
+        into = into.max(wire_to_interrupt(&mut world, &mut host, round as u64)?);
+        rest(&mut world, &mut host)?;
+    }
+    let rtt_cycles = options.slot().rtt_cycles();
+    let rtts = |cycles: u64| cycles as f64 / rtt_cycles as f64;
+    Ok(Latency {
+        frame_bytes: size,
+        rtt_cycles,
+        doorbell_to_wire_cycles: out,
+        doorbell_to_wire_rtts: rtts(out),
+        wire_to_interrupt_cycles: into,
+        wire_to_interrupt_rtts: rtts(into),
+    })
+}
+
+fn doorbell_to_wire(world: &mut World, host: &mut Host) -> Result<u64, BenchError> {
+    let before = world.device.seams().frame_out.moved;
+    let start = world.device.now();
+    host.send_one(world)?;
+    until(world, "doorbell to wire", |world| world.device.seams().frame_out.moved > before)?;
+    Ok(world.device.now() - start)
+}
+
+fn wire_to_interrupt(world: &mut World, host: &mut Host, number: u64) -> Result<u64, BenchError> {
+    let before = world.msi.count;
+    let start = world.device.now();
+    world.frame_in(host.arriving(number));
+    until(world, "wire to interrupt", |world| world.msi.count > before)?;
+    Ok(world.device.now() - start)
+}
+
+fn until(world: &mut World, what: &str, done: impl Fn(&World) -> bool) -> Result<(), BenchError> {
+    let start = world.device.now();
+    while !done(world) {
+        if !world.turn() || world.device.now() - start > LIMIT {
+            let missing = "one frame through an idle device".into();
+            return Err(BenchError::Stuck { case: what.into(), limit: LIMIT, missing });
+        }
+    }
+    Ok(())
+}
+
+/// Everything under way arrives, the driver takes it, gives it back, and the device takes note.
+fn rest(world: &mut World, host: &mut Host) -> Result<(), BenchError> {
+    world.pump(LIMIT);
+    while world.frame_out().is_some() {}
+    host.look(world)?;
+    world.pump(LIMIT);
+    world.msi.drain();
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! What `hematite-sim bench` is asked for.
+
+use crate::root::Slot;
+use crate::root::slot::Traffic;
+
+/// Which way frames go, seen from the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Tx,
+    Rx,
+    Both,
+}
+
+/// One direction, or all three cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Directions {
+    Tx,
+    Rx,
+    Both,
+    All,
+}
+
+/// When the driver wants to be interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interrupts {
+    /// Not while it polls; it polls from an interrupt until it finds nothing, as Linux does
+    Napi,
+    /// At all times
+    Always,
+    /// Never: it polls at all times
+    Never,
+}
+
+impl Direction {
+    pub(super) fn traffic(self) -> Traffic {
+        Traffic { tx: self != Direction::Rx, rx: self != Direction::Tx }
+    }
+
+    /// The word of the command line and of the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Tx => "tx",
+            Direction::Rx => "rx",
+            Direction::Both => "both",
+        }
+    }
+}
+
+/// Cycles, throughput and latency of the RTL behind a PCIe link, with a driver in the process and traffic at the wire.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The function's parameter set
+    #[arg(long, default_value = "MAX")]
+    pub params: String,
+    /// Bytes of a frame with its check sequence
+    #[arg(long, value_delimiter = ',', default_value = "64,128,256,512,1024,1518,9000")]
+    pub sizes: Vec<usize>,
+    /// Which way frames go: tx leaves the device
+    #[arg(long, value_enum, default_value = "all")]
+    pub direction: Directions,
+    /// Queue pairs in use
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    pub queues: Vec<u16>,
+    /// Frames for one doorbell
+    #[arg(long, default_value_t = 16)]
+    pub batch: u16,
+    /// Entries of a ring; the device's maximum limits it. By default 4096 over all queues, 64 to 1024 each
+    #[arg(long)]
+    pub queue_size: Option<u16>,
+    /// Frames measured in each case; a quarter more goes before. By default 8192, fewer of long ones
+    #[arg(long)]
+    pub frames: Option<u64>,
+    /// PCIe generation
+    #[arg(long = "gen", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=5))]
+    pub generation: u32,
+    /// PCIe lanes
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub lanes: u32,
+    /// The device's clock
+    #[arg(long, default_value_t = 250.0)]
+    pub clock_mhz: f64,
+    /// Max_Payload_Size
+    #[arg(long, default_value_t = 256)]
+    pub mps: usize,
+    /// Max_Read_Request_Size
+    #[arg(long, default_value_t = 512)]
+    pub mrrs: usize,
+    /// Round-trip time of a read
+    #[arg(long, default_value_t = 800.0)]
+    pub rtt_ns: f64,
+    /// Read Completion Boundary
+    #[arg(long, default_value_t = 64)]
+    pub rcb: usize,
+    /// Reads which the host takes on at a time; 0 is without limit
+    #[arg(long, default_value_t = 0)]
+    pub credits: usize,
+    /// When the driver wants interrupts
+    #[arg(long, value_enum, default_value = "napi")]
+    pub interrupts: Interrupts,
+    /// Cycles between two looks of the driver
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
+    pub poll_cycles: u64,
+    /// Frames at most between the wire and the driver when it receives. By default half a ring
+    #[arg(long)]
+    pub window: Option<u64>,
+    /// Frames from the wire at this rate, lost or not, instead of as the device takes them
+    #[arg(long)]
+    pub offer_mpps: Option<f64>,
+    /// Measure latency too: an idle device, one frame
+    #[arg(long)]
+    pub latency: bool,
+    /// Seeds everything random, decimal or 0x hexadecimal
+    #[arg(long, default_value = "0", value_parser = read_seed)]
+    pub seed: u64,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Draw throughput against frame size
+    #[arg(long)]
+    pub svg: Option<std::path::PathBuf>,
+}
+
+fn read_seed(text: &str) -> Result<u64, String> {
+    crate::seed::parse(text)
+        .ok_or_else(|| format!("{text:?} is neither a decimal nor a 0x hexadecimal number"))
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Selection {
+    pub size: usize,
+    pub direction: Direction,
+    pub queues: u16,
+}
+
+/// Shortest frame of Ethernet, and the longest the function's sets carry.
+const SIZES: std::ops::RangeInclusive<usize> = 64..=9220;
+/// Bytes of frames in a case by default, unless those are too many or too few frames.
+const CASE_BYTES: u64 = 8 << 20;
+const CASE_FRAMES: (u64, u64) = (1024, 8192);
+/// Entries of all rings by default, and of one.
+const ENTRIES: u16 = 4096;
+const RING: (u16, u16) = (64, 1024);
+
+impl Options {
+    pub(super) fn slot(&self) -> Slot {
+        Slot {
+            generation: self.generation,
+            lanes: self.lanes,
+            clock_mhz: self.clock_mhz,
+            mps: self.mps,
+            mrrs: self.mrrs,
+            rcb: self.rcb,
+            rtt_ns: self.rtt_ns,
+            credits: self.credits,
+        }
+    }
+
+    pub(super) fn frames_of(&self, size: usize) -> u64 {
+        self.frames.unwrap_or((CASE_BYTES / size as u64).clamp(CASE_FRAMES.0, CASE_FRAMES.1))
+    }
+
+    pub(super) fn ring_of(&self, queues: u16) -> u16 {
+        self.queue_size.unwrap_or((ENTRIES / queues.max(1)).clamp(RING.0, RING.1))
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let power = |name: &str, value: usize, low: usize, high: usize| match value {
+            value if value.is_power_of_two() && (low..=high).contains(&value) => Ok(()),
+            _ => Err(format!("--{name} {value}: it is a power of two from {low} to {high}")),
+        };
+        power("mps", self.mps, 128, 4096)?;
+        power("mrrs", self.mrrs, 128, 4096)?;
+        power("rcb", self.rcb, 64, 128)?;
+        if let Some(size) = self.queue_size {
+            power("queue-size", size.into(), 2, 32768)?;
+        }
+        if let Some(size) = self.sizes.iter().find(|size| !SIZES.contains(*size)) {
+            return Err(format!("--sizes {size}: from {} to {}", SIZES.start(), SIZES.end()));
+        }
+        for queues in &self.queues {
+            let ring = self.ring_of(*queues);
+            if self.batch == 0 || self.batch > ring {
+                return Err(format!("--batch {}: from 1 to the ring's {ring}", self.batch));
+            }
+            if *queues == 0 || *queues > 64 {
+                return Err(format!("--queues {queues}: from 1 to 64"));
+            }
+        }
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let time = |value: f64| value.is_finite() && value >= 0.0;
+        if !positive(self.clock_mhz) || !time(self.rtt_ns) {
+            return Err(format!("--clock-mhz {}, --rtt-ns {}: no such time", self.clock_mhz, self.rtt_ns));
+        }
+        if self.offer_mpps.is_some_and(|rate| !positive(rate)) {
+            return Err("--offer-mpps: more than nothing".into());
+        }
+        if self.frames == Some(0) || self.window == Some(0) {
+            return Err("--frames, --window: at least one".into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn cases(&self) -> Vec<Selection> {
+        let directions: &[Direction] = match self.direction {
+            Directions::Tx => &[Direction::Tx],
+            Directions::Rx => &[Direction::Rx],
+            Directions::Both => &[Direction::Both],
+            Directions::All => &[Direction::Tx, Direction::Rx, Direction::Both],
+        };
+        let mut cases = vec![];
+        for queues in &self.queues {
+            for size in &self.sizes {
+                cases.extend(directions.iter().map(|&direction| Selection {
+                    size: *size,
+                    direction,
+                    queues: *queues,
+                }));
+            }
+        }
+        cases
+    }
+}

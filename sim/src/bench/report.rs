@@ -1,0 +1,148 @@
+//! The figures as a table, and as JSON of a stable form.
+
+use serde::Serialize;
+
+use super::case::{Figures, SeamUse};
+use super::latency::Latency;
+use super::options::{Interrupts, Options};
+
+/// Everything that was measured; what `--json` prints. Fields are only ever added.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The form of this report.
+    pub schema: &'static str,
+    pub params: String,
+    pub seed: u64,
+    pub ring: &'static str,
+    pub batch: u16,
+    pub interrupts: Interrupts,
+    pub poll_cycles: u64,
+    pub clock_mhz: f64,
+    pub pcie_generation: u32,
+    pub pcie_lanes: u32,
+    /// What TLPs may use of the link, each way.
+    pub pcie_bytes_per_cycle: f64,
+    pub mps: usize,
+    pub mrrs: usize,
+    pub rcb: usize,
+    pub rtt_cycles: u64,
+    pub credits: usize,
+    pub cases: Vec<Figures>,
+    pub latency: Option<Vec<Latency>>,
+}
+
+impl Report {
+    pub(super) fn new(options: &Options, cases: Vec<Figures>, latency: Option<Vec<Latency>>) -> Report {
+        let slot = options.slot();
+        Report {
+            schema: "hematite-bench-1",
+            params: options.params.clone(),
+            seed: options.seed,
+            ring: "split",
+            batch: options.batch,
+            interrupts: options.interrupts,
+            poll_cycles: options.poll_cycles,
+            clock_mhz: options.clock_mhz,
+            pcie_generation: options.generation,
+            pcie_lanes: options.lanes,
+            pcie_bytes_per_cycle: slot.rate() as f64 / 1000.0,
+            mps: options.mps,
+            mrrs: options.mrrs,
+            rcb: options.rcb,
+            rtt_cycles: slot.rtt_cycles(),
+            credits: options.credits,
+            cases,
+            latency,
+        }
+    }
+
+    /// No frame was lost or changed, and no rule broken.
+    pub fn clean(&self) -> bool {
+        self.cases.iter().all(Figures::clean)
+    }
+
+    /// What went wrong, a line for each case.
+    pub fn findings(&self) -> Vec<String> {
+        let dirty = self.cases.iter().filter(|case| !case.clean());
+        let line = |case: &Figures| {
+            format!(
+                "{} bytes, {}, {} pairs: {} lost, {} out of order, {} damaged, {} broken rules{}",
+                case.case.frame_bytes,
+                case.case.direction.name(),
+                case.case.queue_pairs,
+                case.lost,
+                case.disordered,
+                case.damaged,
+                case.violations,
+                case.first_violation.as_ref().map(|text| format!(": {text}")).unwrap_or_default(),
+            )
+        };
+        dirty.map(line).collect()
+    }
+}
+
+/// The head of the table.
+const HEAD: &str = "\
+| frame | way | pairs | cycles/packet | Mpps | Gb/s | limit Mpps | of it | PCIe up B | down B | up used | down used | tlp_in | tlp_out | frame_in | frame_out |
+| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- |";
+
+/// A Markdown table of all cases, and one of latencies.
+pub fn table(report: &Report) -> String {
+    let mut text = format!(
+        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, split rings\n\
+         streams: % of cycles moved / stalled (offered, not taken); the rest is idle\n\n{HEAD}\n",
+        report.params,
+        report.clock_mhz,
+        report.pcie_generation,
+        report.pcie_lanes,
+        report.pcie_bytes_per_cycle,
+        report.mps,
+        report.mrrs,
+        report.rcb,
+        report.rtt_cycles,
+        report.batch,
+    );
+    let percent = |part: f64| (100.0 * part).round();
+    let stream = |seam: SeamUse| format!("{} / {}", percent(seam.moved), percent(seam.stalled));
+    for figures in &report.cases {
+        text += &format!(
+            "| {} | {} | {} | {:.2} | {:.2} | {:.1} | {:.1} | {}% | {:.1} | {:.1} | {}% | {}% | {} | {} | {} | {} |\n",
+            figures.case.frame_bytes,
+            figures.case.direction.name(),
+            figures.case.queue_pairs,
+            figures.cycles_per_packet,
+            figures.mpps,
+            figures.gbps,
+            figures.limit_mpps,
+            percent(figures.ratio_to_limit),
+            figures.pcie_up_bytes_per_packet,
+            figures.pcie_down_bytes_per_packet,
+            percent(figures.pcie_up_use),
+            percent(figures.pcie_down_use),
+            stream(figures.tlp_in),
+            stream(figures.tlp_out),
+            stream(figures.frame_in),
+            stream(figures.frame_out),
+        );
+    }
+    if let Some(latency) = &report.latency {
+        text += "\n| frame | doorbell to wire, cycles | RTT | wire to interrupt, cycles | RTT |\n";
+        text += "| ---: | ---: | ---: | ---: | ---: |\n";
+        for one in latency {
+            text += &format!(
+                "| {} | {} | {:.2} | {} | {:.2} |\n",
+                one.frame_bytes,
+                one.doorbell_to_wire_cycles,
+                one.doorbell_to_wire_rtts,
+                one.wire_to_interrupt_cycles,
+                one.wire_to_interrupt_rtts,
+            );
+        }
+    }
+    let mut notes: Vec<&str> = report.cases.iter().filter_map(|case| case.note).collect();
+    notes.dedup();
+    for note in notes {
+        text += &format!("\nSeveral pairs, rx: {note}.\n");
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! `hematite-sim bench` itself: it repeats to the cycle, obeys what the slot says, and tells what went wrong.
+
+use clap::Parser;
+use hematite_sim::bench::{self, Options, Report};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The report of a command line on set SIM.
+fn measure(line: &str) -> Report {
+    let words = ["bench", "--params", "SIM"].into_iter().chain(line.split_whitespace());
+    let line = Line::try_parse_from(words).expect("a command line");
+    bench::run(&line.options, |_| ()).expect("a bench which ends")
+}
+
+fn json(report: &Report) -> String {
+    serde_json::to_string(report).expect("JSON")
+}
+
+#[test]
+fn the_same_seed_gives_the_same_cycles() {
+    let line = "--sizes 64,300 --frames 300 --queue-size 64 --latency --seed 5";
+    let report = measure(line);
+    assert!(report.clean(), "{:?}", report.findings());
+    assert_eq!(json(&report), json(&measure(line)));
+    assert_eq!(report.cases.len(), 6);
+    for case in &report.cases {
+        assert!(case.cycles > 0 && case.ratio_to_limit > 0.0 && case.ratio_to_limit <= 1.0, "{case:?}");
+        for seam in [case.tlp_in, case.tlp_out, case.frame_in, case.frame_out] {
+            assert!((seam.moved + seam.stalled + seam.idle - 1.0).abs() < 1e-9, "{case:?}");
+        }
+    }
+    let latency = report.latency.expect("latency was asked for");
+    assert!(latency.iter().all(|one| one.doorbell_to_wire_rtts >= 1.0 && one.wire_to_interrupt_cycles > 0));
+}
+
+#[test]
+fn sizes_of_the_slot_are_obeyed() {
+    let report = measure("--sizes 1000 --frames 60 --queue-size 64 --mps 128 --mrrs 128 --rcb 128");
+    assert!(report.clean(), "{:?}", report.findings());
+    let large = measure("--sizes 1000 --frames 60 --queue-size 64");
+    for (small, large) in report.cases.iter().zip(&large.cases) {
+        assert!(small.pcie_up_bytes_per_packet > large.pcie_up_bytes_per_packet, "{small:?}\n{large:?}");
+    }
+}
+
+#[test]
+fn queues_are_all_in_use() {
+    let report = measure("--sizes 64 --frames 400 --queues 2 --direction tx --interrupts always");
+    assert!(report.clean(), "{:?}", report.findings());
+}
+
+#[test]
+fn what_does_not_come_is_told() {
+    let report = measure("--sizes 64 --frames 400 --direction rx --queue-size 16 --offer-mpps 200");
+    assert!(!report.clean());
+    assert!(report.cases[0].lost > 0 && report.cases[0].damaged == 0, "{:?}", report.findings());
+    assert!(report.findings()[0].contains("lost"));
+}
+
+#[test]
+fn options_are_judged_by_name() {
+    for (line, word) in [("--mps 100", "--mps"), ("--sizes 20", "--sizes"), ("--queues 65", "--queues")] {
+        let words = ["bench"].into_iter().chain(line.split(' '));
+        let options = Line::try_parse_from(words).expect("a command line").options;
+        let error = bench::run(&options, |_| ()).expect_err("it is refused").to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
