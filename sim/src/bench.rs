@@ -10,12 +10,14 @@ mod latency;
 mod options;
 mod plot;
 mod report;
+mod tlps;
 
 pub use case::{Case, Figures, SeamUse};
 pub use latency::Latency;
 pub use options::{Direction, Directions, Interrupts, Options};
 pub use plot::svg;
 pub use report::{Report, table};
+pub use tlps::Tlps;
 
 use crate::driver::DriverError;
 
@@ -33,12 +35,14 @@ pub enum BenchError {
 /// Runs every case of the options; `done` hears of each when it is through.
 pub fn run(options: &Options, mut done: impl FnMut(&Figures)) -> Result<Report, BenchError> {
     options.check().map_err(BenchError::Options)?;
+    let limits = host::limits(options)?;
+    let selected = options.cases(&limits).map_err(BenchError::Options)?;
     let mut cases = vec![];
-    for case in options.cases() {
+    for case in selected.iter().copied() {
         let figures = case::run(options, case)?;
         done(&figures);
         cases.push(figures);
     }
-    let latency = options.latency.then(|| latency::run(options)).transpose()?;
+    let latency = options.latency.then(|| latency::run(options, &selected)).transpose()?;
     Ok(Report::new(options, cases, latency))
 }

@@ -120,7 +120,8 @@ impl Ring {
         (Ring::layout(0, size).device + ring::used_bytes(size)) as usize
     }
 
-    fn layout(base: u64, size: u16) -> Areas {
+    /// Where the parts of a queue at `base` are.
+    pub fn layout(base: u64, size: u16) -> Areas {
         let driver = base + ring::desc_bytes(size);
         let device = (driver + ring::avail_bytes(size)).next_multiple_of(ring::USED_ALIGN);
         Areas { desc: base, driver, device }

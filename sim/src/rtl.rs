@@ -112,7 +112,8 @@ impl Rtl {
             self.frame.push(beat);
             if beat.last != 0 {
                 if beat.error == 0 {
-                    let bytes = self.frame.iter().flat_map(|b| lanes(b).take(usize::from(b.count))).collect();
+                    let mut bytes = Vec::with_capacity(self.frame.len() * self.model.lanes());
+                    self.frame.iter().for_each(|beat| append(&mut bytes, beat, usize::from(beat.count)));
                     self.frames.push_back(bytes);
                 }
                 self.frame.clear();
@@ -121,9 +122,11 @@ impl Rtl {
     }
 }
 
-/// A beat's bytes, lane 0 first.
-fn lanes(beat: &Beat) -> impl Iterator<Item = u8> + '_ {
-    beat.data.iter().flat_map(|word| word.to_le_bytes())
+/// The first `count` bytes of a beat, lane 0 first.
+fn append(bytes: &mut Vec<u8>, beat: &Beat, count: usize) {
+    let end = bytes.len() + count;
+    beat.data[..count.div_ceil(4)].iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    bytes.truncate(end);
 }
 
 /// Bytes of payload a header promises.
@@ -137,7 +140,8 @@ fn payload(header: &[u32; 4]) -> usize {
 
 fn whole_tlp(beats: &[Beat], width: usize) -> Tlp {
     let header = beats[0].header;
-    let mut data: Vec<u8> = beats.iter().flat_map(|b| lanes(b).take(width)).collect();
+    let mut data = Vec::with_capacity(beats.len() * width);
+    beats.iter().for_each(|beat| append(&mut data, beat, width));
     data.truncate(payload(&header));
     Tlp { header, data, error: beats.last().is_some_and(|b| b.error != 0) }
 }

@@ -1,39 +1,23 @@
 //! How fast the RTL of each parameter set is simulated, with a driver, a root complex and the monitors around it: what
-//! `cargo xtask report --speed` prints. A figure of this machine; no test looks at it.
+//! `cargo xtask report --speed` prints. A figure of this machine; no test looks at it. What runs is `hematite-sim bench`.
 
 use std::time::Instant;
 
-use hematite_sim::driver::Options;
-use hematite_tests::{Bench, Params, frame, rtl};
+use hematite_sim::bench::{self, Options};
+use hematite_tests::Params;
 
 /// The best of so many rounds: what else runs on the machine slows some of them.
 const ROUNDS: usize = 7;
-const CYCLES: u64 = 100_000;
-const FRAME_BYTES: usize = 512;
-const FRAMES: u8 = 16;
 
-/// Cycles per second while frames arrive, and while they leave.
-fn speed(params: &'static Params) -> [f64; 2] {
-    let options = Options { queue_size: 64, rx_buffers: 64, ..Options::default() };
-    let mut bench = Bench::new(rtl(params), options);
-    let packets: Vec<_> = (0..FRAMES).map(|mark| frame(FRAME_BYTES, mark)).collect();
-    let arrive = |bench: &mut Bench| {
-        packets.iter().for_each(|packet| bench.root.frame_in(packet.clone()));
-        bench.rest();
-        assert!(packets.iter().all(|packet| bench.received().as_ref() == Some(packet)));
-    };
-    let leave = |bench: &mut Bench| assert_eq!(bench.transmit(&packets), packets);
-    [best(&mut bench, arrive), best(&mut bench, leave)]
-}
-
-fn best(bench: &mut Bench, traffic: impl Fn(&mut Bench)) -> f64 {
+/// Cycles per second while frames go one way.
+fn speed(params: &Params, direction: &str) -> f64 {
+    let line = format!("--params {} --sizes 512 --frames 4096 --direction {direction}", params.name);
+    let options = Options::parse(&line).expect("a command line");
     let round = |_| {
-        let (from, start) = (bench.root.device.now(), Instant::now());
-        while bench.root.device.now() < from + CYCLES {
-            traffic(bench);
-            bench.root.msi.drain();
-        }
-        (bench.root.device.now() - from) as f64 / start.elapsed().as_secs_f64()
+        let start = Instant::now();
+        let report = bench::run(&options, |_| ()).expect("a bench which ends");
+        assert!(report.clean(), "{:?}", report.findings());
+        report.cases[0].simulated_cycles as f64 / start.elapsed().as_secs_f64()
     };
     (0..ROUNDS).map(round).fold(0.0, f64::max)
 }
@@ -42,7 +26,7 @@ fn main() {
     println!("| parameter set | beat, bits | pairs | simulated, frames arrive, cycles/s | frames leave |");
     println!("| --- | --- | --- | --- | --- |");
     for params in [&Params::TINY, &Params::SIM, &Params::BOARD, &Params::MAX] {
-        let [arrive, leave] = speed(params);
+        let [arrive, leave] = ["rx", "tx"].map(|direction| speed(params, direction));
         println!("| {} | {} | {} | {arrive:.0} | {leave:.0} |", params.name, params.width, params.pairs);
     }
 }

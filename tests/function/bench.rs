@@ -1,19 +1,11 @@
 //! `hematite-sim bench` itself: it repeats to the cycle, obeys what the slot says, and tells what went wrong.
 
-use clap::Parser;
 use hematite_sim::bench::{self, Options, Report};
-
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    options: Options,
-}
 
 /// The report of a command line on set SIM.
 fn measure(line: &str) -> Report {
-    let words = ["bench", "--params", "SIM"].into_iter().chain(line.split_whitespace());
-    let line = Line::try_parse_from(words).expect("a command line");
-    bench::run(&line.options, |_| ()).expect("a bench which ends")
+    let options = Options::parse(&format!("--params SIM {line}")).expect("a command line");
+    bench::run(&options, |_| ()).expect("a bench which ends")
 }
 
 fn json(report: &Report) -> String {
@@ -63,9 +55,10 @@ fn what_does_not_come_is_told() {
 
 #[test]
 fn options_are_judged_by_name() {
-    for (line, word) in [("--mps 100", "--mps"), ("--sizes 20", "--sizes"), ("--queues 65", "--queues")] {
-        let words = ["bench"].into_iter().chain(line.split(' '));
-        let options = Line::try_parse_from(words).expect("a command line").options;
+    for (line, word) in
+        [("--mps 100", "--mps"), ("--sizes 20", "--sizes"), ("--params SIM --queues 9", "--queues")]
+    {
+        let options = Options::parse(line).expect("a command line");
         let error = bench::run(&options, |_| ()).expect_err("it is refused").to_string();
         assert!(error.contains(word), "{error}");
     }

@@ -6,8 +6,10 @@ use super::BenchError;
 use super::frames::Sequence;
 use super::host::{self, Host, World};
 use super::options::{Direction, Options, Selection};
+use super::tlps::Tlps;
 use crate::device::Device;
 use crate::root::complex::Counts;
+use crate::root::slot::Traffic;
 use crate::rtl::{Seam, Seams};
 
 /// What was asked for.
@@ -53,12 +55,14 @@ pub struct Figures {
     /// The same as parts of what the link moves in that time.
     pub pcie_up_use: f64,
     pub pcie_down_use: f64,
-    pub interrupts_per_packet: f64,
     pub doorbells_per_packet: f64,
+    pub tlps_per_packet: Tlps<f64>,
     pub tlp_in: SeamUse,
     pub tlp_out: SeamUse,
     pub frame_in: SeamUse,
     pub frame_out: SeamUse,
+    /// Cycles of the whole case, from power-on.
+    pub simulated_cycles: u64,
     /// Over the whole case: frames which never came, came late or twice, or with a wrong byte.
     pub lost: u64,
     pub disordered: u64,
@@ -86,17 +90,18 @@ struct Moment {
     counts: Counts,
     tx: u64,
     rx: u64,
-    interrupts: u64,
+    tlps: Tlps<u64>,
     doorbells: u64,
 }
 
 struct Run {
+    traffic: Traffic,
     world: World,
     host: Host,
     /// Frames which came to the wire, by queue, and how many.
     sent: Vec<Sequence>,
     transmitted: u64,
-    /// Frames offered from the wire; `None` when there are to be no more.
+    /// Frames offered from the wire.
     offered: u64,
     offering: bool,
     window: u64,
@@ -116,6 +121,7 @@ pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, Be
     let (world, host) = host::start(options, selection)?;
     let lanes = world.device.lanes() as u64;
     let mut run = Run {
+        traffic,
         sent: vec![Sequence::default(); 2 * usize::from(queues)],
         transmitted: 0,
         offered: 0,
@@ -179,14 +185,21 @@ impl Run {
     }
 
     fn until(&mut self, name: &str, poll: u64, done: impl Fn(&Run) -> bool) -> Result<(), BenchError> {
-        let progress = |run: &Run| run.transmitted + run.host.received + run.host.freed;
-        let mut last = (progress(self), self.world.device.now());
+        // Each way on its own: the other one may go on for ever.
+        let ways = |run: &Run| {
+            let ways = [(run.traffic.tx, run.transmitted), (run.traffic.rx, run.host.received)];
+            ways.map(|(wanted, count)| wanted.then_some(count))
+        };
+        let mut last = ways(self).map(|way| (way, self.world.device.now()));
         while !done(self) {
             self.cycle(poll)?;
-            let (seen, now) = (progress(self), self.world.device.now());
-            if seen != last.0 {
-                last = (seen, now);
-            } else if now - last.1 > PATIENCE {
+            let now = self.world.device.now();
+            for (last, way) in last.iter_mut().zip(ways(self)) {
+                if last.0 != way || way.is_none() {
+                    *last = (way, now);
+                }
+            }
+            if last.iter().any(|(_, since)| now - since > PATIENCE) {
                 let Run { transmitted, offered, .. } = self;
                 let Host { queued, freed, received, .. } = &self.host;
                 let missing = format!(
@@ -221,7 +234,7 @@ impl Run {
             counts: self.world.counts,
             tx: self.transmitted,
             rx: self.host.received,
-            interrupts: self.world.msi.count,
+            tlps: self.host.tlps.seen(),
             doorbells: self.host.doorbells,
         }
     }
@@ -268,12 +281,13 @@ impl Run {
             pcie_down_bytes_per_packet: each(down),
             pcie_up_use: up as f64 / full,
             pcie_down_use: down as f64 / full,
-            interrupts_per_packet: each(to.interrupts - from.interrupts),
             doorbells_per_packet: each(to.doorbells - from.doorbells),
+            tlps_per_packet: to.tlps.since(from.tlps, packets),
             tlp_in: used(from.seams.tlp_in, to.seams.tlp_in, cycles),
             tlp_out: used(from.seams.tlp_out, to.seams.tlp_out, cycles),
             frame_in: used(from.seams.frame_in, to.seams.frame_in, cycles),
             frame_out: used(from.seams.frame_out, to.seams.frame_out, cycles),
+            simulated_cycles: self.world.device.now(),
             lost: missing_tx.max(sent.0) + missing_rx.max(lost_rx),
             disordered: sent.1 + late_rx,
             damaged: self.host.damaged,

@@ -1,10 +1,11 @@
 //! The driver of a bench: rings and buffers of every queue, filled and emptied in batches.
 
 use super::BenchError;
-use super::frames::{Frames, Sequence};
+use super::frames::{FCS, Frames, Sequence};
 use super::options::{Interrupts, Options, Selection};
+use super::tlps::{Counter, Place};
 use crate::driver::{self, Driver, DriverError, message};
-use crate::facts::{bar, net};
+use crate::facts::{bar, common, net};
 use crate::ring::{Buffer, Ring, Used};
 use crate::root::{Root, Windows};
 use crate::rtl::Rtl;
@@ -19,6 +20,43 @@ const BUFFERS: u64 = 0x20_0000_0000; // tidy-allow(literal): an address in host 
 const LINE: u64 = 64;
 const PAGE: u64 = 4096;
 const HEADER: usize = net::HDR_BYTES as usize;
+
+/// Where rings and buffers are in host memory.
+#[derive(Clone, Copy)]
+pub(super) struct Map {
+    /// Bytes from one ring to the next, and of all.
+    ring: u64,
+    rings: u64,
+    /// Offsets in a ring.
+    available: u64,
+    used: u64,
+}
+
+impl Map {
+    fn new(size: u16, queues: usize) -> Map {
+        let ring = (Ring::bytes(size) as u64).next_multiple_of(PAGE);
+        let areas = Ring::layout(0, size);
+        Map { ring, rings: ring * queues as u64, available: areas.driver, used: areas.device }
+    }
+
+    fn base(&self, queue: u16) -> u64 {
+        RINGS + self.ring * u64::from(queue)
+    }
+
+    pub(super) fn place(&self, addr: u64) -> Place {
+        if addr >= BUFFERS {
+            return Place::Payload;
+        }
+        match addr.checked_sub(RINGS) {
+            Some(at) if at < self.rings => match at % self.ring {
+                at if at < self.available => Place::Descriptors,
+                at if at < self.used => Place::Available,
+                _ => Place::Used,
+            },
+            _ => Place::Elsewhere,
+        }
+    }
+}
 
 /// One queue and its buffers.
 struct Queue {
@@ -40,6 +78,8 @@ struct Queue {
 pub(super) struct Host {
     queues: Vec<Queue>,
     frames: Frames,
+    /// What TLPs there were.
+    pub(super) tlps: Counter,
     batch: usize,
     interrupts: Interrupts,
     buffer: u64,
@@ -55,33 +95,59 @@ pub(super) struct Host {
     pub(super) damaged: u64,
 }
 
+/// What the function can do at most.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) pairs: u16,
+    pub(super) ring_entries: u16,
+    /// Bytes of a frame with its check sequence.
+    pub(super) frame_bytes: usize,
+}
+
+/// Enumerates and negotiates.
+fn bind(options: &Options, queue_size: u16) -> Result<(World, Driver, Limits), BenchError> {
+    let rtl = Rtl::new(&options.params).map_err(BenchError::Options)?;
+    let mut root = Root::new(rtl, driver::windows(), options.link());
+    root.device.pace(options.slot().rate());
+    let function = root.enumerate().map_err(DriverError::from)?;
+    let setup = driver::Options { features: FEATURES, queue_size, ..driver::Options::default() };
+    let mut driver = Driver::unbound(&mut root, function, setup);
+    driver.negotiate(&mut root)?;
+    let mut mtu = [0; 2];
+    root.bar_read(bar::DEVICE + net::CFG_MTU, &mut mtu).map_err(DriverError::from)?;
+    let limits = Limits {
+        pairs: u16::from_le_bytes(driver.common(&mut root, common::NUM_QUEUES)?) / 2,
+        ring_entries: u16::from_le_bytes(driver.common(&mut root, common::QUEUE_SIZE)?),
+        frame_bytes: usize::from(u16::from_le_bytes(mtu)) + net::ETHERNET_HEADER_BYTES as usize + FCS,
+    };
+    Ok((root, driver, limits))
+}
+
+/// What the function says of itself.
+pub(super) fn limits(options: &Options) -> Result<Limits, BenchError> {
+    Ok(bind(options, 1)?.2)
+}
+
 /// Enumerates, initialises, posts every receive buffer. The device is at rest afterwards.
 pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, Host), BenchError> {
     let Selection { size, direction, queues } = selection;
     let traffic = direction.traffic();
-    let rtl = Rtl::new(&options.params).map_err(BenchError::Options)?;
-    let slot = options.slot();
-    let ring_size = options.ring_of(queues);
-    let rings = (Ring::bytes(ring_size) as u64).next_multiple_of(PAGE);
+    let (mut root, driver, limits) = bind(options, options.ring_of(queues))?;
+    let ring_size = options.ring_of(queues).min(limits.ring_entries);
     let buffer = (size as u64 + u64::from(net::HDR_BYTES)).next_multiple_of(LINE);
     let area = buffer * u64::from(ring_size);
     let numbers: Vec<u16> = (0..2 * queues).collect();
-    let mut memory = driver::windows();
-    memory.map(RINGS, rings as usize * numbers.len());
+    let map = Map::new(ring_size, numbers.len());
+    root.memory.map(RINGS, map.rings as usize);
     for number in &numbers {
-        memory.map(BUFFERS + area * u64::from(*number), area as usize);
+        root.memory.map(BUFFERS + area * u64::from(*number), area as usize);
     }
-    let mut root = Root::new(rtl, memory, slot.link(options.seed));
-    root.device.pace(slot.rate());
-    let function = root.enumerate().map_err(DriverError::from)?;
-    let setup = driver::Options { features: FEATURES, queue_size: ring_size, ..driver::Options::default() };
-    let mut driver = Driver::unbound(&mut root, function, setup);
-    driver.negotiate(&mut root)?;
     let mut mac = [0; 6];
     root.bar_read(bar::DEVICE + net::CFG_MAC, &mut mac).map_err(DriverError::from)?;
     let mut host = Host {
         queues: vec![],
         frames: Frames::new(size, mac, Seed(options.seed)),
+        tlps: Counter::new(map),
         batch: options.batch.into(),
         interrupts: options.interrupts,
         buffer,
@@ -95,7 +161,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
     };
     for number in numbers {
         let tx = number % 2 == 1;
-        let ring = driver.enable_queue(&mut root, number, RINGS + rings * u64::from(number))?;
+        let ring = driver.enable_queue(&mut root, number, map.base(number))?;
         let doorbell = driver.doorbell(&mut root, number)?;
         let base = BUFFERS + area * u64::from(number);
         let used = if tx { traffic.tx } else { traffic.rx };
@@ -105,6 +171,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         host.queues.push(Queue { ring, doorbell, tx, free, next: 0, polls, received: Sequence::default() });
     }
     driver.go(&mut root)?;
+    root.tap(Box::new(host.tlps.clone()));
     for index in 0..host.queues.len() {
         if !host.queues[index].tx {
             host.fill(&mut root, index)?;

@@ -25,9 +25,12 @@ const ROUNDS: usize = 4;
 /// Cycles within which one frame is through.
 const LIMIT: u64 = 100_000;
 
-/// Measures each frame size of the options.
-pub(super) fn run(options: &Options) -> Result<Vec<Latency>, BenchError> {
-    options.sizes.iter().map(|size| measure(options, *size)).collect()
+/// Measures each frame size of the cases.
+pub(super) fn run(options: &Options, cases: &[Selection]) -> Result<Vec<Latency>, BenchError> {
+    let mut sizes: Vec<usize> = cases.iter().map(|case| case.size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.into_iter().map(|size| measure(options, size)).collect()
 }
 
 fn measure(options: &Options, size: usize) -> Result<Latency, BenchError> {

@@ -1,7 +1,9 @@
 //! What `hematite-sim bench` is asked for.
 
-use crate::root::Slot;
+use super::host::Limits;
 use crate::root::slot::Traffic;
+use crate::root::{LinkModel, Slot};
+use clap::Parser;
 
 /// Which way frames go, seen from the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -54,8 +56,8 @@ pub struct Options {
     /// The function's parameter set
     #[arg(long, default_value = "MAX")]
     pub params: String,
-    /// Bytes of a frame with its check sequence
-    #[arg(long, value_delimiter = ',', default_value = "64,128,256,512,1024,1518,9000")]
+    /// Bytes of a frame with its check sequence [default: those of 64,128,256,512,1024,1518,9000 which the set carries]
+    #[arg(long, value_delimiter = ',')]
     pub sizes: Vec<usize>,
     /// Which way frames go: tx leaves the device
     #[arg(long, value_enum, default_value = "all")]
@@ -96,6 +98,9 @@ pub struct Options {
     /// Reads which the host takes on at a time; 0 is without limit
     #[arg(long, default_value_t = 0)]
     pub credits: usize,
+    /// Reads overtake each other, and take half to twice the round-trip time
+    #[arg(long)]
+    pub reorder: bool,
     /// When the driver wants interrupts
     #[arg(long, value_enum, default_value = "napi")]
     pub interrupts: Interrupts,
@@ -135,8 +140,8 @@ pub(super) struct Selection {
     pub queues: u16,
 }
 
-/// Shortest frame of Ethernet, and the longest the function's sets carry.
-const SIZES: std::ops::RangeInclusive<usize> = 64..=9220;
+/// Sizes which everyone measures. The first is Ethernet's shortest.
+const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 1518, 9000];
 /// Bytes of frames in a case by default, unless those are too many or too few frames.
 const CASE_BYTES: u64 = 8 << 20;
 const CASE_FRAMES: (u64, u64) = (1024, 8192);
@@ -144,7 +149,20 @@ const CASE_FRAMES: (u64, u64) = (1024, 8192);
 const ENTRIES: u16 = 4096;
 const RING: (u16, u16) = (64, 1024);
 
+/// The options as a command line of their own.
+#[derive(clap::Parser)]
+#[command(no_binary_name = true)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
 impl Options {
+    /// The options of a command line: all have defaults.
+    pub fn parse(line: &str) -> Result<Options, clap::Error> {
+        Ok(Line::try_parse_from(line.split_whitespace())?.options)
+    }
+
     pub(super) fn slot(&self) -> Slot {
         Slot {
             generation: self.generation,
@@ -158,6 +176,10 @@ impl Options {
         }
     }
 
+    pub(super) fn link(&self) -> LinkModel {
+        LinkModel { reorder: self.reorder, ..self.slot().link(self.seed) }
+    }
+
     pub(super) fn frames_of(&self, size: usize) -> u64 {
         self.frames.unwrap_or((CASE_BYTES / size as u64).clamp(CASE_FRAMES.0, CASE_FRAMES.1))
     }
@@ -166,6 +188,7 @@ impl Options {
         self.queue_size.unwrap_or((ENTRIES / queues.max(1)).clamp(RING.0, RING.1))
     }
 
+    /// What is wrong with the options on their own.
     pub(super) fn check(&self) -> Result<(), String> {
         let power = |name: &str, value: usize, low: usize, high: usize| match value {
             value if value.is_power_of_two() && (low..=high).contains(&value) => Ok(()),
@@ -176,18 +199,6 @@ impl Options {
         power("rcb", self.rcb, 64, 128)?;
         if let Some(size) = self.queue_size {
             power("queue-size", size.into(), 2, 32768)?;
-        }
-        if let Some(size) = self.sizes.iter().find(|size| !SIZES.contains(*size)) {
-            return Err(format!("--sizes {size}: from {} to {}", SIZES.start(), SIZES.end()));
-        }
-        for queues in &self.queues {
-            let ring = self.ring_of(*queues);
-            if self.batch == 0 || self.batch > ring {
-                return Err(format!("--batch {}: from 1 to the ring's {ring}", self.batch));
-            }
-            if *queues == 0 || *queues > 64 {
-                return Err(format!("--queues {queues}: from 1 to 64"));
-            }
         }
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let time = |value: f64| value.is_finite() && value >= 0.0;
@@ -203,7 +214,25 @@ impl Options {
         Ok(())
     }
 
-    pub(super) fn cases(&self) -> Vec<Selection> {
+    /// The cases, or what of them the function cannot do.
+    pub(super) fn cases(&self, limits: &Limits) -> Result<Vec<Selection>, String> {
+        let (set, most) = (&self.params, limits.frame_bytes);
+        let mut sizes = self.sizes.clone();
+        if sizes.is_empty() {
+            sizes = SIZES.into_iter().filter(|size| *size <= most).collect();
+        }
+        if let Some(size) = sizes.iter().find(|size| !(SIZES[0]..=most).contains(*size)) {
+            return Err(format!("--sizes {size}: {set} carries {} to {most}", SIZES[0]));
+        }
+        for queues in &self.queues {
+            let ring = self.ring_of(*queues).min(limits.ring_entries);
+            if self.batch == 0 || self.batch > ring {
+                return Err(format!("--batch {}: from 1 to the ring's {ring}", self.batch));
+            }
+            if *queues == 0 || *queues > limits.pairs {
+                return Err(format!("--queues {queues}: {set} has 1 to {}", limits.pairs));
+            }
+        }
         let directions: &[Direction] = match self.direction {
             Directions::Tx => &[Direction::Tx],
             Directions::Rx => &[Direction::Rx],
@@ -212,7 +241,7 @@ impl Options {
         };
         let mut cases = vec![];
         for queues in &self.queues {
-            for size in &self.sizes {
+            for size in &sizes {
                 cases.extend(directions.iter().map(|&direction| Selection {
                     size: *size,
                     direction,
@@ -220,6 +249,6 @@ impl Options {
                 }));
             }
         }
-        cases
+        Ok(cases)
     }
 }

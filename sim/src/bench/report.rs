@@ -27,6 +27,7 @@ pub struct Report {
     pub rcb: usize,
     pub rtt_cycles: u64,
     pub credits: usize,
+    pub reorder: bool,
     pub cases: Vec<Figures>,
     pub latency: Option<Vec<Latency>>,
 }
@@ -51,6 +52,7 @@ impl Report {
             rcb: options.rcb,
             rtt_cycles: slot.rtt_cycles(),
             credits: options.credits,
+            reorder: options.reorder,
             cases,
             latency,
         }
@@ -123,6 +125,26 @@ pub fn table(report: &Report) -> String {
             stream(figures.tlp_out),
             stream(figures.frame_in),
             stream(figures.frame_out),
+        );
+    }
+    text += "\nTLPs per packet\n\n| frame | way | pairs | payload reads | descriptor reads | available reads | completions | \
+             payload writes | used writes | messages | doorbells |\n\
+             | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    for figures in &report.cases {
+        let tlps = &figures.tlps_per_packet;
+        text += &format!(
+            "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |\n",
+            figures.case.frame_bytes,
+            figures.case.direction.name(),
+            figures.case.queue_pairs,
+            tlps.payload_reads,
+            tlps.descriptor_reads,
+            tlps.available_reads,
+            tlps.completions,
+            tlps.payload_writes,
+            tlps.used_writes,
+            tlps.messages,
+            figures.doorbells_per_packet,
         );
     }
     if let Some(latency) = &report.latency {
