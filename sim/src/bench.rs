@@ -17,7 +17,7 @@ pub use latency::Latency;
 pub use options::{Direction, Directions, Interrupts, Options};
 pub use plot::svg;
 pub use report::{Report, table};
-pub use tlps::Tlps;
+pub use tlps::{Step, Tlps};
 
 use crate::driver::DriverError;
 

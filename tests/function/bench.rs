@@ -41,8 +41,11 @@ fn sizes_of_the_slot_are_obeyed() {
 
 #[test]
 fn queues_are_all_in_use() {
-    let report = measure("--sizes 64 --frames 400 --queues 2 --direction tx --interrupts always");
+    let report = measure("--sizes 64 --frames 400 --queues 1,2 --interrupts always");
     assert!(report.clean(), "{:?}", report.findings());
+    let pairs: Vec<u16> = report.cases.iter().map(|case| case.case.queue_pairs).collect();
+    assert_eq!((pairs, report.rx_not_available_queue_pairs.clone()), (vec![1, 1, 1, 2], vec![2]));
+    assert!(report.cases[3].tx_frames_slowest_queue > 0, "{:?}", report.cases[3]);
 }
 
 #[test]
@@ -55,10 +58,8 @@ fn what_does_not_come_is_told() {
 
 #[test]
 fn options_are_judged_by_name() {
-    for (line, word) in
-        [("--mps 100", "--mps"), ("--sizes 20", "--sizes"), ("--params SIM --queues 9", "--queues")]
-    {
-        let options = Options::parse(line).expect("a command line");
+    for (line, word) in [("--mps 100", "--mps"), ("--sizes 20", "--sizes"), ("--queues 9", "--queues")] {
+        let options = Options::parse(&format!("--params SIM {line}")).expect("a command line");
         let error = bench::run(&options, |_| ()).expect_err("it is refused").to_string();
         assert!(error.contains(word), "{error}");
     }

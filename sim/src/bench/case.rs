@@ -8,6 +8,7 @@ use super::host::{self, Host, World};
 use super::options::{Direction, Options, Selection};
 use super::tlps::Tlps;
 use crate::device::Device;
+use crate::driver;
 use crate::root::complex::Counts;
 use crate::root::slot::Traffic;
 use crate::rtl::{Seam, Seams};
@@ -42,6 +43,9 @@ pub struct Figures {
     pub cycles: u64,
     pub tx_frames: u64,
     pub rx_frames: u64,
+    /// Transmitted by the queue which had least, and by the one which had most.
+    pub tx_frames_slowest_queue: u64,
+    pub tx_frames_fastest_queue: u64,
     pub cycles_per_packet: f64,
     pub mpps: f64,
     /// Without preamble and gap.
@@ -71,8 +75,6 @@ pub struct Figures {
     pub violations: u64,
     /// The first of them.
     pub first_violation: Option<String>,
-    /// Why there is no figure for reception on several queues.
-    pub note: Option<&'static str>,
 }
 
 impl Figures {
@@ -83,8 +85,9 @@ impl Figures {
 }
 
 /// What is counted, at one moment.
-#[derive(Clone, Copy)]
 struct Moment {
+    /// Frames of each transmit queue.
+    queues: Vec<u64>,
     cycle: u64,
     seams: Seams,
     counts: Counts,
@@ -113,12 +116,12 @@ struct Run {
 
 /// So long may nothing come out anywhere.
 const PATIENCE: u64 = 200_000;
-const ONE_QUEUE: &str = "received by the first pair alone: the function steers nothing yet";
 
 pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, BenchError> {
     let Selection { size, direction, queues } = selection;
     let traffic = direction.traffic();
-    let (world, host) = host::start(options, selection)?;
+    let (mut world, host) = host::start(options, selection)?;
+    host::record(options, &mut world)?;
     let lanes = world.device.lanes() as u64;
     let mut run = Run {
         traffic,
@@ -145,7 +148,7 @@ pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, Be
     run.until(&name, poll, |run| enough(run, from.tx + frames, from.rx + frames))?;
     let to = run.moment();
     run.drain(&name, poll)?;
-    Ok(run.figures(options, selection, from, to))
+    Ok(run.figures(options, selection, &from, &to))
 }
 
 impl Run {
@@ -228,7 +231,9 @@ impl Run {
     }
 
     fn moment(&self) -> Moment {
+        let transmit = self.sent.iter().skip(usize::from(driver::TX)).step_by(2);
         Moment {
+            queues: transmit.map(Sequence::count).collect(),
             cycle: self.world.device.now(),
             seams: self.world.device.seams(),
             counts: self.world.counts,
@@ -239,7 +244,7 @@ impl Run {
         }
     }
 
-    fn figures(&self, options: &Options, selection: Selection, from: Moment, to: Moment) -> Figures {
+    fn figures(&self, options: &Options, selection: Selection, from: &Moment, to: &Moment) -> Figures {
         let Selection { size, direction, queues } = selection;
         let (slot, traffic) = (options.slot(), direction.traffic());
         let cycles = to.cycle - from.cycle;
@@ -249,6 +254,8 @@ impl Run {
             Direction::Rx => rx,
             Direction::Both => tx.min(rx),
         };
+        let queues_of = from.queues.iter().zip(&to.queues).map(|(from, to)| to - from);
+        let (slowest, fastest) = (queues_of.clone().min(), queues_of.max());
         let cycles_per_packet = cycles as f64 / packets as f64;
         let mpps = slot.clock_mhz / cycles_per_packet;
         let limit_mpps = slot.mpps(traffic, size, options.batch.into());
@@ -272,6 +279,8 @@ impl Run {
             cycles,
             tx_frames: tx,
             rx_frames: rx,
+            tx_frames_slowest_queue: slowest.unwrap_or_default(),
+            tx_frames_fastest_queue: fastest.unwrap_or_default(),
             cycles_per_packet,
             mpps,
             gbps: mpps * (size * 8) as f64 / 1000.0,
@@ -293,7 +302,6 @@ impl Run {
             damaged: self.host.damaged,
             violations: rules.len() as u64 + self.world.device.violations(),
             first_violation: rules.first().map(ToString::to_string),
-            note: (traffic.rx && queues > 1).then_some(ONE_QUEUE),
         }
     }
 }

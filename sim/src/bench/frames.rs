@@ -4,11 +4,15 @@ use rand::RngCore;
 
 use crate::seed::Seed;
 
-/// Ethertype for local experiments. [IEEE 802: Local Experimental Ethertypes]
-const ETHERTYPE: [u8; 2] = [0x88, 0xb5]; // tidy-allow(literal): an ethertype, no register
-const QUEUE_AT: usize = 14;
-const NUMBER_AT: usize = 16;
-const FILL_AT: usize = 24;
+/// Where things are in a frame: behind Ethernet, IPv4 and UDP headers, the flow and its number.
+const IP_AT: usize = 14;
+const UDP_AT: usize = IP_AT + 20;
+const FLOW_AT: usize = UDP_AT + 8;
+const NUMBER_AT: usize = FLOW_AT + 2;
+const FILL_AT: usize = NUMBER_AT + 8;
+/// Ports: the flow's own, and discard.
+const FIRST_PORT: u16 = 49152;
+const DISCARD: u16 = 9;
 /// The fill is cut out of so many random bytes.
 const FILL_BYTES: usize = 1 << 14;
 /// Bytes on the wire beside what memory holds: the check sequence.
@@ -17,7 +21,8 @@ pub(super) const FCS: usize = 4;
 /// Makes frames, and knows them again.
 pub(super) struct Frames {
     fill: Vec<u8>,
-    mac: [u8; 6],
+    /// Every frame's headers, but for the flow's port.
+    headers: [u8; FLOW_AT],
     /// Bytes without check sequence.
     pub(super) bytes: usize,
 }
@@ -27,35 +32,64 @@ impl Frames {
     pub(super) fn new(size: usize, mac: [u8; 6], seed: Seed) -> Frames {
         let mut fill = vec![0; FILL_BYTES + size];
         seed.rng(STREAM).fill_bytes(&mut fill);
-        Frames { fill, mac, bytes: size - FCS }
+        let bytes = size - FCS;
+        Frames { fill, headers: headers(mac, bytes), bytes }
     }
 
-    /// Writes frame `number` of `queue` over what is in `frame`.
-    pub(super) fn write(&self, queue: u16, number: u64, frame: &mut Vec<u8>) {
+    /// Headers of a flow.
+    fn head(&self, flow: u16) -> [u8; FLOW_AT] {
+        let mut head = self.headers;
+        head[UDP_AT..UDP_AT + 2].copy_from_slice(&(FIRST_PORT + flow).to_be_bytes());
+        head
+    }
+
+    fn fill(&self, number: u64) -> &[u8] {
+        let from = (number as usize).wrapping_mul(STEP) % FILL_BYTES;
+        &self.fill[from..from + self.bytes - FILL_AT]
+    }
+
+    /// Writes frame `number` of `flow` over what is in `frame`.
+    pub(super) fn write(&self, flow: u16, number: u64, frame: &mut Vec<u8>) {
         frame.clear();
-        frame.extend_from_slice(&self.mac);
-        frame.extend_from_slice(&self.mac);
-        frame.extend_from_slice(&ETHERTYPE);
-        frame.extend_from_slice(&queue.to_le_bytes());
+        frame.extend_from_slice(&self.head(flow));
+        frame.extend_from_slice(&flow.to_le_bytes());
         frame.extend_from_slice(&number.to_le_bytes());
-        let from = (number as usize).wrapping_mul(STEP) % FILL_BYTES;
-        frame.extend_from_slice(&self.fill[from..from + self.bytes - FILL_AT]);
+        frame.extend_from_slice(self.fill(number));
     }
 
-    /// Queue and number of a frame of ours, if every byte is right.
+    /// Flow and number of a frame of ours, if every byte is right.
     pub(super) fn read(&self, frame: &[u8]) -> Option<(u16, u64)> {
-        let queue = u16::from_le_bytes(frame.get(QUEUE_AT..NUMBER_AT)?.try_into().ok()?);
+        let flow = u16::from_le_bytes(frame.get(FLOW_AT..NUMBER_AT)?.try_into().ok()?);
         let number = u64::from_le_bytes(frame.get(NUMBER_AT..FILL_AT)?.try_into().ok()?);
-        let from = (number as usize).wrapping_mul(STEP) % FILL_BYTES;
-        let right = frame.len() == self.bytes
-            && frame[..6] == self.mac
-            && frame[6..12] == self.mac
-            && frame[12..14] == ETHERTYPE
-            && frame[FILL_AT..] == self.fill[from..from + self.bytes - FILL_AT];
-        right.then_some((queue, number))
+        let known = flow <= u16::MAX - FIRST_PORT && frame.len() == self.bytes;
+        let right = known && frame[..FLOW_AT] == self.head(flow) && frame[FILL_AT..] == *self.fill(number);
+        right.then_some((flow, number))
     }
 }
 
+/// From the function to itself, as it were: the address is good both ways. IPv4 without options, UDP without checksum.
+fn headers(mac: [u8; 6], bytes: usize) -> [u8; FLOW_AT] {
+    let (ip_bytes, udp_bytes) = ((bytes - IP_AT) as u16, (bytes - UDP_AT) as u16);
+    let mut head = [0; FLOW_AT];
+    head[..6].copy_from_slice(&mac);
+    head[6..12].copy_from_slice(&mac);
+    head[12..IP_AT].copy_from_slice(&ETHERTYPE_IPV4);
+    let ip = &mut head[IP_AT..UDP_AT];
+    (ip[0], ip[8], ip[9]) = (IPV4_NO_OPTIONS, 64, UDP);
+    ip[2..4].copy_from_slice(&ip_bytes.to_be_bytes());
+    ip[12..16].copy_from_slice(&[10, 0, 2, 2]);
+    ip[16..20].copy_from_slice(&[10, 0, 2, 15]);
+    let sum: u32 = ip.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let sum = !((sum & u32::from(u16::MAX)) + (sum >> 16)) as u16;
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    head[UDP_AT + 2..UDP_AT + 4].copy_from_slice(&DISCARD.to_be_bytes());
+    head[UDP_AT + 4..UDP_AT + 6].copy_from_slice(&udp_bytes.to_be_bytes());
+    head
+}
+
+const ETHERTYPE_IPV4: [u8; 2] = [8, 0];
+const IPV4_NO_OPTIONS: u8 = 4 << 4 | 5;
+const UDP: u8 = 17;
 /// Between the fills of two frames; odd, so that all places come up.
 const STEP: usize = 61;
 const STREAM: u64 = 7;
@@ -71,6 +105,11 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
+    /// Frames which came or were passed over.
+    pub(super) fn count(&self) -> u64 {
+        self.next
+    }
+
     pub(super) fn take(&mut self, number: u64) {
         if number < self.next {
             self.disordered += 1;
@@ -98,6 +137,18 @@ mod tests {
             frame[at] ^= 1;
         }
         assert_eq!(frames.read(&frame[..59]), None);
+    }
+
+    #[test]
+    fn frames_are_ipv4_and_udp() {
+        let mut frame = vec![];
+        Frames::new(128, [2; 6], Seed(1)).write(1, 0, &mut frame);
+        let ethernet = smoltcp::wire::EthernetFrame::new_checked(&frame).expect("Ethernet");
+        let ip = smoltcp::wire::Ipv4Packet::new_checked(ethernet.payload()).expect("IPv4");
+        assert!(ip.verify_checksum());
+        let udp = smoltcp::wire::UdpPacket::new_checked(ip.payload()).expect("UDP");
+        assert_eq!((udp.src_port(), udp.dst_port()), (FIRST_PORT + 1, DISCARD));
+        assert_eq!(udp.payload().len(), 128 - FCS - FLOW_AT);
     }
 
     #[test]

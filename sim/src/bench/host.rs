@@ -6,6 +6,7 @@ use super::options::{Interrupts, Options, Selection};
 use super::tlps::{Counter, Place};
 use crate::driver::{self, Driver, DriverError, message};
 use crate::facts::{bar, common, net};
+use crate::log::TlpLog;
 use crate::ring::{Buffer, Ring, Used};
 use crate::root::{Root, Windows};
 use crate::rtl::Rtl;
@@ -182,6 +183,20 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
     Ok((root, host))
 }
 
+/// Begins what the options want recorded; each case writes over the one before.
+pub(super) fn record(options: &Options, root: &mut World) -> Result<(), BenchError> {
+    if let Some(path) = &options.trace {
+        root.device.trace(path).map_err(BenchError::Options)?;
+    }
+    if let Some(path) = &options.tlp_log {
+        let file = std::fs::File::create(path);
+        let file =
+            file.map_err(|error| BenchError::Options(format!("--tlp-log {}: {error}", path.display())))?;
+        root.tap(Box::new(TlpLog::new(file)));
+    }
+    Ok(())
+}
+
 /// Cycles within which the device fetches what it can of the receive buffers.
 const SETTLE: u64 = 100_000;
 /// What this driver's rings know how to use.
@@ -191,7 +206,7 @@ const FEATURES: u64 = {
 };
 
 impl Host {
-    /// The frame of this number from the wire.
+    /// The frame of this number from the wire; all are one flow.
     pub(super) fn arriving(&self, number: u64) -> Vec<u8> {
         let mut frame = Vec::with_capacity(self.frames.bytes);
         self.frames.write(0, number, &mut frame);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::BenchError;
 use super::host::{self, Host, World};
 use super::options::{Direction, Options, Selection};
+use super::tlps::Step;
 use crate::device::Device;
 
 /// The slowest of some rounds, in cycles and in round trips of the link.
@@ -19,7 +20,13 @@ pub struct Latency {
     /// From the frame's first beat to the message's arrival at the host.
     pub wire_to_interrupt_cycles: u64,
     pub wire_to_interrupt_rtts: f64,
+    /// TLPs of the slowest round, as they crossed the edge.
+    pub doorbell_to_wire_steps: Vec<Step>,
+    pub wire_to_interrupt_steps: Vec<Step>,
 }
+
+/// Cycles of a round, and what happened.
+type Round = (u64, Vec<Step>);
 
 const ROUNDS: usize = 4;
 /// Cycles within which one frame is through.
@@ -39,11 +46,11 @@ fn measure(options: &Options, size: usize) -> Result<Latency, BenchError> {
     let options = Options { interrupts: super::Interrupts::Always, ..options.clone() };
     let (mut world, mut host) = host::start(&options, selection)?;
     host.stop = true;
-    let (mut out, mut into) = (0, 0);
+    let (mut out, mut into): (Round, Round) = Default::default();
     for round in 0..ROUNDS {
-        out = out.max(doorbell_to_wire(&mut world, &mut host)?);
+        out = slower(out, doorbell_to_wire(&mut world, &mut host)?);
         rest(&mut world, &mut host)?;
-        into = into.max(wire_to_interrupt(&mut world, &mut host, round as u64)?);
+        into = slower(into, wire_to_interrupt(&mut world, &mut host, round as u64)?);
         rest(&mut world, &mut host)?;
     }
     let rtt_cycles = options.slot().rtt_cycles();
@@ -51,27 +58,35 @@ fn measure(options: &Options, size: usize) -> Result<Latency, BenchError> {
     Ok(Latency {
         frame_bytes: size,
         rtt_cycles,
-        doorbell_to_wire_cycles: out,
-        doorbell_to_wire_rtts: rtts(out),
-        wire_to_interrupt_cycles: into,
-        wire_to_interrupt_rtts: rtts(into),
+        doorbell_to_wire_cycles: out.0,
+        doorbell_to_wire_rtts: rtts(out.0),
+        wire_to_interrupt_cycles: into.0,
+        wire_to_interrupt_rtts: rtts(into.0),
+        doorbell_to_wire_steps: out.1,
+        wire_to_interrupt_steps: into.1,
     })
 }
 
-fn doorbell_to_wire(world: &mut World, host: &mut Host) -> Result<u64, BenchError> {
-    let before = world.device.seams().frame_out.moved;
-    let start = world.device.now();
-    host.send_one(world)?;
-    until(world, "doorbell to wire", |world| world.device.seams().frame_out.moved > before)?;
-    Ok(world.device.now() - start)
+fn slower(one: Round, other: Round) -> Round {
+    if other.0 > one.0 { other } else { one }
 }
 
-fn wire_to_interrupt(world: &mut World, host: &mut Host, number: u64) -> Result<u64, BenchError> {
+fn doorbell_to_wire(world: &mut World, host: &mut Host) -> Result<Round, BenchError> {
+    let before = world.device.seams().frame_out.moved;
+    let start = world.device.now();
+    host.tlps.begin();
+    host.send_one(world)?;
+    until(world, "doorbell to wire", |world| world.device.seams().frame_out.moved > before)?;
+    Ok((world.device.now() - start, host.tlps.end(start)))
+}
+
+fn wire_to_interrupt(world: &mut World, host: &mut Host, number: u64) -> Result<Round, BenchError> {
     let before = world.msi.count;
     let start = world.device.now();
+    host.tlps.begin();
     world.frame_in(host.arriving(number));
     until(world, "wire to interrupt", |world| world.msi.count > before)?;
-    Ok(world.device.now() - start)
+    Ok((world.device.now() - start, host.tlps.end(start)))
 }
 
 fn until(world: &mut World, what: &str, done: impl Fn(&World) -> bool) -> Result<(), BenchError> {

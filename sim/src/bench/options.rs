@@ -4,6 +4,7 @@ use super::host::Limits;
 use crate::root::slot::Traffic;
 use crate::root::{LinkModel, Slot};
 use clap::Parser;
+use std::path::PathBuf;
 
 /// Which way frames go, seen from the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -119,12 +120,18 @@ pub struct Options {
     /// Seeds everything random, decimal or 0x hexadecimal
     #[arg(long, default_value = "0", value_parser = read_seed)]
     pub seed: u64,
+    /// Log every TLP and frame of the last case
+    #[arg(long)]
+    pub tlp_log: Option<PathBuf>,
+    /// Record a waveform (FST) of the last case
+    #[arg(long)]
+    pub trace: Option<PathBuf>,
     /// Print JSON instead of the table
     #[arg(long)]
     pub json: bool,
     /// Draw throughput against frame size
     #[arg(long)]
-    pub svg: Option<std::path::PathBuf>,
+    pub svg: Option<PathBuf>,
 }
 
 fn read_seed(text: &str) -> Result<u64, String> {
@@ -140,6 +147,8 @@ pub(super) struct Selection {
     pub queues: u16,
 }
 
+/// Pairs which receive: the function has neither VIRTIO_NET_F_MQ nor RSS, so it gives every frame to the first.
+const STEERED: u16 = 1;
 /// Sizes which everyone measures. The first is Ethernet's shortest.
 const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 1518, 9000];
 /// Bytes of frames in a case by default, unless those are too many or too few frames.
@@ -214,6 +223,14 @@ impl Options {
         Ok(())
     }
 
+    /// Numbers of pairs with which frames cannot be received: see [`STEERED`].
+    pub(super) fn not_available(&self) -> Vec<u16> {
+        match self.direction {
+            Directions::Tx => vec![],
+            _ => self.queues.iter().copied().filter(|queues| *queues > STEERED).collect(),
+        }
+    }
+
     /// The cases, or what of them the function cannot do.
     pub(super) fn cases(&self, limits: &Limits) -> Result<Vec<Selection>, String> {
         let (set, most) = (&self.params, limits.frame_bytes);
@@ -242,7 +259,8 @@ impl Options {
         let mut cases = vec![];
         for queues in &self.queues {
             for size in &sizes {
-                cases.extend(directions.iter().map(|&direction| Selection {
+                let possible = directions.iter().filter(|way| **way == Direction::Tx || *queues <= STEERED);
+                cases.extend(possible.map(|&direction| Selection {
                     size: *size,
                     direction,
                     queues: *queues,

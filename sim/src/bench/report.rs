@@ -29,6 +29,8 @@ pub struct Report {
     pub credits: usize,
     pub reorder: bool,
     pub cases: Vec<Figures>,
+    /// Numbers of queue pairs which were asked for, and cannot receive yet.
+    pub rx_not_available_queue_pairs: Vec<u16>,
     pub latency: Option<Vec<Latency>>,
 }
 
@@ -54,6 +56,7 @@ impl Report {
             credits: options.credits,
             reorder: options.reorder,
             cases,
+            rx_not_available_queue_pairs: options.not_available(),
             latency,
         }
     }
@@ -160,11 +163,20 @@ pub fn table(report: &Report) -> String {
                 one.wire_to_interrupt_rtts,
             );
         }
+        if let Some(one) = latency.first() {
+            let ways =
+                [("doorbell", &one.doorbell_to_wire_steps), ("the wire", &one.wire_to_interrupt_steps)];
+            for (from, steps) in ways {
+                let steps: Vec<String> =
+                    steps.iter().map(|step| format!("{} {}", step.cycle, step.event)).collect();
+                text += &format!("\n{} bytes, cycles from {from}: {}\n", one.frame_bytes, steps.join(", "));
+            }
+        }
     }
-    let mut notes: Vec<&str> = report.cases.iter().filter_map(|case| case.note).collect();
-    notes.dedup();
-    for note in notes {
-        text += &format!("\nSeveral pairs, rx: {note}.\n");
+    for pairs in &report.rx_not_available_queue_pairs {
+        text += &format!(
+            "\n{pairs} pairs, rx and both: not available, the function gives every frame to the first pair.\n"
+        );
     }
     text
 }

@@ -1,6 +1,6 @@
 //! What the function's TLPs are for: told by where in host memory they go.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -39,11 +39,21 @@ impl Tlps<u64> {
     }
 }
 
+/// Something that happened while one frame went through.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Cycles since the doorbell, or since the frame came.
+    pub cycle: u64,
+    pub event: &'static str,
+}
+
 /// Counts what goes by.
 #[derive(Clone)]
 pub(super) struct Counter {
     map: Map,
     seen: Rc<Cell<Tlps<u64>>>,
+    /// When they are wanted.
+    steps: Rc<RefCell<Option<Vec<Step>>>>,
 }
 
 /// A part of host memory.
@@ -57,32 +67,47 @@ pub(super) enum Place {
 
 impl Counter {
     pub(super) fn new(map: Map) -> Counter {
-        Counter { map, seen: Rc::default() }
+        Counter { map, seen: Rc::default(), steps: Rc::default() }
     }
 
     pub(super) fn seen(&self) -> Tlps<u64> {
         self.seen.get()
     }
+
+    /// From now on steps are kept.
+    pub(super) fn begin(&self) {
+        self.steps.replace(Some(vec![]));
+    }
+
+    /// What was kept, in cycles since `start`.
+    pub(super) fn end(&self, start: u64) -> Vec<Step> {
+        let steps = self.steps.take().unwrap_or_default();
+        steps.into_iter().map(|step| Step { cycle: step.cycle.saturating_sub(start), ..step }).collect()
+    }
 }
 
 impl Tap for Counter {
-    fn tlp(&mut self, _now: u64, direction: Direction, tlp: &Tlp) {
+    fn tlp(&mut self, now: u64, direction: Direction, tlp: &Tlp) {
         let mut seen = self.seen.get();
-        match (direction, tlp.view()) {
-            (Direction::In, View::Cpl(_) | View::CplD(..)) => seen.completions += 1,
+        let (count, event) = match (direction, tlp.view()) {
+            (Direction::In, View::Cpl(_) | View::CplD(..)) => (&mut seen.completions, "completion"),
             (Direction::Out, View::MemRead(request)) => match self.map.place(request.addr) {
-                Place::Descriptors => seen.descriptor_reads += 1,
-                Place::Available => seen.available_reads += 1,
-                _ => seen.payload_reads += 1,
+                Place::Descriptors => (&mut seen.descriptor_reads, "descriptor read"),
+                Place::Available => (&mut seen.available_reads, "available read"),
+                _ => (&mut seen.payload_reads, "payload read"),
             },
             (Direction::Out, View::MemWrite(request, _)) => match self.map.place(request.addr) {
-                Place::Used => seen.used_writes += 1,
-                Place::Payload => seen.payload_writes += 1,
-                _ => seen.messages += 1,
+                Place::Used => (&mut seen.used_writes, "used write"),
+                Place::Payload => (&mut seen.payload_writes, "payload write"),
+                _ => (&mut seen.messages, "message"),
             },
-            _ => {}
-        }
+            _ => return,
+        };
+        *count += 1;
         self.seen.set(seen);
+        if let Some(steps) = self.steps.borrow_mut().as_mut() {
+            steps.push(Step { cycle: now, event });
+        }
     }
 
     fn frame(&mut self, _now: u64, _direction: Direction, _frame: &[u8]) {}
