@@ -49,6 +49,12 @@ fn queues_are_all_in_use() {
 }
 
 #[test]
+fn a_short_ring_loses_nothing() {
+    let report = measure("--sizes 64 --frames 200 --queue-size 16");
+    assert!(report.clean(), "{:?}", report.findings());
+}
+
+#[test]
 fn what_does_not_come_is_told() {
     let report = measure("--sizes 64 --frames 400 --direction rx --queue-size 16 --offer-mpps 200");
     assert!(!report.clean());

@@ -60,6 +60,9 @@ pub struct Figures {
     pub pcie_up_use: f64,
     pub pcie_down_use: f64,
     pub doorbells_per_packet: f64,
+    /// Reads of the function which are not answered in full: in the mean, and at most.
+    pub reads_in_flight: f64,
+    pub reads_in_flight_most: u64,
     pub tlps_per_packet: Tlps<f64>,
     pub tlp_in: SeamUse,
     pub tlp_out: SeamUse,
@@ -94,6 +97,7 @@ struct Moment {
     tx: u64,
     rx: u64,
     tlps: Tlps<u64>,
+    flight: (u64, u64),
     doorbells: u64,
 }
 
@@ -112,8 +116,12 @@ struct Run {
     rate: Option<f64>,
     started: u64,
     backlog: u64,
+    /// Cycles after which the device knows of a receive buffer.
+    grace: u64,
 }
 
+/// Cycles beside a round trip within which the device learns of buffers from their doorbell.
+const GRACE: u64 = 64;
 /// So long may nothing come out anywhere.
 const PATIENCE: u64 = 200_000;
 
@@ -132,6 +140,7 @@ pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, Be
         window: options.window.unwrap_or((host.receive_ring() / 2).max(1)),
         rate: options.offer_mpps.map(|mpps| mpps / options.clock_mhz),
         started: world.device.now(),
+        grace: options.slot().rtt_cycles() + GRACE,
         backlog: (size as u64).div_ceil(lanes) + 2,
         world,
         host,
@@ -143,9 +152,9 @@ pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, Be
     let name = format!("{size} bytes, {}, {queues} queue pairs", direction.name());
     let poll = options.poll_cycles;
     let warm = frames.div_ceil(4);
-    run.until(&name, poll, |run| enough(run, warm, warm))?;
+    run.until(&name, poll, Run::ways, |run| enough(run, warm, warm))?;
     let from = run.moment();
-    run.until(&name, poll, |run| enough(run, from.tx + frames, from.rx + frames))?;
+    run.until(&name, poll, Run::ways, |run| enough(run, from.tx + frames, from.rx + frames))?;
     let to = run.moment();
     run.drain(&name, poll)?;
     Ok(run.figures(options, selection, &from, &to))
@@ -178,21 +187,26 @@ impl Run {
         Ok(())
     }
 
-    fn may_offer(&self, now: u64) -> bool {
+    fn may_offer(&mut self, now: u64) -> bool {
+        let known = self.host.known(now, self.grace);
         match self.rate {
             Some(rate) => self.offered as f64 <= (now - self.started) as f64 * rate,
             None => {
-                self.offered - self.host.received < self.window && self.world.device.waiting() < self.backlog
+                let on_their_way = self.offered - self.host.received;
+                let room = self.offered < known && on_their_way < self.window;
+                room && self.world.device.waiting() < self.backlog
             }
         }
     }
 
-    fn until(&mut self, name: &str, poll: u64, done: impl Fn(&Run) -> bool) -> Result<(), BenchError> {
-        // Each way on its own: the other one may go on for ever.
-        let ways = |run: &Run| {
-            let ways = [(run.traffic.tx, run.transmitted), (run.traffic.rx, run.host.received)];
-            ways.map(|(wanted, count)| wanted.then_some(count))
-        };
+    /// Runs until `done`; each of the `ways` has to move now and then, on its own: the other one may go on for ever.
+    fn until<const N: usize>(
+        &mut self,
+        name: &str,
+        poll: u64,
+        ways: impl Fn(&Run) -> [Option<u64>; N],
+        done: impl Fn(&Run) -> bool,
+    ) -> Result<(), BenchError> {
         let mut last = ways(self).map(|way| (way, self.world.device.now()));
         while !done(self) {
             self.cycle(poll)?;
@@ -214,6 +228,12 @@ impl Run {
         Ok(())
     }
 
+    /// What comes out, each way that is wanted.
+    fn ways(&self) -> [Option<u64>; 2] {
+        let ways = [(self.traffic.tx, self.transmitted), (self.traffic.rx, self.host.received)];
+        ways.map(|(wanted, count)| wanted.then_some(count))
+    }
+
     /// Nothing more goes in; what is under way comes out, or is lost.
     fn drain(&mut self, name: &str, poll: u64) -> Result<(), BenchError> {
         self.host.stop = true;
@@ -221,9 +241,10 @@ impl Run {
         let out = |run: &Run| {
             run.host.freed == run.host.queued
                 && run.transmitted >= run.host.queued
-                && run.host.received + run.host.damaged >= run.offered
+                && run.host.received >= run.offered
         };
-        match self.until(name, poll, out) {
+        let anything = |run: &Run| [Some(run.transmitted + run.host.received + run.host.freed)];
+        match self.until(name, poll, anything, out) {
             // What never comes is counted.
             Err(BenchError::Stuck { .. }) => Ok(()),
             other => other,
@@ -240,6 +261,7 @@ impl Run {
             tx: self.transmitted,
             rx: self.host.received,
             tlps: self.host.tlps.seen(),
+            flight: self.host.tlps.flight(self.world.device.now()),
             doorbells: self.host.doorbells,
         }
     }
@@ -291,6 +313,8 @@ impl Run {
             pcie_up_use: up as f64 / full,
             pcie_down_use: down as f64 / full,
             doorbells_per_packet: each(to.doorbells - from.doorbells),
+            reads_in_flight: (to.flight.0 - from.flight.0) as f64 / cycles as f64,
+            reads_in_flight_most: to.flight.1,
             tlps_per_packet: to.tlps.since(from.tlps, packets),
             tlp_in: used(from.seams.tlp_in, to.seams.tlp_in, cycles),
             tlp_out: used(from.seams.tlp_out, to.seams.tlp_out, cycles),

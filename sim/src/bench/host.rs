@@ -1,9 +1,12 @@
 //! The driver of a bench: rings and buffers of every queue, filled and emptied in batches.
 
+use std::collections::VecDeque;
+
 use super::BenchError;
 use super::frames::{FCS, Frames, Sequence};
 use super::options::{Interrupts, Options, Selection};
 use super::tlps::{Counter, Place};
+use crate::device::Device;
 use crate::driver::{self, Driver, DriverError, message};
 use crate::facts::{bar, common, net};
 use crate::log::TlpLog;
@@ -92,6 +95,10 @@ pub(super) struct Host {
     pub(super) freed: u64,
     pub(super) received: u64,
     pub(super) doorbells: u64,
+    /// Receive buffers which were posted, in all, and when.
+    posted: VecDeque<(u64, u64)>,
+    /// Those of them which were posted long enough ago.
+    known: u64,
     /// Frames which came with a wrong byte.
     pub(super) damaged: u64,
 }
@@ -158,6 +165,8 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         freed: 0,
         received: 0,
         doorbells: 0,
+        posted: VecDeque::new(),
+        known: 0,
         damaged: 0,
     };
     for number in numbers {
@@ -216,6 +225,17 @@ impl Host {
     /// Queue and number of a frame which came to the wire.
     pub(super) fn recognise(&self, frame: &[u8]) -> Option<(u16, u64)> {
         self.frames.read(frame)
+    }
+
+    /// Receive buffers ever posted, but for those of the last `grace` cycles.
+    pub(super) fn known(&mut self, now: u64, grace: u64) -> u64 {
+        while let Some((when, posted)) = self.posted.front().copied()
+            && when + grace <= now
+        {
+            self.known = posted;
+            self.posted.pop_front();
+        }
+        self.known
     }
 
     /// Receive buffers in all.
@@ -309,6 +329,10 @@ impl Host {
             }
             queue.ring.publish(&mut root.memory);
             self.doorbells += 1;
+            if !queue.tx {
+                let before = self.posted.back().map_or(self.known, |posted| posted.1);
+                self.posted.push_back((root.device.now(), before + self.batch as u64));
+            }
             let number = queue.ring.number.to_le_bytes();
             root.bar_write(queue.doorbell, &number).map_err(DriverError::from)?;
         }

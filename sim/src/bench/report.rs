@@ -131,12 +131,12 @@ pub fn table(report: &Report) -> String {
         );
     }
     text += "\nTLPs per packet\n\n| frame | way | pairs | payload reads | descriptor reads | available reads | completions | \
-             payload writes | used writes | messages | doorbells |\n\
-             | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+             payload writes | used writes | messages | doorbells | reads in flight, mean / most |\n\
+             | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n";
     for figures in &report.cases {
         let tlps = &figures.tlps_per_packet;
         text += &format!(
-            "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |\n",
+            "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} / {} |\n",
             figures.case.frame_bytes,
             figures.case.direction.name(),
             figures.case.queue_pairs,
@@ -148,6 +148,8 @@ pub fn table(report: &Report) -> String {
             tlps.used_writes,
             tlps.messages,
             figures.doorbells_per_packet,
+            figures.reads_in_flight,
+            figures.reads_in_flight_most,
         );
     }
     if let Some(latency) = &report.latency {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::host::Map;
 use crate::root::tap::{Direction, Tap};
-use crate::root::tlp::{Tlp, View};
+use crate::root::tlp::{CplFields, Tlp, View};
 
 /// Numbers of TLPs, of one kind each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -47,11 +47,31 @@ pub struct Step {
     pub event: &'static str,
 }
 
+/// Reads of the function which are not answered in full.
+#[derive(Clone, Copy, Default)]
+struct Flight {
+    open: u64,
+    most: u64,
+    /// Sum over the cycles until `since` of those which were open in each.
+    area: u64,
+    since: u64,
+}
+
+impl Flight {
+    fn change(&mut self, now: u64, by: i64) {
+        self.area += self.open * (now - self.since);
+        self.since = now;
+        self.open = self.open.saturating_add_signed(by);
+        self.most = self.most.max(self.open);
+    }
+}
+
 /// Counts what goes by.
 #[derive(Clone)]
 pub(super) struct Counter {
     map: Map,
     seen: Rc<Cell<Tlps<u64>>>,
+    flight: Rc<Cell<Flight>>,
     /// When they are wanted.
     steps: Rc<RefCell<Option<Vec<Step>>>>,
 }
@@ -67,11 +87,20 @@ pub(super) enum Place {
 
 impl Counter {
     pub(super) fn new(map: Map) -> Counter {
-        Counter { map, seen: Rc::default(), steps: Rc::default() }
+        Counter { map, seen: Rc::default(), flight: Rc::default(), steps: Rc::default() }
     }
 
     pub(super) fn seen(&self) -> Tlps<u64> {
         self.seen.get()
+    }
+
+    /// Read-cycles up to `now`, and the most reads at a time since this was asked last.
+    pub(super) fn flight(&self, now: u64) -> (u64, u64) {
+        let mut flight = self.flight.get();
+        flight.change(now, 0);
+        let most = std::mem::replace(&mut flight.most, flight.open);
+        self.flight.set(flight);
+        (flight.area, most)
     }
 
     /// From now on steps are kept.
@@ -86,9 +115,23 @@ impl Counter {
     }
 }
 
+/// Whether a completion is its read's last one. [PCIe base: Data Return for Read Requests]
+fn last(fields: &CplFields, data: &[u8]) -> bool {
+    usize::from(fields.byte_count) + usize::from(fields.lower_addr & 3) <= data.len()
+}
+
 impl Tap for Counter {
     fn tlp(&mut self, now: u64, direction: Direction, tlp: &Tlp) {
         let mut seen = self.seen.get();
+        let by = match (direction, tlp.view()) {
+            (Direction::Out, View::MemRead(_)) => 1,
+            (Direction::In, View::Cpl(_)) => -1,
+            (Direction::In, View::CplD(fields, data)) if last(&fields, data) => -1,
+            _ => 0,
+        };
+        let mut flight = self.flight.get();
+        flight.change(now, by);
+        self.flight.set(flight);
         let (count, event) = match (direction, tlp.view()) {
             (Direction::In, View::Cpl(_) | View::CplD(..)) => (&mut seen.completions, "completion"),
             (Direction::Out, View::MemRead(request)) => match self.map.place(request.addr) {
