@@ -10,6 +10,7 @@ mod latency;
 mod options;
 mod plot;
 mod report;
+mod targets;
 mod tlps;
 
 pub use case::{Case, Figures, SeamUse};
@@ -17,6 +18,7 @@ pub use latency::Latency;
 pub use options::{Direction, Directions, Interrupts, Options};
 pub use plot::svg;
 pub use report::{Report, table};
+pub use targets::Target;
 pub use tlps::{Step, Tlps};
 
 use crate::driver::DriverError;

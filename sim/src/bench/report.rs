@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::case::{Figures, SeamUse};
 use super::latency::Latency;
 use super::options::{Interrupts, Options};
+use super::targets::{self, Target};
 
 /// Everything that was measured; what `--json` prints. Fields are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +33,8 @@ pub struct Report {
     /// Numbers of queue pairs which were asked for, and cannot receive yet.
     pub rx_not_available_queue_pairs: Vec<u16>,
     pub latency: Option<Vec<Latency>>,
+    /// What is to be reached, if it was measured under the conditions for which that is said.
+    pub targets: Vec<Target>,
 }
 
 impl Report {
@@ -55,6 +58,7 @@ impl Report {
             rtt_cycles: slot.rtt_cycles(),
             credits: options.credits,
             reorder: options.reorder,
+            targets: targets::judge(options, &cases, latency.as_deref()),
             cases,
             rx_not_available_queue_pairs: options.not_available(),
             latency,
@@ -174,6 +178,17 @@ pub fn table(report: &Report) -> String {
                 text += &format!("\n{} bytes, cycles from {from}: {}\n", one.frame_bytes, steps.join(", "));
             }
         }
+    }
+    if !report.targets.is_empty() {
+        text += "\n| target: frame | what | pairs | wanted | measured | met |\n";
+        text += "| ---: | --- | ---: | ---: | ---: | --- |\n";
+    }
+    for target in &report.targets {
+        let met = if target.met { "yes" } else { "no" };
+        let Target { frame_bytes, what, queue_pairs, unit, wanted, measured, .. } = target;
+        text += &format!(
+            "| {frame_bytes} | {what} | {queue_pairs} | {wanted:.2} {unit} | {measured:.2} | {met} |\n"
+        );
     }
     for pairs in &report.rx_not_available_queue_pairs {
         text += &format!(
