@@ -4,7 +4,7 @@
 //! Spec: PCI Express base; virtio 1.4.
 
 use crate::params::Params;
-use crate::port::chain::{Done, Head, Published, Segment, Want};
+use crate::port::chain::{Arm, Done, Head, Published, QueueIrq, Segment, Want};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
 use crate::port::frame::{FrameLength, FrameSide};
 use crate::port::irq::Irq;
@@ -64,6 +64,7 @@ pub struct Function<const W: usize> {
     rx_walk: queue::walk::Walk<W>,
     used: queue::used::Used<W>,
     suppress: queue::suppress::Suppress<W>,
+    arm: queue::arm::Arm<W>,
     lookup: queue::lookup::Lookup<W>,
     // Frames.
     net_tx: net::tx::Tx<W>,
@@ -96,7 +97,7 @@ impl<const W: usize> Function<W> {
             share: Default::default(),
             quiesce: Default::default(),
             reader: pcie::reader::Reader::new(params),
-            writer: pcie::writer::Writer::new(params, 3),
+            writer: pcie::writer::Writer::new(params, 4),
             msix: pcie::msix::Msix::new(params),
             regions: Default::default(),
             common: virtio::common::Common::new(params),
@@ -115,6 +116,7 @@ impl<const W: usize> Function<W> {
             rx_walk: queue::walk::Walk::new(params, Direction::Rx),
             used: queue::used::Used::new(params),
             suppress: queue::suppress::Suppress::new(params),
+            arm: queue::arm::Arm::new(params),
             lookup: queue::lookup::Lookup::new(params, 5),
             net_tx: net::tx::Tx::new(params),
             place: net::place::Place::new(params),
@@ -137,7 +139,7 @@ impl<const W: usize> Logic for Function<W> {
             self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
             inspection
         );
-        clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress, lookup);
+        clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress, arm, lookup);
         clock!(self, clock, net_tx, place, net_rx, tx_buffer, rx_buffer);
         self.data_reset.next = self.quiesce.data_reset.val();
         self.function_reset.next = self.quiesce.function_reset.val();
@@ -167,6 +169,7 @@ impl<const W: usize> Logic for Function<W> {
         self.rx_walk.reset.next = self.data_reset.val();
         self.used.reset.next = self.data_reset.val();
         self.suppress.reset.next = self.data_reset.val();
+        self.arm.reset.next = self.data_reset.val();
         self.lookup.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
         self.place.reset.next = self.data_reset.val();
@@ -232,9 +235,11 @@ impl<const W: usize> Logic for Function<W> {
 
         // Interrupts.
         StreamSource::<Published>::join(&mut self.used.published, &mut self.suppress.published);
-        StreamSource::<Published>::join(&mut self.suppress.irq, &mut self.interrupts.queue_irq);
+        StreamSource::<QueueIrq>::join(&mut self.suppress.irq, &mut self.interrupts.queue_irq);
         StreamSource::<Irq>::join(&mut self.interrupts.irq, &mut self.msix.irq);
-        self.used.notified.next = self.writer.notified.val();
+        self.used.notified.next = self.writer.notified.val().get_bit(0);
+        self.arm.notified.next = self.writer.notified.val().get_bit(1);
+        self.suppress.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
         self.interrupts.config_change.next = self.status.config_change.val()
             | (self.device_cfg.config_change.val() & self.status.driver_ok.val());
         self.interrupts.config_vector.next = self.common.config_vector.val();
@@ -272,6 +277,10 @@ impl<const W: usize> Logic for Function<W> {
         self.suppress.control.clear.next = self.queues.control.clear.val();
         self.suppress.control.settings.next = self.queues.control.settings.val();
         self.suppress.control.fence.next = self.queues.control.fence.val();
+        self.arm.control.enable.next = self.queues.control.enable.val();
+        self.arm.control.clear.next = self.queues.control.clear.val();
+        self.arm.control.settings.next = self.queues.control.settings.val();
+        self.arm.control.fence.next = self.queues.control.fence.val();
         self.lookup.control.enable.next = self.queues.control.enable.val();
         self.lookup.control.clear.next = self.queues.control.clear.val();
         self.lookup.control.settings.next = self.queues.control.settings.val();
@@ -284,6 +293,14 @@ impl<const W: usize> Logic for Function<W> {
         self.rx_fetch.stop.valid.next = self.errors.stop.valid.val();
         self.rx_fetch.kick.queue.next = self.notify.kick.queue.val();
         self.rx_fetch.stop.queue.next = self.errors.stop.queue.val();
+        self.tx_fetch.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
+        self.rx_fetch.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
+        self.tx_fetch.rearmed.valid.next = self.arm.rearmed.valid.val();
+        self.tx_fetch.rearmed.queue.next = self.arm.rearmed.queue.val();
+        self.rx_fetch.rearmed.valid.next = self.arm.rearmed.valid.val();
+        self.rx_fetch.rearmed.queue.next = self.arm.rearmed.queue.val();
+        StreamSource::<Arm>::join(&mut self.rx_fetch.arm, &mut self.arm.arms[0]);
+        StreamSource::<Arm>::join(&mut self.tx_fetch.arm, &mut self.arm.arms[1]);
 
         // Transmission.
         StreamSource::<Head>::join(&mut self.tx_fetch.head, &mut self.tx_walk.head);
@@ -333,6 +350,7 @@ impl<const W: usize> Logic for Function<W> {
         BeatSource::<W, WriteSide>::join(&mut self.net_rx.write, &mut self.writer.writes[0]);
         BeatSource::<W, WriteSide>::join(&mut self.used.write, &mut self.writer.writes[1]);
         BeatSource::<W, WriteSide>::join(&mut self.msix.write, &mut self.writer.writes[2]);
+        BeatSource::<W, WriteSide>::join(&mut self.arm.write, &mut self.writer.writes[3]);
         StreamSource::<Done>::join(&mut self.net_rx.done, &mut self.used.done[0]);
         StreamSource::<Done>::join(&mut self.net_tx.done, &mut self.used.done[1]);
 
@@ -412,6 +430,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.net_rx.busy.val()
             | self.used.busy.val()
             | self.suppress.busy.val()
+            | self.arm.busy.val()
             | self.interrupts.busy.val();
         self.busy.next = self.data_busy.val()
             | self.rx.busy.val()

@@ -1,5 +1,7 @@
 //! Named parameter sets. Each sets every field.
 
+use hematite_abi::feature;
+
 /// What may differ between two builds of the function. The width of a beat is a const generic beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Params {
@@ -24,6 +26,8 @@ pub struct Params {
     pub buffer_bytes: usize,
     /// Clock cycles after which a DMA read without an answer has failed: a power of two.
     pub timeout_cycles: usize,
+    /// What is offered: `hematite_abi::feature`, a bit each.
+    pub features: u128,
     /// The address with which the device starts.
     pub mac: [u8; 6],
 }
@@ -42,6 +46,7 @@ impl Params {
         frame_bytes: 1518,
         buffer_bytes: 4096,
         timeout_cycles: 1 << 20,
+        features: feature::OFFERED & !(1 << feature::EVENT_IDX),
         mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
     };
     /// The bench's default.
@@ -52,6 +57,7 @@ impl Params {
         tags: 32,
         read_bytes: 512,
         ready_heads: 32,
+        features: feature::OFFERED,
         buffer_bytes: 16384,
         ..Params::TINY
     };
@@ -67,6 +73,7 @@ impl Params {
         read_bytes: 512,
         payload_bytes: 512,
         ready_heads: 64,
+        features: feature::OFFERED,
         frame_bytes: 9216,
         buffer_bytes: 65536,
         ..Params::TINY
@@ -80,6 +87,11 @@ impl Params {
             let names: Vec<_> = Params::ALL.iter().map(|p| p.name).collect();
             format!("no parameter set {name}: there are {}", names.join(", "))
         })
+    }
+
+    /// Whether this feature bit (`hematite_abi::feature`) is offered.
+    pub const fn offers(&self, bit: usize) -> bool {
+        self.features >> bit & 1 == 1
     }
 
     /// Queues of both directions.

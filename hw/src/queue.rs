@@ -3,6 +3,7 @@
 //! Chains of one queue keep the order of its available ring through every block here. Per-queue state is addressed by
 //! the queue's place among those of its direction (`queue >> 1`), or by its number where a block serves both.
 
+pub mod arm;
 pub mod cache;
 pub mod fetch;
 pub mod lookup;

@@ -1,7 +1,9 @@
 //! A small virtio-net driver in the process, over the root complex: what a guest's driver does, and where tests do otherwise.
 //! Spec: [virtio 1.4: Device Initialization], [virtio 1.4: Network Device]
 
-use crate::facts::{common, net, status};
+pub mod memory;
+
+use crate::facts::{common, net, status, virtio};
 
 use crate::device::Device;
 use crate::monitor::order::Watched;
@@ -45,24 +47,6 @@ impl Default for Options {
     fn default() -> Options {
         Options { features: u64::MAX, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2 }
     }
-}
-
-/// Memory which the driver uses: rings below 4 GiB, buffers above.
-pub mod memory {
-    /// Where the rings are.
-    pub const RINGS: u64 = 0x0010_0000;
-    /// Bytes between two rings.
-    pub const RING_STRIDE: u64 = 0x1_0000;
-    /// Where transmit slots are.
-    pub const TX: u64 = 0x1_0000_0000;
-    /// Where receive slots are.
-    pub const RX: u64 = 0x0020_0000;
-    /// Bytes of a slot.
-    pub const SLOT: u64 = 0x3000;
-    /// Slots each way.
-    pub const SLOTS: u64 = 64;
-    /// An address where there is no memory.
-    pub const NOWHERE: u64 = 0x7_0000_0000;
 }
 
 /// Receive queue of the first pair. [virtio 1.4: Network Device, Virtqueues]
@@ -140,7 +124,7 @@ impl Driver {
             let addr = memory::RX + u64::from(slot) * memory::SLOT + self.options.skew;
             self.post(root, RX, &[Buffer { addr, len: self.options.rx_bytes, writable: true }])?;
         }
-        if self.options.rx_buffers > 0 { self.kick(root, RX) } else { Ok(()) }
+        if self.options.rx_buffers > 0 { self.notify(root, RX) } else { Ok(()) }
     }
 
     /// Device reset: writes 0 and waits until it reads 0.
@@ -258,7 +242,8 @@ impl Driver {
         let most = u16::from_le_bytes(self.common(root, common::QUEUE_SIZE)?);
         let size = self.options.queue_size.min(most);
         self.set_common(root, common::QUEUE_SIZE, &size.to_le_bytes())?;
-        let ring = Ring::new(&mut root.memory, number, size, base);
+        let mut ring = Ring::new(&mut root.memory, number, size, base);
+        ring.event_idx = self.features >> virtio::F_EVENT_IDX & 1 == 1;
         self.set_common(root, common::QUEUE_MSIX_VECTOR, &(number + 1).to_le_bytes())?;
         self.set_common(root, common::QUEUE_DESC, &ring.areas.desc.to_le_bytes())?;
         self.set_common(root, common::QUEUE_DRIVER, &ring.areas.driver.to_le_bytes())?;
@@ -295,6 +280,12 @@ impl Driver {
     pub fn kick<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
         let at = self.doorbell(root, number)?;
         Ok(root.bar_write(at, &number.to_le_bytes())?)
+    }
+
+    /// Rings the doorbell of a queue if the device wants to be told of what is new in it.
+    pub fn notify<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
+        let ring = if number == RX { &mut self.rx } else { &mut self.tx };
+        if ring.wants_kick(&mut root.memory) { self.kick(root, number) } else { Ok(()) }
     }
 
     /// Makes any chain available and publishes it, without a kick.
@@ -336,7 +327,7 @@ impl Driver {
     /// Transmits a frame in one descriptor.
     pub fn send<D: Device>(&mut self, root: &mut Bench<D>, frame: &[u8]) -> Result<(), DriverError> {
         self.post_tx(root, frame, &[])?;
-        self.kick(root, TX)
+        self.notify(root, TX)
     }
 
     /// Takes back a transmit chain which the device has used.
@@ -350,7 +341,7 @@ impl Driver {
         Ok(used)
     }
 
-    /// Takes a received frame, merged from its buffers, and gives the buffers back to the device (with a kick).
+    /// Takes a received frame, merged from its buffers, and gives the buffers back to the device (with a kick, if it wants one).
     pub fn receive<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Vec<u8>>, DriverError> {
         let Some(first) = self.rx.take_used(&mut root.memory)? else { return Ok(None) };
         let mut packet = gather(root, &first);
@@ -373,7 +364,7 @@ impl Driver {
         for chain in chains {
             self.post(root, RX, &chain.buffers)?;
         }
-        self.kick(root, RX)?;
+        self.notify(root, RX)?;
         Ok(Some(packet.split_off(net::HDR_BYTES as usize)))
     }
 }

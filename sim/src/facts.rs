@@ -44,11 +44,19 @@ pub mod ring {
     pub const AVAIL_IDX: u64 = ring::AVAIL_IDX as u64;
     pub const AVAIL_RING: u64 = ring::AVAIL_RING as u64;
     pub const AVAIL_ENTRY: u64 = ring::AVAIL_ENTRY_BYTES as u64;
+    pub const USED_FLAGS: u64 = ring::USED_FLAGS as u64;
+    pub const USED_F_NO_NOTIFY: u16 = ring::USED_F_NO_NOTIFY as u16;
     pub const AVAIL_F_NO_INTERRUPT: u16 = ring::AVAIL_F_NO_INTERRUPT as u16;
     pub const USED_ALIGN: u64 = ring::USED_ALIGN as u64;
     pub const USED_IDX: u64 = ring::USED_IDX as u64;
     pub const USED_RING: u64 = ring::USED_RING as u64;
     pub const USED_ELEM_BYTES: u64 = ring::USED_ELEM_BYTES as u64;
+
+    /// Whether an index that moves from `old` to `new` passes the element which `event` names.
+    /// [virtio 1.4: Used Buffer Notification Suppression, Available Buffer Notification Suppression]
+    pub const fn passes(event: u16, old: u16, new: u16) -> bool {
+        new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+    }
 
     /// Bytes of the descriptor table.
     pub const fn desc_bytes(size: u16) -> u64 {
@@ -57,12 +65,22 @@ pub mod ring {
 
     /// Bytes of the available ring with its event field.
     pub const fn avail_bytes(size: u16) -> u64 {
-        AVAIL_RING + AVAIL_ENTRY * size as u64 + ring::EVENT_BYTES as u64
+        used_event(size) + ring::EVENT_BYTES as u64
+    }
+
+    /// Where `used_event` stands in the available ring.
+    pub const fn used_event(size: u16) -> u64 {
+        AVAIL_RING + AVAIL_ENTRY * size as u64
+    }
+
+    /// Where `avail_event` stands in the used ring.
+    pub const fn avail_event(size: u16) -> u64 {
+        USED_RING + USED_ELEM_BYTES * size as u64
     }
 
     /// Bytes of the used ring with its event field.
     pub const fn used_bytes(size: u16) -> u64 {
-        USED_RING + USED_ELEM_BYTES * size as u64 + ring::EVENT_BYTES as u64
+        avail_event(size) + ring::EVENT_BYTES as u64
     }
 }
 
@@ -85,6 +103,7 @@ pub mod virtio {
     pub const NO_VECTOR: u16 = common::NO_VECTOR as u16;
     pub const F_VERSION_1: u32 = feature::VERSION_1 as u32;
     pub const F_RING_RESET: u32 = feature::RING_RESET as u32;
+    pub const F_EVENT_IDX: u32 = feature::EVENT_IDX as u32;
     pub const ISR_QUEUE: u8 = isr::QUEUE as u8;
     pub const ISR_CONFIG: u8 = isr::CONFIG as u8;
 }

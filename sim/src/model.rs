@@ -11,9 +11,9 @@ mod registers;
 
 use std::collections::VecDeque;
 
-use hematite_abi::ident;
+use hematite_abi::{feature, ident};
 
-use crate::facts::{bar, net, virtio};
+use crate::facts::{bar, net};
 
 use crate::device::Device;
 use crate::root::replies::span;
@@ -38,6 +38,8 @@ pub struct Shape {
     pub timeout_cycles: u64,
     pub mac: [u8; 6],
     pub mtu: u16,
+    /// Feature bits offered: those below 64 are all there are.
+    pub features: u64,
 }
 
 impl Default for Shape {
@@ -52,6 +54,7 @@ impl Default for Shape {
             mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
             // Ethernet header and one VLAN tag come on top
             mtu: 1500,
+            features: feature::OFFERED as u64,
         }
     }
 }
@@ -63,12 +66,6 @@ impl Shape {
 
     fn vectors(&self) -> u16 {
         self.queues() + 1
-    }
-
-    fn features() -> u64 {
-        [virtio::F_VERSION_1, virtio::F_RING_RESET, net::F_MAC, net::F_STATUS, net::F_MTU, net::F_MRG_RXBUF]
-            .iter()
-            .fold(0, |bits, bit| bits | 1 << bit)
     }
 }
 
@@ -109,7 +106,7 @@ impl Model {
             outbox: VecDeque::new(),
             frames_in: VecDeque::new(),
             frames_out: VecDeque::new(),
-            registers: Registers::new(Shape::features(), shape.queues(), shape.queue_max, shape.vectors()),
+            registers: Registers::new(shape.features, shape.queues(), shape.queue_max, shape.vectors()),
             msix: Msix::new(shape.vectors()),
             dma: Dma::new(limits),
             job: None,

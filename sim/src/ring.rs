@@ -112,6 +112,12 @@ pub struct Ring {
     in_flight: BTreeMap<u16, Vec<(u16, Buffer)>>,
     avail_idx: u16,
     used_seen: u16,
+    /// The available index at the last look at whether the device wants a kick.
+    told: u16,
+    /// VIRTIO_F_EVENT_IDX is negotiated: event fields instead of flags.
+    pub event_idx: bool,
+    /// Elements from the next one to the one behind which an interrupt is wanted, with events. None: no interrupt is.
+    patience: Option<u16>,
 }
 
 impl Ring {
@@ -139,6 +145,9 @@ impl Ring {
             in_flight: BTreeMap::new(),
             avail_idx: 0,
             used_seen: 0,
+            told: 0,
+            event_idx: false,
+            patience: Some(0),
         }
     }
 
@@ -169,9 +178,31 @@ impl Ring {
     }
 
     /// Asks the device not to interrupt for this queue, or to do it again.
-    pub fn suppress(&self, memory: &mut Windows, quiet: bool) {
+    pub fn suppress(&mut self, memory: &mut Windows, quiet: bool) {
+        if self.event_idx {
+            return self.interrupt_after(memory, (!quiet).then_some(0));
+        }
         let flags = if quiet { ring::AVAIL_F_NO_INTERRUPT } else { 0 };
         memory.poke(self.areas.driver + ring::AVAIL_FLAGS, &flags.to_le_bytes());
+    }
+
+    /// With events: asks for an interrupt once so many elements and one more have come, or for none.
+    pub fn interrupt_after(&mut self, memory: &mut Windows, patience: Option<u16>) {
+        self.patience = patience;
+        // one that has passed comes again after 65535 more
+        let event = self.used_seen.wrapping_add(patience.unwrap_or(u16::MAX));
+        memory.poke(self.areas.driver + ring::used_event(self.size), &event.to_le_bytes());
+    }
+
+    /// Whether the device wants to be told of what has been published since the last time this was asked.
+    pub fn wants_kick(&mut self, memory: &mut Windows) -> bool {
+        let old = std::mem::replace(&mut self.told, self.avail_idx);
+        if self.event_idx {
+            let event = memory.peek(self.areas.device + ring::avail_event(self.size));
+            return ring::passes(u16::from_le_bytes(event), old, self.avail_idx);
+        }
+        let flags = u16::from_le_bytes(memory.peek(self.areas.device + ring::USED_FLAGS));
+        flags & ring::USED_F_NO_NOTIFY == 0 && old != self.avail_idx
     }
 
     fn put(&self, memory: &mut Windows, index: u16, descriptor: Descriptor) {
@@ -232,6 +263,9 @@ impl Ring {
         for (index, buffer) in chain {
             self.free.push(index);
             buffers.push(buffer);
+        }
+        if self.event_idx {
+            self.interrupt_after(memory, self.patience);
         }
         if u64::from(len) > room {
             return Err(RingError::TooLong { queue: self.number, id, len, room });

@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::rings::{Memory, Reader, Taken, enable, pulse, settings};
 use hematite_abi::ident;
 use hematite_hw::params::Params;
-use hematite_hw::port::chain::Head;
+use hematite_hw::port::chain::{Arm, Head};
 use hematite_hw::port::queue::QueueError;
 use hematite_hw::queue::Direction;
 use hematite_hw::queue::fetch::Fetch;
@@ -27,6 +27,8 @@ struct Queue {
     back: u16,
     kick: bool,
     on: bool,
+    /// Where it asked us to ring.
+    event: u16,
 }
 
 struct Bench<const W: usize> {
@@ -38,12 +40,17 @@ struct Bench<const W: usize> {
     ready_heads: usize,
     queues: BTreeMap<u64, Queue>,
     watch: Taken<Head>,
+    arm_watch: Taken<Arm>,
     errors: Vec<(u64, u64)>,
     heads: u64,
     ignored: u64,
     head_stall: u32,
     /// Per cent of cycles in which the driver does something.
     drive: u32,
+    /// EVENT_IDX. Then: cycle, queue and index of what is being written for the driver, and how often a kick was left out.
+    events: bool,
+    arms: VecDeque<(u64, u64, u16)>,
+    unrung: u64,
 }
 
 impl<const W: usize> Bench<W> {
@@ -58,11 +65,15 @@ impl<const W: usize> Bench<W> {
             ready_heads: params.ready_heads,
             queues: BTreeMap::new(),
             watch: Taken::default(),
+            arm_watch: Taken::default(),
             errors: vec![],
             heads: 0,
             ignored: 0,
             head_stall: stall,
             drive: 10,
+            events: false,
+            arms: VecDeque::new(),
+            unrung: 0,
         };
         bench.harness.uut.reset.next = true;
         bench.harness.tick();
@@ -96,6 +107,7 @@ impl<const W: usize> Bench<W> {
             back: 0,
             kick: false,
             on: true,
+            event: 0,
         };
         self.queues.insert(queue, new);
         let with = settings(queue, size.into(), desc, driver, 0);
@@ -134,8 +146,13 @@ impl<const W: usize> Bench<W> {
                 none: false,
             });
         }
+        let old = self.memory.read_u16(q.driver + 2);
         self.memory.write_u16(q.driver + 2, q.avail);
-        q.kick = true;
+        if !self.events || passes(q.event, old, q.avail) {
+            q.kick = true;
+        } else {
+            self.unrung += 1;
+        }
     }
 
     /// One cycle; the driver kicks what it has offered, and gives back what it got.
@@ -152,6 +169,15 @@ impl<const W: usize> Bench<W> {
         let cycle = self.harness.cycle;
         let uut = &mut self.harness.uut;
         pulse(&mut uut.kick, kick);
+        uut.event_idx.next = self.events;
+        uut.arm.ready.next = self.rng.random_range(0..100) >= self.head_stall;
+        let armed = self.arms.pop_front_if(|(due, ..)| *due <= cycle);
+        pulse(&mut uut.rearmed, armed.map(|(_, queue, _)| queue));
+        if let Some((_, queue, index)) = armed
+            && let Some(q) = self.queues.get_mut(&queue)
+        {
+            q.event = index;
+        }
         uut.credit.valid.next = false;
         if self.direction == Direction::Rx
             && self.rng.random_range(0..10) == 0
@@ -176,6 +202,11 @@ impl<const W: usize> Bench<W> {
             let QueueError { queue, code } = uut.error.data.val();
             self.errors.push((queue.into(), code.into()));
             self.queues.get_mut(&u64::from(queue)).expect("an error of a queue that is on").on = false;
+        }
+        if let Some(arm) = self.arm_watch.sample(&uut.arm) {
+            assert!(self.events, "armed without EVENT_IDX");
+            let due = cycle + 1 + self.rng.random_range(0..20);
+            self.arms.push_back((due, arm.queue.into(), u64::from(arm.index) as u16));
         }
         if let Some(head) = self.watch.sample(&uut.head) {
             let q = self.queues.get_mut(&u64::from(head.queue)).expect("a head of a queue that is on");
@@ -210,7 +241,7 @@ impl<const W: usize> Bench<W> {
     fn drain(&mut self) {
         for _ in 0..20_000 {
             let rest = |q: &Queue| !q.on || (q.expect.is_empty() && !q.kick);
-            if self.queues.values().all(rest) && !self.harness.uut.busy.val() {
+            if self.queues.values().all(rest) && !self.harness.uut.busy.val() && self.arms.is_empty() {
                 assert!(self.reader.quiet(), "it rests, but reads are in flight");
                 return;
             }
@@ -221,8 +252,28 @@ impl<const W: usize> Bench<W> {
     }
 }
 
+/// [virtio: Available Buffer Notification Suppression]
+fn passes(event: u16, old: u16, new: u16) -> bool {
+    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+}
+
 fn random_traffic<const W: usize>(params: &Params, direction: Direction, seed: u64, cycles: u64) {
+    let bench = Bench::<W>::new(params, direction, seed, 60, 30);
+    random_traffic_on(bench, params, cycles);
+}
+
+/// The driver rings only where it was asked to.
+fn random_events<const W: usize>(params: &Params, direction: Direction, seed: u64, cycles: u64) {
     let mut bench = Bench::<W>::new(params, direction, seed, 60, 30);
+    bench.events = true;
+    let bench = random_traffic_on(bench, params, cycles);
+    assert!(bench.unrung > 10, "only {} kicks were spared", bench.unrung);
+    for (queue, q) in &bench.queues {
+        assert_eq!(q.event, q.avail, "queue {queue} rests, and its driver does not know where to ring");
+    }
+}
+
+fn random_traffic_on<const W: usize>(mut bench: Bench<W>, params: &Params, cycles: u64) -> Bench<W> {
     let spread = (params.pairs as u64 / 5).max(1);
     for index in (0..params.pairs as u64).step_by(spread as usize) {
         let size = 8 << bench.rng.random_range(0..4);
@@ -238,6 +289,7 @@ fn random_traffic<const W: usize>(params: &Params, direction: Direction, seed: u
         assert_eq!(u64::from(bench.harness.uut.probe_seen.val()), u64::from(q.avail));
         assert_eq!(u64::from(bench.harness.uut.probe_taken.val()), u64::from(q.avail));
     }
+    bench
 }
 
 #[test]
@@ -256,6 +308,13 @@ fn random_traffic_sim() {
 fn random_traffic_max() {
     random_traffic::<512>(&Params::MAX, Direction::Tx, 5, 2000);
     random_traffic::<512>(&Params::MAX, Direction::Rx, 6, 2000);
+}
+
+#[test]
+fn random_traffic_with_events() {
+    random_events::<128>(&Params { width: 128, ..Params::SIM }, Direction::Tx, 11, 6000);
+    random_events::<256>(&Params::SIM, Direction::Rx, 12, 6000);
+    random_events::<512>(&Params::MAX, Direction::Tx, 13, 4000);
 }
 
 /// With nothing in the way, a head every second cycle, and an eighth for the ring itself.

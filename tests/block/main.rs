@@ -1,5 +1,6 @@
 //! One file per block of `hw`, named after it.
 
+mod arm;
 mod block_fifo;
 mod buffer;
 mod cache;

@@ -65,7 +65,7 @@ impl<const W: usize> Bench<W> {
         let port = &self.dut.uut.write;
         if port.valid.val() && port.ready.val() {
             let side = port.side.val();
-            assert!(port.last.val() && side.len.index() == 4 && !side.notify);
+            assert!(port.last.val() && side.len.index() == 4 && !side.notify.any());
             let data = port.data.val().get_bits::<32>(0).index() as u32;
             self.messages.push_back(Message { addr: side.addr.into(), data });
         }

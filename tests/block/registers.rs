@@ -5,7 +5,7 @@ use crate::mmio::Registers;
 use crate::streams::{Feed, Watch};
 use hematite_abi::{ident, isr, layout, net};
 use hematite_hw::params::Params;
-use hematite_hw::port::chain::Published;
+use hematite_hw::port::chain::QueueIrq;
 use hematite_hw::port::irq::Irq;
 use hematite_hw::port::queue::QueueError;
 use hematite_hw::virtio::device_cfg::DeviceCfg;
@@ -195,9 +195,9 @@ fn interrupts_have_vectors() {
     let rng = &mut ChaCha8Rng::seed_from_u64(2);
     let mut bench = Harness::new(Interrupts::default(), |b: &mut Interrupts| &mut b.clock);
     bench.uut.config_vector.next = 99u64.into();
-    let (mut feed, mut irqs) = (Feed::<Published>::new(0.5), Watch::<Irq>::new("irq", 0.4));
+    let (mut feed, mut irqs) = (Feed::<QueueIrq>::new(0.5), Watch::<Irq>::new("irq", 0.4));
     let queues: Vec<u64> = (0..200).map(|_| rng.random_range(0..8)).collect();
-    feed.queue.extend(queues.iter().map(|q| Published { queue: (*q).into() }));
+    feed.queue.extend(queues.iter().map(|q| QueueIrq { queue: (*q).into() }));
     let (mut got, mut changes, mut told, mut events) = (Vec::new(), 0, 0, (0, 0));
     while !feed.queue.is_empty() || bench.uut.busy.val() {
         assert!(bench.cycle < 5000);

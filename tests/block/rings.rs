@@ -307,13 +307,13 @@ impl Writer {
         );
         let bytes = self.bytes[lead..lead + len].to_vec();
         memory.write(addr, &bytes);
-        if side.notify {
+        if side.notify.any() {
             let due = cycle + 1 + rng.random_range(0..=self.delay);
             self.notices.push_back(due);
         }
         self.pieces += 1;
         self.bytes.clear();
         self.piece = None;
-        Some((addr, bytes, side.notify))
+        Some((addr, bytes, side.notify.any()))
     }
 }

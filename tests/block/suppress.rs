@@ -45,7 +45,7 @@ fn random_flags<const W: usize>(params: &Params, seed: u64, stall: u32) -> u64 {
     enable(&mut harness.uut.control, None);
     for _ in 0..400 {
         let queue = rng.random_range(0..queues);
-        published.words.push_back(Published { queue: queue.into() });
+        published.words.push_back(Published { queue: queue.into(), index: 0.into() });
         match flags[queue as usize] {
             (_, Some(timeout)) => errors.push_back((queue, timeout)),
             (true, None) => expect.push_back(queue),
@@ -97,4 +97,54 @@ fn random_flags_all_widths() {
 fn pipelined() {
     let cycles = random_flags::<64>(&Params::TINY, 5, 0);
     assert!(cycles < 400 * 8, "400 publications with a read of up to 20 cycles each took {cycles} cycles");
+}
+
+/// EVENT_IDX: the driver's wish is an element; publications move the index by one or more.
+#[test]
+fn events() {
+    for (size, shift) in [(1u64, 0u64), (8, 0), (256, 2)] {
+        let mut harness = Harness::new(Suppress::<256>::new(&Params::SIM), |b| &mut b.clock);
+        let mut rng = ChaCha8Rng::seed_from_u64(7 + size);
+        let (mut memory, mut reader) = (Memory::default(), Reader::<256>::new(20, 30));
+        harness.uut.reset.next = true;
+        harness.tick();
+        harness.uut.reset.next = false;
+        harness.uut.event_idx.next = true;
+        harness.uut.irq.ready.next = true;
+        let driver = (1 << 20) + shift;
+        let with = settings(3, size, 0, driver, 0);
+        reader.learn(&with);
+        enable(&mut harness.uut.control, Some(with));
+        harness.tick();
+        enable(&mut harness.uut.control, None);
+        let (mut index, mut interrupts) = (0u16, 0);
+        for round in 0..300 {
+            let old = index;
+            index = index.wrapping_add(if round == 100 { 0xff00 } else { rng.random_range(1..20) });
+            let event = old.wrapping_add(rng.random_range(0..30)).wrapping_sub(5);
+            memory.write(driver, &vec![rng.random(); 4 + 2 * size as usize]);
+            memory.write_u16(driver + 4 + 2 * size, event);
+            harness.uut.published.valid.next = true;
+            harness.uut.published.data.next = Published { queue: 3.into(), index: u64::from(index).into() };
+            let mut got = 0;
+            for _ in 0..200 {
+                let cycle = harness.cycle;
+                reader.drive(&mut rng, cycle, &memory, &mut harness.uut.request, &mut harness.uut.reply);
+                harness.settle();
+                let uut = &mut harness.uut;
+                reader.sample(&mut rng, cycle, &uut.request, &uut.reply);
+                got += u32::from(uut.irq.valid.val());
+                let taken = uut.published.ready.val();
+                harness.tick();
+                if taken {
+                    harness.uut.published.valid.next = false;
+                }
+            }
+            // Elements old to index - 1 have come: is the one it names among them?
+            let wanted = event.wrapping_sub(old) < index.wrapping_sub(old);
+            assert_eq!(got, u32::from(wanted), "size {size}: {old} to {index}, event {event}");
+            interrupts += got;
+        }
+        assert!((50..250).contains(&interrupts), "{interrupts} interrupts");
+    }
 }

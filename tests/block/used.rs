@@ -15,6 +15,8 @@ struct Queue {
     used: u16,
     /// Chains put in, and not yet published.
     chains: VecDeque<Done>,
+    /// As written, and not yet published.
+    indices: VecDeque<u64>,
     /// Chains of all packets, and those the driver got back.
     given: u64,
     back: u64,
@@ -64,6 +66,7 @@ impl<const W: usize> Bench<W> {
             device,
             used: 0,
             chains: VecDeque::new(),
+            indices: VecDeque::new(),
             given: 0,
             back: 0,
             published: 0,
@@ -114,7 +117,12 @@ impl<const W: usize> Bench<W> {
         }
         if let Some(published) = self.watch.sample(&self.harness.uut.published) {
             assert_eq!(self.order.pop_front(), Some(published.queue.into()));
-            self.queues.get_mut(&u64::from(published.queue)).unwrap().published += 1;
+            let q = self.queues.get_mut(&u64::from(published.queue)).unwrap();
+            q.published += 1;
+            assert_eq!(
+                u64::from(published.index),
+                q.indices.pop_front().expect("an index that was not written")
+            );
         }
         self.harness.tick();
     }
@@ -128,6 +136,7 @@ impl<const W: usize> Bench<W> {
         }
         assert_eq!((addr - q.device, bytes.len(), notify), (2, 2, true));
         let idx = u16::from_le_bytes(bytes.try_into().unwrap());
+        q.indices.push_back(idx.into());
         let count = idx.wrapping_sub(q.used);
         assert!(count > 0, "an index that does not move");
         let mut last = Done::default();

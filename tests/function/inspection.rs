@@ -5,7 +5,7 @@ use hematite_sim::driver::{Options, RX, TX, memory};
 use hematite_sim::ring::{Buffer, Evil};
 use hematite_sim::root::tlp::{Bdf, MemRequest};
 use hematite_sim::root::{Answer, LinkModel, Tlp, Which};
-use hematite_tests::{Bench, Make, frame, on_bodies, root};
+use hematite_tests::{Bench, Make, flags_only, frame, on_bodies, root};
 
 on_bodies!(
     a_capability_leads_there,
@@ -18,18 +18,8 @@ on_bodies!(
     it_is_read_only,
 );
 
-fn word(bench: &mut Bench, offset: usize) -> u32 {
-    let mut bytes = [0; 4];
-    bench.root.bar_read(layout::INSPECTION_OFFSET + offset as u64, &mut bytes).expect("inspection region");
-    u32::from_le_bytes(bytes)
-}
-
-fn counter(bench: &mut Bench, counter: usize) -> u32 {
-    word(bench, ident::COUNTERS_OFFSET + 4 * counter)
-}
-
 fn queue(bench: &mut Bench, number: u16, field: usize) -> u32 {
-    word(bench, ident::QUEUES_OFFSET + usize::from(number) * ident::QUEUE_STATE_BYTES + field)
+    bench.inspect(ident::QUEUES_OFFSET + usize::from(number) * ident::QUEUE_STATE_BYTES + field)
 }
 
 fn a_capability_leads_there(make: Make) {
@@ -46,14 +36,14 @@ fn a_capability_leads_there(make: Make) {
 
 fn it_says_what_it_is(make: Make) {
     let mut bench = Bench::new(make, Options::default());
-    assert_eq!(u64::from(word(&mut bench, ident::IDENT_MAGIC)), ident::MAGIC);
-    assert_eq!(u64::from(word(&mut bench, ident::IDENT_ABI_VERSION)), ident::ABI_VERSION);
-    assert_eq!(word(&mut bench, ident::PARAM_VECTORS), u32::from(bench.driver.function.vectors));
-    assert_eq!(word(&mut bench, ident::PARAM_QUEUES), 2 * word(&mut bench, ident::PARAM_PAIRS));
-    let most = word(&mut bench, ident::PARAM_QUEUE_MAX);
+    assert_eq!(u64::from(bench.inspect(ident::IDENT_MAGIC)), ident::MAGIC);
+    assert_eq!(u64::from(bench.inspect(ident::IDENT_ABI_VERSION)), ident::ABI_VERSION);
+    assert_eq!(bench.inspect(ident::PARAM_VECTORS), u32::from(bench.driver.function.vectors));
+    assert_eq!(bench.inspect(ident::PARAM_QUEUES), 2 * bench.inspect(ident::PARAM_PAIRS));
+    let most = bench.inspect(ident::PARAM_QUEUE_MAX);
     bench.drive(|driver, root| driver.reset(root));
     assert_eq!(queue(&mut bench, TX, ident::QUEUE_SIZE), most);
-    assert!(word(&mut bench, ident::PARAM_FRAME_BYTES) >= 1514);
+    assert!(bench.inspect(ident::PARAM_FRAME_BYTES) >= 1514);
 }
 
 fn frames_and_bytes_are_counted(make: Make) {
@@ -62,11 +52,11 @@ fn frames_and_bytes_are_counted(make: Make) {
     for len in [64, 500] {
         bench.receive(&frame(len, 4));
     }
-    assert_eq!(counter(&mut bench, ident::TX_FRAMES), 3);
-    assert_eq!(counter(&mut bench, ident::TX_BYTES_LO), 1260);
-    assert_eq!(counter(&mut bench, ident::RX_FRAMES), 2);
-    assert_eq!(counter(&mut bench, ident::RX_BYTES_LO), 564);
-    assert_eq!(counter(&mut bench, ident::QUEUE_ERRORS), 0);
+    assert_eq!(bench.counter(ident::TX_FRAMES), 3);
+    assert_eq!(bench.counter(ident::TX_BYTES_LO), 1260);
+    assert_eq!(bench.counter(ident::RX_FRAMES), 2);
+    assert_eq!(bench.counter(ident::RX_BYTES_LO), 564);
+    assert_eq!(bench.counter(ident::QUEUE_ERRORS), 0);
 }
 
 fn what_is_dropped_is_counted(make: Make) {
@@ -76,35 +66,34 @@ fn what_is_dropped_is_counted(make: Make) {
     bench.drive(|driver, root| driver.post_tx(root, &frame(9500, 1), &[]));
     bench.drive(|driver, root| driver.kick(root, TX));
     bench.rest();
-    assert_eq!(counter(&mut bench, ident::TX_DROPPED_SHORT), 1);
-    assert_eq!(counter(&mut bench, ident::TX_DROPPED_LONG), 1);
+    assert_eq!(bench.counter(ident::TX_DROPPED_SHORT), 1);
+    assert_eq!(bench.counter(ident::TX_DROPPED_LONG), 1);
     for mark in 0..3 {
         bench.root.frame_in(frame(60, mark));
     }
     bench.rest();
-    assert_eq!(counter(&mut bench, ident::RX_FRAMES), 1);
-    assert_eq!(counter(&mut bench, ident::RX_NO_BUFFER), 2);
+    assert_eq!(bench.counter(ident::RX_FRAMES), 1);
+    assert_eq!(bench.counter(ident::RX_NO_BUFFER), 2);
     bench.root.frame_in(frame(9500, 4));
     bench.rest();
-    assert_eq!(counter(&mut bench, ident::RX_DROPPED), 1);
-    let ignored = counter(&mut bench, ident::KICKS_IGNORED);
+    assert_eq!(bench.counter(ident::RX_DROPPED), 1);
+    let ignored = bench.counter(ident::KICKS_IGNORED);
     bench.drive(|driver, root| driver.reset_queue(root, TX));
     bench.drive(|driver, root| driver.kick(root, TX));
-    assert_eq!(counter(&mut bench, ident::KICKS_IGNORED), ignored + 1);
+    assert_eq!(bench.counter(ident::KICKS_IGNORED), ignored + 1);
     let base = bench.driver.function.bar;
-    let (aborted, poisoned) =
-        (counter(&mut bench, ident::TLP_ABORTED), counter(&mut bench, ident::TLP_POISONED));
+    let (aborted, poisoned) = (bench.counter(ident::TLP_ABORTED), bench.counter(ident::TLP_POISONED));
     let long = MemRequest { requester: Bdf(0), tag: 1, addr: base, words: 33, first_be: 15, last_be: 15 };
     bench.root.request(Tlp::memory(long, None), 0).expect("completion");
     bench.root.send(Tlp::mem_write(Bdf(0), base, &[0; 4]).poison());
-    assert_eq!(counter(&mut bench, ident::TLP_ABORTED), aborted + 1);
-    assert_eq!(counter(&mut bench, ident::TLP_POISONED), poisoned + 1);
+    assert_eq!(bench.counter(ident::TLP_ABORTED), aborted + 1);
+    assert_eq!(bench.counter(ident::TLP_POISONED), poisoned + 1);
 }
 
 fn what_moves_is_counted(make: Make) {
-    let mut bench = Bench::new(make, Options::default());
-    let before: Vec<u32> = (0..ident::COUNTERS.len()).map(|at| counter(&mut bench, at)).collect();
-    let grown = |bench: &mut Bench, at: usize| counter(bench, at) - before[at];
+    let mut bench = Bench::new(make, flags_only());
+    let before: Vec<u32> = (0..ident::COUNTERS.len()).map(|at| bench.counter(at)).collect();
+    let grown = |bench: &mut Bench, at: usize| bench.counter(at) - before[at];
     bench.transmit(&[frame(60, 1)]);
     // The index, its entry, the descriptor, the frame, the flags; and the index once more behind what was found.
     assert!((5..=8).contains(&grown(&mut bench, ident::DMA_READS)));
@@ -155,9 +144,9 @@ fn errors_have_a_name(make: Make) {
         bench.drive(|driver, root| driver.kick(root, TX));
         bench.rest();
         assert_eq!(u64::from(queue(&mut bench, TX, ident::QUEUE_ERROR)), error, "{evil:?}");
-        assert_eq!(u64::from(word(&mut bench, ident::DEVICE_ERROR)), error, "{evil:?}");
-        assert_eq!(word(&mut bench, ident::DEVICE_ERROR_QUEUE), u32::from(TX));
-        assert_eq!(counter(&mut bench, ident::QUEUE_ERRORS), 1);
+        assert_eq!(u64::from(bench.inspect(ident::DEVICE_ERROR)), error, "{evil:?}");
+        assert_eq!(bench.inspect(ident::DEVICE_ERROR_QUEUE), u32::from(TX));
+        assert_eq!(bench.counter(ident::QUEUE_ERRORS), 1);
         bench.recovers();
         assert_eq!(queue(&mut bench, TX, ident::QUEUE_ERROR), 0, "a fresh queue has none");
     }
@@ -165,15 +154,15 @@ fn errors_have_a_name(make: Make) {
     bench.root.faults.add(Which::All, Answer::UnknownTag);
     bench.transmit(&[frame(60, 1)]);
     bench.root.faults.clear();
-    assert!(counter(&mut bench, ident::CPL_UNEXPECTED) >= 3, "one stray for each read");
+    assert!(bench.counter(ident::CPL_UNEXPECTED) >= 3, "one stray for each read");
 }
 
 fn it_is_read_only(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     for at in [ident::IDENT_MAGIC, ident::COUNTERS_OFFSET, ident::QUEUES_OFFSET] {
-        let before = word(&mut bench, at);
+        let before = bench.inspect(at);
         bench.root.bar_write(layout::INSPECTION_OFFSET + at as u64, &[0xff; 4]).expect("posted");
-        assert_eq!(word(&mut bench, at), before);
+        assert_eq!(bench.inspect(at), before);
     }
     bench.works();
 }

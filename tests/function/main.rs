@@ -2,6 +2,7 @@
 
 mod bench;
 mod enumerate;
+mod events;
 mod faults;
 mod inspection;
 mod interrupt;

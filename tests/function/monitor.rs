@@ -15,7 +15,7 @@ use hematite_sim::root::tlp::Bdf;
 use hematite_sim::root::{Message, Tlp, View};
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_sim::wire::pcap::read_frames;
-use hematite_tests::{Bench, Params, evidence, frame, model, rtl};
+use hematite_tests::{Bench, Params, evidence, flags_only, frame, model, rtl};
 use rand::Rng;
 
 /// Changes what the device sends: takes its TLPs, hands back others.
@@ -192,7 +192,7 @@ fn a_broken_used_index_leaves_evidence() {
     let off_by = seed.rng(30).random_range(1..=3);
     let waveform = evidence::claim("fst");
     let _ = std::fs::remove_file(&waveform);
-    let mut bench = Bench::random(model(&Params::SIM), Options::default(), seed);
+    let mut bench = Bench::random(model(&Params::SIM), flags_only(), seed);
     let (log, recording) = (bench.evidence.tlp.clone(), bench.evidence.pcap.clone());
     let _ = (std::fs::remove_file(&log), std::fs::remove_file(&recording));
 

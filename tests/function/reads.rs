@@ -3,33 +3,39 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hematite_abi::{ident, layout};
+use hematite_abi::ident;
 use hematite_sim::driver::{self, Options, RX, TX, memory};
 use hematite_sim::facts::{ring, status};
 use hematite_sim::root::tlp::{CplFields, MemRequest, Status};
 use hematite_sim::root::{Answer, Direction, Tap, Tlp, View, Which};
-use hematite_tests::{Bench, Make, frame, on_bodies};
+use hematite_tests::{Bench, Make, flags_only, frame, on_bodies};
 
-on_bodies!(flags_that_cannot_be_read_stop_the_queue, a_completion_after_its_timeout_is_dropped);
+on_bodies!(
+    flags_that_cannot_be_read_stop_the_queue,
+    events_that_cannot_be_read_stop_the_queue,
+    a_completion_after_its_timeout_is_dropped
+);
 
 /// Cycles after which a read without answer must have failed, with room for the slowest set of parameters.
 const TIMEOUT: u64 = 4 << 20;
 
-fn word(bench: &mut Bench, offset: usize) -> u32 {
-    let mut bytes = [0; 4];
-    bench.root.bar_read(layout::INSPECTION_OFFSET + offset as u64, &mut bytes).expect("inspection region");
-    u32::from_le_bytes(bytes)
-}
-
 fn needs_reset(bench: &mut Bench, queue: u16, error: u64, what: &str) {
     assert_ne!(bench.status() & status::NEEDS_RESET, 0, "{what}: DEVICE_NEEDS_RESET");
     assert_eq!(bench.vectors(), [u32::from(driver::CONFIG_VECTOR)], "{what}: configuration interrupt, only");
-    assert_eq!(word(bench, ident::DEVICE_ERROR_QUEUE), u32::from(queue), "{what}");
-    assert_eq!(u64::from(word(bench, ident::DEVICE_ERROR)), error, "{what}");
+    assert_eq!(bench.inspect(ident::DEVICE_ERROR_QUEUE), u32::from(queue), "{what}");
+    assert_eq!(u64::from(bench.inspect(ident::DEVICE_ERROR)), error, "{what}");
 }
 
-/// [virtio 1.4: Used Buffer Notification Suppression] The frame has gone and the used index has moved when the flags are read.
 fn flags_that_cannot_be_read_stop_the_queue(make: Make) {
+    wishes_that_cannot_be_read_stop_the_queue(make, &flags_only());
+}
+
+fn events_that_cannot_be_read_stop_the_queue(make: Make) {
+    wishes_that_cannot_be_read_stop_the_queue(make, &Options::default());
+}
+
+/// [virtio 1.4: Used Buffer Notification Suppression] The frame has gone and the used index has moved when the driver's wish is read.
+fn wishes_that_cannot_be_read_stop_the_queue(make: Make, options: &Options) {
     for (answer, queues, error) in [
         (Answer::UnsupportedRequest, &[TX, RX][..], ident::ERROR_DMA_READ),
         (Answer::Poisoned, &[TX, RX], ident::ERROR_DMA_READ),
@@ -37,10 +43,11 @@ fn flags_that_cannot_be_read_stop_the_queue(make: Make) {
     ] {
         for &queue in queues {
             let what = format!("queue {queue}, {answer:?}");
-            let mut bench = Bench::new(make, Options::default());
+            let mut bench = Bench::new(make, options.clone());
             let ring = if queue == TX { &bench.driver.tx } else { &bench.driver.rx };
-            let flags = ring.areas.driver + ring::AVAIL_FLAGS;
-            bench.root.faults.add(Which::Range(flags..flags + 2), answer);
+            let offset = if ring.event_idx { ring::used_event(ring.size) } else { ring::AVAIL_FLAGS };
+            let wish = ring.areas.driver + offset;
+            bench.root.faults.add(Which::Range(wish..wish + 2), answer);
             let packet = frame(90, 1);
             if queue == TX {
                 bench.drive(|driver, root| driver.send(root, &packet));
@@ -48,7 +55,7 @@ fn flags_that_cannot_be_read_stop_the_queue(make: Make) {
                 bench.root.frame_in(packet.clone());
             }
             bench.rest_within(TIMEOUT);
-            assert_eq!(bench.root.faults.given, 1, "{what}: the flags are read once");
+            assert_eq!(bench.root.faults.given, 1, "{what}: it is read once");
             let arrived = if queue == TX { bench.wire().pop() } else { bench.received() };
             assert_eq!(arrived, Some(packet), "{what}");
             let ring = if queue == TX { &bench.driver.tx } else { &bench.driver.rx };
@@ -107,13 +114,13 @@ fn a_completion_after_its_timeout_is_dropped(make: Make) {
     let reused = |request: &MemRequest| lost.iter().any(|lost| lost.tag == request.tag);
     assert!(!reads.take().iter().any(reused), "a tag which may still be answered is used again");
     let unexpected = ident::COUNTERS_OFFSET + 4 * ident::CPL_UNEXPECTED;
-    let before = word(&mut bench, unexpected);
+    let before = bench.inspect(unexpected);
     for request in &lost {
         let late = answer(&bench, request);
         bench.root.send(late);
         bench.rest();
     }
-    assert_eq!(word(&mut bench, unexpected), before + lost.len() as u32, "dropped and counted");
+    assert_eq!(bench.inspect(unexpected), before + lost.len() as u32, "dropped and counted");
     assert!(bench.wire().is_empty(), "nothing is sent of it");
     bench.recovers();
 }

@@ -77,6 +77,7 @@ fn shape(params: &Params) -> Shape {
         payload_bytes: params.payload_bytes,
         frame_bytes: params.frame_bytes,
         mac: params.mac,
+        features: params.features as u64,
         mtu: (params.frame_bytes - TAGGED_HEADER_BYTES) as u16,
         ..Shape::default()
     }

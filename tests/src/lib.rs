@@ -5,9 +5,11 @@ pub mod evidence;
 
 pub use body::{Make, model, rtl};
 use evidence::Evidence;
+use hematite_abi::{ident, layout};
 pub use hematite_hw::params::Params;
 use hematite_sim::Device;
 use hematite_sim::driver::{self, Driver, DriverError, Options};
+use hematite_sim::facts::virtio;
 use hematite_sim::root::{LinkModel, Message, Root, Windows};
 use hematite_sim::seed::Seed;
 
@@ -18,9 +20,12 @@ use hematite_sim::seed::Seed;
 #[macro_export]
 macro_rules! on_bodies {
     ($($test:ident),* $(,)?) => {
+        $crate::on_bodies!(@body tiny, rtl(&$crate::Params::TINY), $($test)*);
+        $crate::on_bodies!(but TINY: $($test),*);
+    };
+    (but TINY: $($test:ident),* $(,)?) => {
         $crate::on_bodies!(@body model, model(&$crate::Params::SIM), $($test)*);
         $crate::on_bodies!(@body rtl, rtl(&$crate::Params::SIM), $($test)*);
-        $crate::on_bodies!(@body tiny, rtl(&$crate::Params::TINY), $($test)*);
         #[cfg(feature = "all-sets")]
         $crate::on_bodies!(@body board, rtl(&$crate::Params::BOARD), $($test)*);
         #[cfg(feature = "all-sets")]
@@ -127,7 +132,7 @@ impl Bench {
         for frame in frames {
             self.driver.post_tx(&mut self.root, frame, &[]).expect("transmit ring takes the frame");
         }
-        self.driver.kick(&mut self.root, driver::TX).expect("kick");
+        self.driver.notify(&mut self.root, driver::TX).expect("kick");
         self.rest();
         for _ in frames {
             let used = self.take_tx().expect("chain used");
@@ -181,6 +186,18 @@ impl Bench {
         self.root.monitor.assert_silent();
     }
 
+    /// A word of the inspection region.
+    pub fn inspect(&mut self, offset: usize) -> u32 {
+        let mut bytes = [0; 4];
+        self.root.bar_read(layout::INSPECTION_OFFSET + offset as u64, &mut bytes).expect("inspection region");
+        u32::from_le_bytes(bytes)
+    }
+
+    /// One of the function's counters.
+    pub fn counter(&mut self, counter: usize) -> u32 {
+        self.inspect(ident::COUNTERS_OFFSET + 4 * counter)
+    }
+
     /// Reads device_status.
     pub fn status(&mut self) -> u8 {
         self.driver.status(&mut self.root).expect("device_status")
@@ -190,6 +207,11 @@ impl Bench {
     pub fn drive<T>(&mut self, act: impl FnOnce(&mut Driver, &mut BareRoot) -> Result<T, DriverError>) -> T {
         act(&mut self.driver, &mut self.root).unwrap_or_else(|error| panic!("{error}"))
     }
+}
+
+/// A driver without VIRTIO_F_EVENT_IDX.
+pub fn flags_only() -> Options {
+    Options { features: !(1 << virtio::F_EVENT_IDX), ..Options::default() }
 }
 
 /// No interrupt.

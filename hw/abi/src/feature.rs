@@ -115,20 +115,17 @@ values! { BITS, BIT_CONSTANTS in "feature";
     IPSEC: usize = 70;
 }
 
-/// What the function offers.
-pub const OFFERED: u128 =
-    1 << VERSION_1 | 1 << MAC | 1 << STATUS | 1 << MTU | 1 << MRG_RXBUF | 1 << RING_RESET;
-
-values! { WINDOWS, WINDOW_CONSTANTS in "feature";
-    /// Bits 31:0 of `OFFERED`.
-    OFFERED_0: u64 = (OFFERED & 0xffff_ffff) as u64;
-    /// Bits 63:32 of `OFFERED`.
-    OFFERED_1: u64 = (OFFERED >> 32 & 0xffff_ffff) as u64;
-    /// Bits 95:64 of `OFFERED`.
-    OFFERED_2: u64 = (OFFERED >> 64 & 0xffff_ffff) as u64;
-    /// Bits 127:96 of `OFFERED`.
-    OFFERED_3: u64 = (OFFERED >> 96) as u64;
-}
+/// What the function can offer; a parameter set may leave some of it out.
+pub const OFFERED: u128 = 1 << VERSION_1
+    | 1 << MAC
+    | 1 << STATUS
+    | 1 << MTU
+    | 1 << MRG_RXBUF
+    | 1 << RING_RESET
+    | 1 << EVENT_IDX
+    | 1 << ACCESS_PLATFORM
+    | 1 << ORDER_PLATFORM
+    | 1 << IN_ORDER;
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,4 +177,4 @@ pub const REQUIRES: &[Requires] = &[
     needs(HOST_UDP_TUNNEL_GSO_CSUM, &[HOST_UDP_TUNNEL_GSO]),
 ];
 
-constants!(BIT_CONSTANTS, WINDOW_CONSTANTS);
+constants!(BIT_CONSTANTS);

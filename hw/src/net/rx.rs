@@ -269,7 +269,7 @@ impl<const W: usize> Logic for Rx<W> {
         self.write.last.next = self.pack.source.last.val();
         self.write.side.next.addr = self.pack.source_tag.val().addr;
         self.write.side.next.len = self.pack.source_tag.val().len;
-        self.write.side.next.notify = false;
+        self.write.side.next.notify = 0.into();
         self.pack.source.ready.next =
             (self.write.ready.val() | self.pack.source_tag.val().empty) & self.dones_free.q.val();
         self.dones_free.d.next = self.dones.room.val() > 1;

@@ -149,7 +149,7 @@ impl<const W: usize> Logic for Msix<W> {
         self.write.side.next.addr =
             bit_cast::<64, 32>(self.low.q.val()) | (bit_cast::<64, 32>(self.high.q.val()) << 32);
         self.write.side.next.len = 4.into();
-        self.write.side.next.notify = false;
+        self.write.side.next.notify = 0.into();
         self.count_irq_sent.next = (self.state.q.val() == State::Send) & self.write.ready.val();
         self.busy.next = (self.state.q.val() != State::Idle) | self.changed.val() | self.irq.valid.val();
 

@@ -28,8 +28,8 @@ pub struct Writer<const W: usize> {
     pub settings: Signal<In, PcieSettings>,
     pub writes: Vec<BeatSink<W, WriteSide>>,
     pub tlp: BeatSource<W, TlpSide>,
-    /// Pulse: a piece with `notify` has been taken, by `tlp` or, where it goes nowhere, here.
-    pub notified: Signal<Out, Bit>,
+    /// Pulses: a piece with `notify` has been taken, by `tlp` or, where it goes nowhere, here.
+    pub notified: Signal<Out, Bits<2>>,
     pub busy: Signal<Out, Bit>,
     /// Pulse: the last beat of a TLP has been taken.
     pub count_writes: Signal<Out, Bit>,
@@ -49,8 +49,8 @@ pub struct Writer<const W: usize> {
     last: Reg<Bit>,
     header: Reg<RequestHeader>,
     data: Reg<Bits<W>>,
-    notify: Reg<Bit>,
-    dropped: Reg<Bit>,
+    notify: Reg<Bits<2>>,
+    dropped: Reg<Bits<2>>,
     chosen: Vec<Signal<Local, Bit>>,
     put: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
@@ -164,10 +164,14 @@ impl<const W: usize> Logic for Writer<W> {
         self.step.next = self.can.val() & self.next_beat.source.valid.val();
         self.begin.next = self.step.val() & self.first.val();
         self.next_beat.source.ready.next = self.can.val();
-        self.dropped.d.next = self.begin.val() & self.refuse.val() & self.next_beat.source.side.val().notify;
-        self.notified.next =
-            (self.offered.q.val() & self.tlp.ready.val() & self.last.q.val() & self.notify.q.val())
-                | self.dropped.q.val();
+        self.dropped.d.next = 0.into();
+        if self.begin.val() & self.refuse.val() {
+            self.dropped.d.next = self.next_beat.source.side.val().notify;
+        }
+        self.notified.next = self.dropped.q.val();
+        if self.offered.q.val() & self.tlp.ready.val() & self.last.q.val() {
+            self.notified.next = self.dropped.q.val() | self.notify.q.val();
+        }
 
         if self.tlp.ready.val() {
             self.offered.d.next = false;
@@ -194,14 +198,14 @@ impl<const W: usize> Logic for Writer<W> {
         self.busy.next = !self.beats.empty.val()
             | self.next_beat.source.valid.val()
             | self.offered.q.val()
-            | self.dropped.q.val();
+            | self.dropped.q.val().any();
 
         if self.reset.val() {
             self.locked.d.next = false;
             self.begun.d.next = false;
             self.dropping.d.next = false;
             self.offered.d.next = false;
-            self.dropped.d.next = false;
+            self.dropped.d.next = 0.into();
         }
     }
 }

@@ -30,6 +30,21 @@ pub struct Want {
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Published {
     pub queue: Bits<16>,
+    /// As it stands there.
+    pub index: Bits<16>,
+}
+
+/// The driver of this queue wants to be interrupted.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct QueueIrq {
+    pub queue: Bits<16>,
+}
+
+/// The driver of this queue is to ring when it makes available what stands at this index.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Arm {
+    pub queue: Bits<16>,
+    pub index: Bits<16>,
 }
 
 /// One buffer of a chain, checked. Buffers of one chain follow each other; zero-length ones are left out unless last.

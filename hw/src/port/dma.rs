@@ -35,6 +35,6 @@ pub struct WriteSide {
     pub addr: Bits<64>,
     /// Bytes.
     pub len: Bits<13>,
-    /// Pulse the writer's `sent` when this piece has left for the host.
-    pub notify: Bit,
+    /// Which bits of the writer's `notified` to pulse when this piece has left for the host: 0 `queue::used`, 1 `queue::arm`.
+    pub notify: Bits<2>,
 }

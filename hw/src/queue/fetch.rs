@@ -1,5 +1,6 @@
 //! From a kick to the first descriptors of the chains it announced, for one direction's queues.
-//! In: `kick`, `stop`, `control`, `credit` and `supply` (rx: the cache's).   Out: `head`; `error`; `request`, `reply`: DMA.
+//! In: `kick`, `stop`, `rearmed`, `control`, `credit` and `supply` (rx: the cache's).   Out: `head`; `arm`; `error`; `request`,
+//! `reply`: DMA.
 //! Time: a head every second cycle out of a batch of 32; about 30 cycles and three reads' delay from a kick to the first.
 //! Waits: on `request` and `head`. It never begins more than it can take in, so that replies are never held back. Queues
 //! take turns, read by read; within a queue nothing overtakes.   Busy: reads in flight, heads not yet taken, queues that
@@ -7,7 +8,7 @@
 //! Spec: [virtio: The Virtqueue Available Ring], [virtio: The Virtqueue Descriptor Table]
 
 use crate::params::Params;
-use crate::port::chain::Head;
+use crate::port::chain::{Arm, Head};
 use crate::port::dma::ReadSide;
 use crate::port::queue::{KickSink, QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
@@ -56,6 +57,11 @@ pub struct Fetch<const W: usize> {
     pub kick: KickSink,
     /// Pulse: this queue begins no new chain until it is enabled again.
     pub stop: KickSink,
+    /// Pulse: the driver of this queue knows where it is to ring.
+    pub rearmed: KickSink,
+    /// EVENT_IDX is accepted.
+    pub event_idx: Signal<In, Bit>,
+    pub arm: StreamSource<Arm>,
     pub credit: CreditSink,
     pub supply: SupplySource,
     pub request: StreamSource<AreaRead>,
@@ -108,6 +114,9 @@ impl<const W: usize> Fetch<W> {
             control: Default::default(),
             kick: Default::default(),
             stop: Default::default(),
+            rearmed: Default::default(),
+            event_idx: Default::default(),
+            arm: Default::default(),
             credit: Default::default(),
             supply: Default::default(),
             request: Default::default(),
@@ -165,6 +174,9 @@ impl<const W: usize> Logic for Fetch<W> {
         QueueControlSink::link(&mut self.control, &mut self.locate.control);
         KickSink::link(&mut self.kick, &mut self.plan.kick);
         KickSink::link(&mut self.stop, &mut self.plan.stop);
+        KickSink::link(&mut self.rearmed, &mut self.plan.rearmed);
+        StreamSource::<Arm>::link(&mut self.arm, &mut self.plan.arm);
+        self.plan.event_idx.next = self.event_idx.val();
         CreditSink::link(&mut self.credit, &mut self.plan.credit);
         SupplySource::link(&mut self.supply, &mut self.plan.supply);
         StreamSource::<QueueError>::link(&mut self.error, &mut self.faults.error);

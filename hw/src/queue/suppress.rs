@@ -1,13 +1,14 @@
-//! Asks the driver's available ring, for each used index published, whether it wants to be interrupted.
+//! Asks the driver's available ring, for each used index published, whether it wants to be interrupted: its flags, or with EVENT_IDX
+//! `used_event`, the element behind which it wants to be.
 //! In: `published`.   Out: `irq`, for queues whose driver does; `error`; `request`, `reply`: DMA.
 //! Time: one every second cycle, and a read's delay; up to eight at once.
 //! Waits: on `request`, `irq` and `error`; a reply is never held back, for each there is a place.
 //! Busy: a read is in flight, or an interrupt or error has not been taken.
-//! The flags are read after the index has left for the host: a driver that allows interrupts looks at the index once more
+//! They are read after the index has left for the host: a driver that allows interrupts looks at the index once more
 //! behind that.   Spec: [virtio: Used Buffer Notification Suppression], [virtio: Virtqueue Interrupt Suppression]
 
 use crate::params::Params;
-use crate::port::chain::Published;
+use crate::port::chain::{Published, QueueIrq};
 use crate::port::dma::ReadSide;
 use crate::port::queue::{QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
@@ -22,11 +23,30 @@ use rust_hdl_core::prelude::*;
 /// Interrupts on their way.
 const PLACES: usize = 8;
 
-/// Whose flags are being read, and that they are in the upper half of their DWORD.
+/// Where a queue's available ring stands, as far as a field of 16 bits of it is to be found.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct FlagsOf {
-    pub queue: Bits<16>,
+pub struct RingPlace {
+    /// It begins in the upper half of a DWORD.
     pub upper: Bit,
+    pub size: Bits<16>,
+}
+
+/// Whose field is being read, for which publication, and that it is in the upper half of its DWORD.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct FieldOf {
+    pub queue: Bits<16>,
+    pub index: Bits<16>,
+    pub upper: Bit,
+}
+
+/// What the field says.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Field {
+    pub queue: Bits<16>,
+    pub index: Bits<16>,
+    pub value: Bits<16>,
+    pub error: Bit,
+    pub timeout: Bit,
 }
 
 /// The suppressor.
@@ -35,8 +55,10 @@ pub struct Suppress<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
+    /// EVENT_IDX is accepted.
+    pub event_idx: Signal<In, Bit>,
     pub published: StreamSink<Published>,
-    pub irq: StreamSource<Published>,
+    pub irq: StreamSource<QueueIrq>,
     pub request: StreamSource<AreaRead>,
     pub reply: BeatSink<W, ReadSide>,
     pub error: StreamSource<QueueError>,
@@ -45,21 +67,28 @@ pub struct Suppress<const W: usize> {
     pub count_irq_suppressed: Signal<Out, Bit>,
     mask: Constant<Bits<16>>,
     flags_offset: Constant<Bits<20>>,
-    flags_bytes: Constant<Bits<7>>,
+    event_offset: Constant<Bits<20>>,
+    field_bytes: Constant<Bits<7>>,
     places: Constant<Bits<4>>,
-    /// The flags are in the upper half of their DWORD.
-    uppers: Lutram<Bit>,
-    reads: Fifo<FlagsOf>,
-    irqs: Fifo<Published>,
+    rings: Lutram<RingPlace>,
+    /// The index of each queue's last publication that has been decided.
+    decided: Lutram<Bits<16>>,
+    reads: Fifo<FieldOf>,
+    irqs: Fifo<QueueIrq>,
     asking: Reg<Bit>,
-    queue: Reg<Bits<16>>,
+    asked: Reg<AreaRead>,
+    answered: Reg<Bit>,
+    field: Reg<Field>,
     failed: Reg<Bit>,
     fault: Reg<QueueError>,
     /// Places that nobody holds: one is held from the read until the interrupt has gone.
     free: Reg<Bits<4>>,
     load: Signal<Local, Bit>,
+    here: Signal<Local, RingPlace>,
+    upper: Signal<Local, Bit>,
+    moved: Signal<Local, Bits<16>>,
+    beyond: Signal<Local, Bits<16>>,
     wanted: Signal<Local, Bit>,
-    place_for_it: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     back: Signal<Local, Bits<4>>,
 }
@@ -71,6 +100,7 @@ impl<const W: usize> Suppress<W> {
             clock: Default::default(),
             reset: Default::default(),
             control: Default::default(),
+            event_idx: Default::default(),
             published: Default::default(),
             irq: Default::default(),
             request: Default::default(),
@@ -80,19 +110,26 @@ impl<const W: usize> Suppress<W> {
             count_irq_suppressed: Default::default(),
             mask: Constant::new((params.queues() as u64 - 1).into()),
             flags_offset: Constant::new((ring::AVAIL_FLAGS as u64).into()),
-            flags_bytes: Constant::new(2.into()),
+            event_offset: Constant::new((ring::AVAIL_RING as u64).into()),
+            field_bytes: Constant::new((ring::EVENT_BYTES as u64).into()),
             places: Constant::new((PLACES as u64).into()),
-            uppers: Lutram::new(params.queues()),
+            rings: Lutram::new(params.queues()),
+            decided: Lutram::new(params.queues()),
             reads: Fifo::new(PLACES),
             irqs: Fifo::new(PLACES),
             asking: Default::default(),
-            queue: Default::default(),
+            asked: Default::default(),
+            answered: Default::default(),
+            field: Default::default(),
             failed: Default::default(),
             fault: Default::default(),
             free: Default::default(),
             load: Default::default(),
+            here: Default::default(),
+            upper: Default::default(),
+            moved: Default::default(),
+            beyond: Default::default(),
             wanted: Default::default(),
-            place_for_it: Default::default(),
             taken: Default::default(),
             back: Default::default(),
         }
@@ -102,59 +139,100 @@ impl<const W: usize> Suppress<W> {
 impl<const W: usize> Logic for Suppress<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, asking, queue, failed, fault, free);
-        clock!(self, clock, uppers, reads, irqs);
+        dff_setup!(self, clock, asking, asked, answered, field, failed, fault, free);
+        clock!(self, clock, rings, decided, reads, irqs);
         self.reads.reset.next = self.reset.val();
         self.irqs.reset.next = self.reset.val();
-        self.uppers.write.next = self.control.enable.val();
-        self.uppers.write_addr.next = self.control.settings.val().queue & self.mask.val();
-        self.uppers.write_data.next = self.control.settings.val().driver.get_bit(1);
-        self.uppers.read_addr.next = self.published.data.val().queue & self.mask.val();
+        self.rings.write.next = self.control.enable.val();
+        self.rings.write_addr.next = self.control.settings.val().queue & self.mask.val();
+        self.rings.write_data.next.upper = self.control.settings.val().driver.get_bit(1);
+        self.rings.write_data.next.size = self.control.settings.val().size;
+        self.rings.read_addr.next = self.published.data.val().queue & self.mask.val();
 
         // Ask, if there is a place for what comes of it.
         self.load.next = self.published.valid.val() & !self.asking.q.val() & self.free.q.val().any();
         self.published.ready.next = self.load.val();
+        self.here.next = self.rings.read_data.val();
+        self.upper.next = self.here.val().upper;
         self.request.valid.next = self.asking.q.val();
-        self.request.data.next.queue = self.queue.q.val();
-        self.request.data.next.driver = true;
-        self.request.data.next.offset = self.flags_offset.val();
-        self.request.data.next.len = self.flags_bytes.val();
+        self.request.data.next = self.asked.q.val();
         if self.request.ready.val() {
             self.asking.d.next = false;
         }
         if self.load.val() {
             self.asking.d.next = true;
-            self.queue.d.next = self.published.data.val().queue;
+            self.asked.d.next.queue = self.published.data.val().queue;
+            self.asked.d.next.driver = true;
+            self.asked.d.next.len = self.field_bytes.val();
+            self.asked.d.next.offset = self.flags_offset.val();
+        }
+        if self.event_idx.val() {
+            // A ring of one entry ends in the middle of a DWORD.
+            self.upper.next = self.here.val().upper ^ self.here.val().size.get_bit(0);
+            if self.load.val() {
+                self.asked.d.next.offset =
+                    self.event_offset.val() + (bit_cast::<20, 16>(self.here.val().size) << 1);
+            }
         }
         self.reads.sink.valid.next = self.load.val();
         self.reads.sink.data.next.queue = self.published.data.val().queue;
-        self.reads.sink.data.next.upper = self.uppers.read_data.val();
+        self.reads.sink.data.next.index = self.published.data.val().index;
+        self.reads.sink.data.next.upper = self.upper.val();
 
-        // Flags, or none: then the queue stops.
-        self.wanted.next = !self.reply.data.val().get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT);
-        if self.reads.source.data.val().upper {
-            self.wanted.next = !self.reply.data.val().get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT + 16);
+        // What is there.
+        self.reply.ready.next = !self.answered.q.val();
+        self.reads.source.ready.next =
+            self.reply.valid.val() & self.reply.last.val() & !self.answered.q.val();
+        if !self.answered.q.val() {
+            self.answered.d.next = self.reply.valid.val() & self.reply.last.val();
+            self.field.d.next.queue = self.reads.source.data.val().queue;
+            self.field.d.next.index = self.reads.source.data.val().index;
+            self.field.d.next.value = self.reply.data.val().get_bits::<16>(0);
+            if self.reads.source.data.val().upper {
+                self.field.d.next.value = self.reply.data.val().get_bits::<16>(16);
+            }
+            self.field.d.next.error = self.reply.side.val().error;
+            self.field.d.next.timeout = self.reply.side.val().timeout;
         }
-        self.place_for_it.next = !self.reply.side.val().error | !self.failed.q.val();
-        self.reply.ready.next = self.place_for_it.val();
-        self.taken.next = self.reply.valid.val() & self.reply.last.val() & self.place_for_it.val();
-        self.reads.source.ready.next = self.taken.val();
-        self.irqs.sink.valid.next = self.taken.val() & self.wanted.val() & !self.reply.side.val().error;
-        self.irqs.sink.data.next.queue = self.reads.source.data.val().queue;
+
+        // "If the used_event field ... the index passes it": elements that have come, and those of them behind it.
+        self.decided.read_addr.next = self.field.q.val().queue & self.mask.val();
+        self.moved.next = self.field.q.val().index - self.decided.read_data.val();
+        self.beyond.next = self.field.q.val().index - self.field.q.val().value - 1;
+        self.wanted.next = !self.field.q.val().value.get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT);
+        if self.event_idx.val() {
+            self.wanted.next = self.beyond.val() < self.moved.val();
+        }
+        // A queue that starts has the write port for itself. Where the field could not be read the queue stops.
+        self.taken.next = self.answered.q.val()
+            & !self.control.enable.val()
+            & (!self.field.q.val().error | !self.failed.q.val());
+        self.decided.write.next = self.control.enable.val() | self.taken.val();
+        self.decided.write_addr.next = self.field.q.val().queue & self.mask.val();
+        self.decided.write_data.next = self.field.q.val().index;
+        if self.control.enable.val() {
+            self.decided.write_addr.next = self.control.settings.val().queue & self.mask.val();
+            self.decided.write_data.next = 0.into();
+        }
+        if self.taken.val() {
+            self.answered.d.next = false;
+        }
+        self.irqs.sink.valid.next = self.taken.val() & self.wanted.val() & !self.field.q.val().error;
+        self.irqs.sink.data.next.queue = self.field.q.val().queue;
         self.irq.valid.next = self.irqs.source.valid.val();
         self.irq.data.next = self.irqs.source.data.val();
         self.irqs.source.ready.next = self.irq.ready.val();
-        self.count_irq_suppressed.next = self.taken.val() & !self.wanted.val() & !self.reply.side.val().error;
+        self.count_irq_suppressed.next = self.taken.val() & !self.wanted.val() & !self.field.q.val().error;
         self.error.valid.next = self.failed.q.val();
         self.error.data.next = self.fault.q.val();
         if self.error.ready.val() {
             self.failed.d.next = false;
         }
-        if self.taken.val() & self.reply.side.val().error {
+        if self.taken.val() & self.field.q.val().error {
             self.failed.d.next = true;
-            self.fault.d.next.queue = self.reads.source.data.val().queue;
+            self.fault.d.next.queue = self.field.q.val().queue;
             self.fault.d.next.code = ident::ERROR_DMA_READ.into();
-            if self.reply.side.val().timeout {
+            if self.field.q.val().timeout {
                 self.fault.d.next.code = ident::ERROR_DMA_TIMEOUT.into();
             }
         }
@@ -163,7 +241,7 @@ impl<const W: usize> Logic for Suppress<W> {
         if self.load.val() {
             self.back.next = self.back.val() - 1;
         }
-        if self.taken.val() & !(self.wanted.val() & !self.reply.side.val().error) {
+        if self.taken.val() & !(self.wanted.val() & !self.field.q.val().error) {
             self.back.next = self.back.val() + 1;
         }
         if self.irqs.source.valid.val() & self.irq.ready.val() {
@@ -173,6 +251,7 @@ impl<const W: usize> Logic for Suppress<W> {
         self.busy.next = (self.free.q.val() != self.places.val()) | self.failed.q.val();
         if self.reset.val() {
             self.asking.d.next = false;
+            self.answered.d.next = false;
             self.failed.d.next = false;
             self.free.d.next = self.places.val();
         }

@@ -69,9 +69,9 @@ pub struct Common {
 }
 
 impl Common {
-    /// Offers `feature::OFFERED`.
+    /// Offers the set's features.
     pub fn new(params: &Params) -> Self {
-        let offered = |n: u32| Constant::new(((feature::OFFERED >> (32 * n)) as u32).to_bits());
+        let offered = |n: u32| Constant::new(((params.features >> (32 * n)) as u32).to_bits());
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -123,8 +123,9 @@ impl Logic for Common {
         dff_setup!(self, clock, driver0, driver1, driver2, driver3);
         self.queue_select.next = self.select.q.val();
         self.config_vector.next = self.vector.q.val();
-        self.accepted0.next = self.driver0.q.val();
-        self.accepted1.next = self.driver1.q.val();
+        // What is not offered is never accepted: synthesis sees by this which logic a parameter set does without.
+        self.accepted0.next = self.driver0.q.val() & self.offered0.val();
+        self.accepted1.next = self.driver1.q.val() & self.offered1.val();
 
         // FEATURES_OK is refused for any bit not offered, and for a driver without VERSION_1: there is no legacy interface here.
         self.good.d.next = !((self.driver0.q.val() & !self.offered0.val())

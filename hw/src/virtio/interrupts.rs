@@ -4,7 +4,7 @@
 //! Waits: on `irq` only.
 //! Spec: [virtio 1.4: MSI-X Vector Configuration], [Notification of Device Configuration Changes]
 
-use crate::port::chain::Published;
+use crate::port::chain::QueueIrq;
 use crate::port::irq::Irq;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_verilog::{Reg, dff_setup};
@@ -16,7 +16,7 @@ pub struct Interrupts {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// This queue's driver wants to know of used buffers.
-    pub queue_irq: StreamSink<Published>,
+    pub queue_irq: StreamSink<QueueIrq>,
     pub config_change: Signal<In, Bit>,
     pub config_vector: Signal<In, Bits<16>>,
     /// The vector of `lookup_queue`, combinational.

@@ -171,7 +171,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
     };
     for number in numbers {
         let tx = number % 2 == 1;
-        let ring = driver.enable_queue(&mut root, number, map.base(number))?;
+        let mut ring = driver.enable_queue(&mut root, number, map.base(number))?;
         let doorbell = driver.doorbell(&mut root, number)?;
         let base = BUFFERS + area * u64::from(number);
         let used = if tx { traffic.tx } else { traffic.rx };

@@ -3,7 +3,7 @@
 
 use hematite_abi::ident;
 
-use crate::facts::{ident as error, net, ring};
+use crate::facts::{ident as error, net, ring, virtio};
 
 use super::Model;
 use super::dma::Stop;
@@ -31,6 +31,8 @@ impl Chain {
 pub(super) enum Job {
     Transmit(u16),
     Receive,
+    /// There are new receive buffers: say where to ring for the next.
+    Restock(u16),
     /// The used index of this queue has been published: interrupt, unless the driver does not want it.
     Signal(u16),
 }
@@ -38,7 +40,7 @@ pub(super) enum Job {
 impl Job {
     fn queue(self) -> u16 {
         match self {
-            Job::Transmit(queue) | Job::Signal(queue) => queue,
+            Job::Transmit(queue) | Job::Restock(queue) | Job::Signal(queue) => queue,
             Job::Receive => RX,
         }
     }
@@ -52,13 +54,19 @@ impl Model {
         if let Some(queue) = self.signals.front() {
             return Some(Job::Signal(*queue));
         }
-        // a kick of a receive queue says only that there are buffers: those are looked for when a frame comes
-        let kicked = (1..self.registers.queues.len()).step_by(2).find(|number| {
+        let kicked = |number: &usize| {
             let q = &self.registers.queues[*number];
             q.live && q.kicked && !q.bad
-        });
-        match kicked {
-            Some(queue) => Some(Job::Transmit(queue as u16)),
+        };
+        let all = self.registers.queues.len();
+        if let Some(queue) = (1..all).step_by(2).find(kicked) {
+            return Some(Job::Transmit(queue as u16));
+        }
+        // a kick of a receive queue says only that there are buffers: those are looked for when a frame comes
+        let restocked =
+            (0..all).step_by(2).find(kicked).filter(|_| self.registers.accepted(virtio::F_EVENT_IDX));
+        match restocked {
+            Some(queue) => Some(Job::Restock(queue as u16)),
             None => (!self.frames_in.is_empty()).then_some(Job::Receive),
         }
     }
@@ -82,6 +90,7 @@ impl Model {
             let outcome = match job {
                 Job::Transmit(queue) => self.transmit(queue),
                 Job::Receive => self.receive(),
+                Job::Restock(queue) => self.restock(queue),
                 Job::Signal(queue) => self.signal(queue),
             };
             if outcome == Err(Stop::Wait) {
@@ -192,10 +201,17 @@ impl Model {
     }
 
     fn signal(&mut self, queue: u16) -> Result<(), Stop> {
-        let driver = self.registers.queues[usize::from(queue)].driver;
-        let flags = self.dma.read_u16(self.now, driver.wrapping_add(ring::AVAIL_FLAGS))?;
+        let q = self.registers.queues[usize::from(queue)].clone();
+        let wanted = if self.registers.accepted(virtio::F_EVENT_IDX) {
+            let event = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::used_event(q.size)))?;
+            ring::passes(event, q.signalled, q.used_idx)
+        } else {
+            let flags = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_FLAGS))?;
+            flags & ring::AVAIL_F_NO_INTERRUPT == 0
+        };
         self.signals.pop_front();
-        if flags & ring::AVAIL_F_NO_INTERRUPT == 0 {
+        self.registers.queues[usize::from(queue)].signalled = q.used_idx;
+        if wanted {
             self.interrupt_queue(queue);
         } else {
             self.count(ident::IRQ_SUPPRESSED);
@@ -209,6 +225,8 @@ impl Model {
             self.registers.queues[usize::from(queue)].kicked = false;
         }
         if self.available(queue)? == 0 {
+            let seen = self.registers.queues[usize::from(queue)].avail_seen;
+            self.arm(queue, seen);
             return Ok(());
         }
         let chain = self.chain(queue, 0, false)?;
@@ -232,6 +250,31 @@ impl Model {
         self.used(queue, &[(chain.id, 0)]);
         self.registers.queues[usize::from(queue)].kicked = true;
         Ok(())
+    }
+
+    fn restock(&mut self, queue: u16) -> Result<(), Stop> {
+        if self.dma.fresh() {
+            self.registers.queues[usize::from(queue)].kicked = false;
+        }
+        let ahead = self.available(queue)?;
+        let seen = self.registers.queues[usize::from(queue)].avail_seen;
+        self.arm(queue, seen.wrapping_add(ahead));
+        Ok(())
+    }
+
+    /// All up to `seen` is known: asks the driver to ring for what comes next, once, and looks again for what came before it knew.
+    /// [virtio 1.4: Available Buffer Notification Suppression]
+    fn arm(&mut self, queue: u16, seen: u16) {
+        if !self.registers.accepted(virtio::F_EVENT_IDX) {
+            return;
+        }
+        let q = &mut self.registers.queues[usize::from(queue)];
+        let at = q.device.wrapping_add(ring::avail_event(q.size));
+        if q.armed == Some(seen) {
+            return;
+        }
+        (q.armed, q.kicked) = (Some(seen), true);
+        self.dma.write(at, &seen.to_le_bytes());
     }
 
     fn receive(&mut self) -> Result<(), Stop> {

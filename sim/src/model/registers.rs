@@ -21,6 +21,10 @@ pub(super) struct Queue {
     pub(super) last_error: u8,
     pub(super) avail_seen: u16,
     pub(super) used_idx: u16,
+    /// `used_idx` when the driver's wish was last looked at.
+    pub(super) signalled: u16,
+    /// Where the driver has been asked to ring.
+    pub(super) armed: Option<u16>,
 }
 
 /// What a register write asks of the rest of the function.
@@ -236,6 +240,7 @@ impl Registers {
             common::QUEUE_ENABLE if be & word as u8 & 1 == 1 && !queue.live && !queue.resetting => {
                 (queue.live, queue.bad, queue.last_error) = (true, false, 0);
                 (queue.avail_seen, queue.used_idx, queue.kicked) = (0, 0, false);
+                (queue.signalled, queue.armed) = (0, None);
             }
             common::QUEUE_NOTIFY_DATA if be >> 2 & (word >> 16) as u8 & 1 == 1 && queue.live => {
                 queue.live = false;

@@ -262,7 +262,8 @@ fn writer<const W: usize>(params: &Params, cycles: usize) {
                     s.any(&mut port.last);
                     s.any(&mut port.data);
                     let len = bits::<13>(s) & 0x1ff;
-                    port.side.next = WriteSide { addr: bits(s), len, notify: s.rng().random_bool(0.5) };
+                    port.side.next =
+                        WriteSide { addr: bits(s), len, notify: s.rng().random_range(0..4).into() };
                 }
             }
             s.bit("tlp_ready", &mut b.tlp.ready);

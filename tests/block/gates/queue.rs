@@ -2,11 +2,12 @@
 
 use super::{agrees, prints, roomy};
 use hematite_hw::params::Params;
-use hematite_hw::port::chain::{Done, Head, Published, Want};
+use hematite_hw::port::chain::{Arm as Request, Done, Head, Published, Want};
 use hematite_hw::port::dma::ReadSide;
 use hematite_hw::port::queue::{QueueControlSink, QueueSettings};
 use hematite_hw::prim::beat::BeatSink;
 use hematite_hw::queue::Direction;
+use hematite_hw::queue::arm::Arm;
 use hematite_hw::queue::cache::Cache;
 use hematite_hw::queue::fetch::Fetch;
 use hematite_hw::queue::lookup::{AreaRead, Lookup};
@@ -94,6 +95,10 @@ fn fetch<const W: usize>(params: &Params, direction: Direction) {
             control(s, params, &mut b.control);
             s.bit("kick", &mut b.kick.valid);
             b.kick.queue.next = queue(s, params);
+            b.event_idx.next = seldom(s, 2);
+            b.rearmed.valid.next = seldom(s, 8);
+            b.rearmed.queue.next = known(s, params);
+            s.bit("arm_ready", &mut b.arm.ready);
             b.stop.valid.next = seldom(s, 100);
             b.stop.queue.next = known(s, params);
             b.credit.valid.next = seldom(s, 10);
@@ -198,14 +203,39 @@ fn suppress<const W: usize>(params: &Params) {
         |b, s| {
             s.rare(&mut b.reset);
             control(s, params, &mut b.control);
+            b.event_idx.next = seldom(s, 2);
             if s.free("published") {
                 s.bit("published_valid", &mut b.published.valid);
-                b.published.data.next = Published { queue: known(s, params) };
+                b.published.data.next =
+                    Published { queue: known(s, params), index: s.rng().random_range(0..12).into() };
             }
             s.bit("irq_ready", &mut b.irq.ready);
             s.bit("request_ready", &mut b.request.ready);
             s.bit("error_ready", &mut b.error.ready);
             reply(s, &mut b.reply);
+        },
+    );
+}
+
+fn arm<const W: usize>(params: &Params) {
+    let name = format!("arm_{}", params.name).to_lowercase();
+    prints(&name, Arm::<W>::new(params));
+    agrees(
+        &name,
+        Arm::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES,
+        |b, s| {
+            s.rare(&mut b.reset);
+            control(s, params, &mut b.control);
+            for (i, arm) in b.arms.iter_mut().enumerate() {
+                if s.free(&format!("arms_{i}")) {
+                    s.bit(&format!("arms_{i}_valid"), &mut arm.valid);
+                    arm.data.next = Request { queue: known(s, params), index: bits(s) };
+                }
+            }
+            s.bit("write_ready", &mut b.write.ready);
+            b.notified.next = seldom(s, 8);
         },
     );
 }
@@ -250,6 +280,7 @@ fn tiny() {
         cache(&Params::TINY);
         used::<64>(&Params::TINY);
         suppress::<64>(&Params::TINY);
+        arm::<64>(&Params::TINY);
     });
 }
 
@@ -262,5 +293,6 @@ fn max() {
         cache(&Params::MAX);
         used::<512>(&Params::MAX);
         suppress::<512>(&Params::MAX);
+        arm::<512>(&Params::MAX);
     });
 }

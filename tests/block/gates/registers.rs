@@ -6,7 +6,7 @@ use hematite_abi::{common, layout};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::quiesce::Quiesce;
 use hematite_hw::pcie::share::Share;
-use hematite_hw::port::chain::Published;
+use hematite_hw::port::chain::QueueIrq;
 use hematite_hw::port::irq::Irq;
 use hematite_hw::port::mmio::{MmioMaster, MmioSlave};
 use hematite_hw::port::queue::QueueError;
@@ -285,7 +285,7 @@ fn errors_and_interrupts() {
             },
         );
         let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let (mut feed, mut irqs) = (Feed::<Published>::new(0.5), Watch::<Irq>::new("irq", 0.6));
+        let (mut feed, mut irqs) = (Feed::<QueueIrq>::new(0.5), Watch::<Irq>::new("irq", 0.6));
         prints("interrupts", Interrupts::default());
         agrees(
             "interrupts",
@@ -295,7 +295,7 @@ fn errors_and_interrupts() {
             move |b, s| {
                 b.reset.next = s.cycle() < 2;
                 if feed.queue.is_empty() {
-                    feed.queue.push_back(Published { queue: rng.random_range(0..8u64).into() });
+                    feed.queue.push_back(QueueIrq { queue: rng.random_range(0..8u64).into() });
                 }
                 feed.drive(&mut b.queue_irq, &mut rng);
                 irqs.drive(&mut b.irq, &mut rng);

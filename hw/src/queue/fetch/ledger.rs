@@ -43,6 +43,10 @@ pub struct Ledger {
     pub begun_here: Signal<Out, Bits<16>>,
     /// Undefined before the first heads of a queue have been given back.
     pub given_back_here: Signal<Out, Bits<16>>,
+    /// Pulse: the driver of the queue at `index` is to ring at what has been begun of it.
+    pub arm: Signal<In, Bit>,
+    /// That count. Undefined before the first.
+    pub armed_here: Signal<Out, Bits<16>>,
     pub supply_queue: Signal<In, Bits<16>>,
     pub supply_begun: Signal<Out, Bits<16>>,
     pub probe_queue: Signal<In, Bits<16>>,
@@ -57,6 +61,7 @@ pub struct Ledger {
     begun_probe: Lutram<Bits<16>>,
     begun_supply: Lutram<Bits<16>>,
     given_back: Lutram<Bits<16>>,
+    armed: Lutram<Bits<16>>,
     starting: Signal<Local, Bit>,
     seen_write: Signal<Local, Bit>,
     seen_count: Signal<Local, Count>,
@@ -79,6 +84,8 @@ impl Ledger {
             seen_here: Default::default(),
             begun_here: Default::default(),
             given_back_here: Default::default(),
+            arm: Default::default(),
+            armed_here: Default::default(),
             supply_queue: Default::default(),
             supply_begun: Default::default(),
             probe_queue: Default::default(),
@@ -93,6 +100,7 @@ impl Ledger {
             begun_probe: Lutram::new(depth),
             begun_supply: Lutram::new(depth),
             given_back: Lutram::new(depth),
+            armed: Lutram::new(depth),
             starting: Default::default(),
             seen_write: Default::default(),
             seen_count: Default::default(),
@@ -105,7 +113,18 @@ impl Ledger {
 impl Logic for Ledger {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, rings, seen_ram, seen_copy, begun_ram, begun_probe, begun_supply, given_back);
+        clock!(
+            self,
+            clock,
+            rings,
+            seen_ram,
+            seen_copy,
+            begun_ram,
+            begun_probe,
+            begun_supply,
+            given_back,
+            armed
+        );
         // A queue that starts has the write ports for itself.
         self.starting.next =
             self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
@@ -155,6 +174,12 @@ impl Logic for Ledger {
         self.begun_supply.write_data.next = self.begun_count.val().total;
         self.begun_supply.read_addr.next = (self.supply_queue.val() >> 1) & self.mask.val();
         self.supply_begun.next = self.begun_supply.read_data.val();
+
+        self.armed.write.next = self.arm.val();
+        self.armed.write_addr.next = self.index.val();
+        self.armed.write_data.next = self.begun_ram.read_data.val();
+        self.armed.read_addr.next = self.index.val();
+        self.armed_here.next = self.armed.read_data.val();
 
         self.given_back.write.next = self.credit.valid.val();
         self.given_back.write_addr.next = (self.credit.queue.val() >> 1) & self.mask.val();

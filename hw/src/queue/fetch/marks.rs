@@ -23,6 +23,8 @@ pub struct Marks {
     pub credit: KickSink,
     /// The index read of this queue has come home.
     pub seen: KickSink,
+    /// Its driver will ring again: look once more for what came before it knew.
+    pub rearmed: KickSink,
     pub index: Signal<In, Bits<16>>,
     /// It is being dealt with.
     pub working: Signal<In, Bit>,
@@ -34,11 +36,17 @@ pub struct Marks {
     pub left: Signal<In, Bit>,
     /// Pulse: it has, but none may be begun before heads are given back.
     pub block: Signal<In, Bit>,
+    /// Pulse: all is begun, and the driver may not ring for more: look again.
+    pub poll: Signal<In, Bit>,
+    /// Pulse: its driver is being asked to ring.
+    pub arm: Signal<In, Bit>,
     pub live_here: Signal<Out, Bit>,
     pub unread_here: Signal<Out, Bit>,
     pub open_here: Signal<Out, Bit>,
     /// Heads have been given back since it was enabled.
     pub lent_here: Signal<Out, Bit>,
+    /// Its driver has been asked to ring since it was enabled.
+    pub armed_here: Signal<Out, Bit>,
     /// Enabled and not stopped.
     pub live: Signal<Out, Bits<64>>,
     pub work: Signal<Out, Bits<64>>,
@@ -60,6 +68,7 @@ pub struct Marks {
     open: Reg<Bits<64>>,
     blocked: Reg<Bits<64>>,
     lent: Reg<Bits<64>>,
+    armed: Reg<Bits<64>>,
     /// Heads were given back since the scheduler looked.
     eased: Reg<Bit>,
     here: Signal<Local, Bits<64>>,
@@ -74,6 +83,9 @@ pub struct Marks {
     at_look: Signal<Local, Bits<64>>,
     at_left: Signal<Local, Bits<64>>,
     at_block: Signal<Local, Bits<64>>,
+    at_rearmed: Signal<Local, Bits<64>>,
+    at_poll: Signal<Local, Bits<64>>,
+    at_arm: Signal<Local, Bits<64>>,
     unread: Signal<Local, Bits<64>>,
     coming: Signal<Local, Bits<64>>,
     eased_now: Signal<Local, Bit>,
@@ -93,16 +105,20 @@ impl Marks {
             fault: Default::default(),
             credit: Default::default(),
             seen: Default::default(),
+            rearmed: Default::default(),
             index: Default::default(),
             working: Default::default(),
             read_index: Default::default(),
             look: Default::default(),
             left: Default::default(),
             block: Default::default(),
+            poll: Default::default(),
+            arm: Default::default(),
             live_here: Default::default(),
             unread_here: Default::default(),
             open_here: Default::default(),
             lent_here: Default::default(),
+            armed_here: Default::default(),
             live: Default::default(),
             work: Default::default(),
             supply_queue: Default::default(),
@@ -119,6 +135,7 @@ impl Marks {
             open: Default::default(),
             blocked: Default::default(),
             lent: Default::default(),
+            armed: Default::default(),
             eased: Default::default(),
             here: Default::default(),
             at_enable: Default::default(),
@@ -132,6 +149,9 @@ impl Marks {
             at_look: Default::default(),
             at_left: Default::default(),
             at_block: Default::default(),
+            at_rearmed: Default::default(),
+            at_poll: Default::default(),
+            at_arm: Default::default(),
             unread: Default::default(),
             coming: Default::default(),
             eased_now: Default::default(),
@@ -143,7 +163,7 @@ impl Marks {
 impl Logic for Marks {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, enabled, stopped, kicked, reading, open, blocked, lent, eased);
+        dff_setup!(self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, eased);
         // One bit for each who speaks, none if he does not.
         self.here.next = self.one.val() << (self.index.val() & self.mask.val());
         self.at_supply.next = self.one.val() << ((self.supply_queue.val() >> 1) & self.mask.val());
@@ -184,6 +204,19 @@ impl Logic for Marks {
         if self.seen.valid.val() {
             self.at_seen.next = self.one.val() << ((self.seen.queue.val() >> 1) & self.mask.val());
         }
+        self.at_rearmed.next = 0.into();
+        if self.rearmed.valid.val() & (self.rearmed.queue.val().get_bit(0) == self.tx.val()) {
+            self.at_rearmed.next = (self.one.val() << ((self.rearmed.queue.val() >> 1) & self.mask.val()))
+                & self.enabled.q.val();
+        }
+        self.at_poll.next = 0.into();
+        if self.poll.val() {
+            self.at_poll.next = self.here.val();
+        }
+        self.at_arm.next = 0.into();
+        if self.arm.val() {
+            self.at_arm.next = self.here.val();
+        }
         self.at_read.next = 0.into();
         if self.read_index.val() {
             self.at_read.next = self.here.val();
@@ -211,6 +244,7 @@ impl Logic for Marks {
         self.unread_here.next = (self.unread.val() & self.here.val()).any();
         self.open_here.next = (self.open.q.val() & self.here.val()).any();
         self.lent_here.next = (self.lent.q.val() & self.here.val()).any();
+        self.armed_here.next = (self.armed.q.val() & self.here.val()).any();
         // Behind the fence nothing is begun, so that only what is in flight still comes.
         self.coming.next = self.reading.q.val();
         if !self.control.fence.val() {
@@ -222,8 +256,11 @@ impl Logic for Marks {
         // A kick during an index read stays: the index is read again [virtio: Available Buffer Notifications].
         // A queue that is new, or off, has no past.
         self.keep.next = !(self.at_clear.val() | self.at_enable.val());
-        self.kicked.d.next =
-            ((self.kicked.q.val() & !self.at_read.val()) | self.at_kick.val()) & self.keep.val();
+        self.kicked.d.next = ((self.kicked.q.val() & !self.at_read.val())
+            | self.at_kick.val()
+            | self.at_rearmed.val()
+            | self.at_poll.val())
+            & self.keep.val();
         self.reading.d.next =
             ((self.reading.q.val() & !self.at_seen.val()) | self.at_read.val()) & self.keep.val();
         self.open.d.next =
@@ -232,6 +269,7 @@ impl Logic for Marks {
         self.blocked.d.next =
             (self.blocked.q.val() | self.at_block.val()) & !self.at_credit.val() & self.keep.val();
         self.lent.d.next = (self.lent.q.val() | self.at_credit.val()) & self.keep.val();
+        self.armed.d.next = (self.armed.q.val() | self.at_arm.val()) & self.keep.val();
         self.stopped.d.next = (self.stopped.q.val() | self.at_stop.val()) & self.keep.val();
         self.enabled.d.next = (self.enabled.q.val() | self.at_enable.val()) & !self.at_clear.val();
         if self.reset.val() {
@@ -242,6 +280,7 @@ impl Logic for Marks {
             self.open.d.next = 0.into();
             self.blocked.d.next = 0.into();
             self.lent.d.next = 0.into();
+            self.armed.d.next = 0.into();
             self.eased.d.next = false;
         }
     }

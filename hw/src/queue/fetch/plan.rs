@@ -1,9 +1,12 @@
 //! Decides what to read of which available ring.
-//! In: `kick`, `stop`, `fault`, `credit` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
-//! Out: `line`, a read of the index or of entries; `error`; `live`, the queues neither off nor stopped.
+//! In: `kick`, `stop`, `fault`, `credit`, `rearmed` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
+//! Out: `line`, a read of the index or of entries; `arm`; `error`; `live`, the queues neither off nor stopped.
 //! Time: nine cycles per read; reads of a queue's entries do not wait for each other.
-//! Waits: on `line` and `error`. A kick during an index read is remembered, and the index is read again.
-//! Spec: [virtio: The Virtqueue Available Ring], [virtio: Available Buffer Notifications]
+//! Waits: on `line`, `arm` and `error`. A kick during an index read is remembered, and the index is read again.
+//! With EVENT_IDX a driver rings only where it was asked to: the index is read until nothing new is there, then the driver is
+//! asked (`arm`), and once it can know (`rearmed`) the index is read a last time.
+//! Spec: [virtio: The Virtqueue Available Ring], [virtio: Available Buffer Notifications], [virtio: Available Buffer Notification
+//! Suppression]
 
 use super::ask::Line;
 use super::ledger::{Count, Ledger};
@@ -11,6 +14,7 @@ use super::limit::Limit;
 use super::marks::Marks;
 use super::scan::Scan;
 use crate::params::Params;
+use crate::port::chain::Arm;
 use crate::port::queue::{KickSink, QueueControlSink, QueueError};
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
@@ -30,6 +34,7 @@ enum State {
     Room,
     Begin,
     Issue,
+    Arm,
     Fail,
 }
 
@@ -42,11 +47,15 @@ pub struct Plan {
     pub kick: KickSink,
     pub stop: KickSink,
     pub fault: KickSink,
+    pub rearmed: KickSink,
+    /// EVENT_IDX is accepted.
+    pub event_idx: Signal<In, Bit>,
     pub credit: CreditSink,
     pub supply: SupplySource,
     pub seen: StreamSink<Count>,
     pub room: Signal<In, Bits<9>>,
     pub line: StreamSource<Line>,
+    pub arm: StreamSource<Arm>,
     pub error: StreamSource<QueueError>,
     /// A bit per index.
     pub live: Signal<Out, Bits<64>>,
@@ -72,6 +81,8 @@ pub struct Plan {
     size: Reg<Bits<16>>,
     begun: Reg<Bits<16>>,
     todo: Reg<Bits<16>>,
+    /// The driver has been asked to ring at what has been begun.
+    armed: Reg<Bit>,
     /// Heads of this queue that the cache has or will get.
     lent: Reg<Bits<16>>,
     slot: Reg<Bits<16>>,
@@ -93,11 +104,14 @@ impl Plan {
             kick: Default::default(),
             stop: Default::default(),
             fault: Default::default(),
+            rearmed: Default::default(),
+            event_idx: Default::default(),
             credit: Default::default(),
             supply: Default::default(),
             seen: Default::default(),
             room: Default::default(),
             line: Default::default(),
+            arm: Default::default(),
             error: Default::default(),
             live: Default::default(),
             busy: Default::default(),
@@ -121,6 +135,7 @@ impl Plan {
             size: Default::default(),
             begun: Default::default(),
             todo: Default::default(),
+            armed: Default::default(),
             lent: Default::default(),
             slot: Default::default(),
             limit: Default::default(),
@@ -135,13 +150,14 @@ impl Logic for Plan {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, state, index, entries, base, size, begun);
-        dff_setup!(self, clock, todo, lent, slot, limit, offset, place, count);
+        dff_setup!(self, clock, todo, armed, lent, slot, limit, offset, place, count);
         clock!(self, clock, marks, ledger, scan);
         self.marks.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.marks.control);
         KickSink::link(&mut self.kick, &mut self.marks.kick);
         KickSink::link(&mut self.stop, &mut self.marks.stop);
         KickSink::link(&mut self.fault, &mut self.marks.fault);
+        KickSink::link(&mut self.rearmed, &mut self.marks.rearmed);
         self.marks.credit.valid.next = self.credit.valid.val();
         self.marks.credit.queue.next = self.credit.queue.val();
         self.marks.seen.valid.next = self.seen.valid.val() & self.ledger.seen.ready.val();
@@ -151,6 +167,12 @@ impl Logic for Plan {
         self.marks.look.next = false;
         self.marks.left.next = false;
         self.marks.block.next = false;
+        self.marks.poll.next = false;
+        self.marks.arm.next = false;
+        self.ledger.arm.next = false;
+        self.arm.valid.next = false;
+        self.arm.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
+        self.arm.data.next.index = self.begun.q.val();
         self.marks.supply_queue.next = self.supply.queue.val();
         self.live.next = self.marks.live.val();
         self.count_kick_ignored.next = self.marks.count_kick_ignored.val();
@@ -202,6 +224,9 @@ impl Logic for Plan {
                 self.begun.d.next = self.ledger.begun_here.val();
                 self.todo.d.next = self.ledger.seen_here.val() - self.ledger.begun_here.val();
                 self.slot.d.next = self.ledger.begun_here.val() & (self.ledger.ring.val().size - 1);
+                self.armed.d.next = !self.event_idx.val()
+                    | (self.marks.armed_here.val()
+                        & (self.ledger.armed_here.val() == self.ledger.begun_here.val()));
                 self.lent.d.next = self.ledger.begun_here.val();
                 if self.marks.lent_here.val() {
                     self.lent.d.next = self.ledger.begun_here.val() - self.ledger.given_back_here.val();
@@ -229,7 +254,10 @@ impl Logic for Plan {
                     if self.todo.q.val() > self.size.q.val() {
                         self.state.d.next = State::Fail;
                     } else if !self.todo.q.val().any() {
-                        self.state.d.next = State::Idle;
+                        self.state.d.next = State::Arm;
+                        if self.armed.q.val() {
+                            self.state.d.next = State::Idle;
+                        }
                     }
                 }
             }
@@ -275,6 +303,8 @@ impl Logic for Plan {
                     self.ledger.begin.valid.next = true;
                     if self.ledger.begin.ready.val() {
                         self.marks.left.next = self.todo.q.val() != bit_cast::<16, 6>(self.count.q.val());
+                        self.marks.poll.next = self.event_idx.val()
+                            & (self.todo.q.val() == bit_cast::<16, 6>(self.count.q.val()));
                         self.state.d.next = State::Issue;
                     }
                 }
@@ -283,6 +313,15 @@ impl Logic for Plan {
             State::Issue => {
                 self.line.valid.next = true;
                 if self.line.ready.val() {
+                    self.state.d.next = State::Idle;
+                }
+            }
+            // Nothing is there: the driver is to ring for what comes next.
+            State::Arm => {
+                self.arm.valid.next = self.event_idx.val();
+                if self.arm.ready.val() {
+                    self.marks.arm.next = true;
+                    self.ledger.arm.next = true;
                     self.state.d.next = State::Idle;
                 }
             }
