@@ -69,7 +69,7 @@ impl Params {
         width: 512,
         pairs: 64,
         queue_max: 1024,
-        tags: 128,
+        tags: 256,
         read_bytes: 512,
         payload_bytes: 512,
         ready_heads: 64,

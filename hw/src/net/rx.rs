@@ -127,7 +127,8 @@ impl<const W: usize> Rx<W> {
             cut: Cut::lazy(params.payload_bytes),
             pack: Default::default(),
             dones: Fifo::narrow(
-                4,
+                // Room for a run, while the other direction has one.
+                if W == 64 { 4 } else { 32 },
                 Done {
                     queue: (params.queues() - 2).to_bits(),
                     id: (params.queue_max - 1).to_bits(),

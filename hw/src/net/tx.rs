@@ -94,7 +94,8 @@ impl<const W: usize> Tx<W> {
             issue: Issue::new(params),
             pack: Default::default(),
             dones: Fifo::narrow(
-                4,
+                // Room for a run, while the other direction has one.
+                if W == 64 { 4 } else { 32 },
                 Done {
                     queue: (params.queues() - 1).to_bits(),
                     id: (params.queue_max - 1).to_bits(),
