@@ -47,6 +47,8 @@ struct Bench<const W: usize> {
     head_stall: u32,
     /// Per cent of cycles in which the driver does something.
     drive: u32,
+    /// The driver's free list has no order at the start.
+    shuffles: bool,
     /// EVENT_IDX. Then: cycle, queue and index of what is being written for the driver, and how often a kick was left out.
     events: bool,
     arms: VecDeque<(u64, u64, u16)>,
@@ -71,6 +73,7 @@ impl<const W: usize> Bench<W> {
             ignored: 0,
             head_stall: stall,
             drive: 10,
+            shuffles: true,
             events: false,
             arms: VecDeque::new(),
             unrung: 0,
@@ -93,8 +96,10 @@ impl<const W: usize> Bench<W> {
         let driver = base + (1 << 20) + self.rng.random_range(0..4096) * 2;
         self.memory.write_u16(driver + 2, 0);
         let mut unused: Vec<u16> = (0..size).collect();
-        for i in 0..unused.len() {
-            unused.swap(i, self.rng.random_range(0..size) as usize);
+        if self.shuffles {
+            for i in 0..unused.len() {
+                unused.swap(i, self.rng.random_range(0..size) as usize);
+            }
         }
         let new = Queue {
             size,
@@ -328,6 +333,27 @@ fn a_head_every_second_cycle() {
     let cycles = bench.harness.cycle - start;
     assert_eq!(bench.heads, 1024);
     assert!(cycles < 2 * 1024 + 1024 / 8, "1024 heads took {cycles} cycles");
+}
+
+/// Descriptors side by side, up or down the table, are read together where a beat holds them; and not across 4 KiB.
+#[test]
+fn neighbours() {
+    for (direction, up) in [(Direction::Tx, false), (Direction::Tx, true), (Direction::Rx, true)] {
+        let mut bench = Bench::<512>::new(&Params::MAX, direction, 14, 20, 0);
+        bench.shuffles = false;
+        bench.enable(3, 1024);
+        let queue = bench.number(3);
+        if up {
+            bench.queues.get_mut(&queue).unwrap().unused.reverse();
+        }
+        bench.offer(queue, if direction == Direction::Tx { 1024 } else { 64 });
+        bench.drain();
+        let most = if direction == Direction::Tx { 1024 / 4 + 1024 / 32 + 8 } else { 64 / 4 + 10 };
+        assert!(bench.reader.taken <= most, "{} reads for {} heads", bench.reader.taken, bench.heads);
+        bench.run(3000);
+        bench.drain();
+        assert!(bench.heads > 3000 / 40);
+    }
 }
 
 /// `avail.idx` goes on behind 65535.

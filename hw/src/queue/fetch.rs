@@ -23,8 +23,9 @@ use faults::Faults;
 use gather::Gather;
 use hematite_abi::ident;
 use hematite_verilog::{Reg, dff_setup};
-use locate::{Locate, Place};
+use locate::Locate;
 use plan::Plan;
+use runs::Runs;
 use rust_hdl_core::prelude::*;
 use unpack::{Entry, Unpack};
 
@@ -36,6 +37,7 @@ pub mod limit;
 pub mod locate;
 pub mod marks;
 pub mod plan;
+pub mod runs;
 pub mod scan;
 pub mod unpack;
 
@@ -83,6 +85,9 @@ pub struct Fetch<const W: usize> {
     unpack: Unpack<W>,
     entries: Fifo<Entry>,
     locate: Locate,
+    /// Neighbouring descriptors, where a beat holds more than one, are read together.
+    runs: Runs,
+    together: Constant<Bit>,
     gather: Gather<W>,
     heads: BlockFifo<Head>,
     faults: Faults,
@@ -90,6 +95,7 @@ pub struct Fetch<const W: usize> {
     idx: Reg<IdxRead>,
     /// Whose descriptor `gather` holds.
     desc_of: Reg<Entry>,
+    desc_down: Reg<Bit>,
     /// Places for entries: one is held from the read of an entry until its head has gone.
     free: Reg<Bits<9>>,
     returned: Reg<Bits<9>>,
@@ -131,17 +137,20 @@ impl<const W: usize> Fetch<W> {
             odd: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
-            ask: Ask::new(direction, slots),
+            ask: Ask::new(params, direction, slots),
             plan: Plan::new(params, direction, slots),
             unpack: Unpack::new(direction, slots),
             entries: Fifo::new(2),
             locate: Locate::new(params, direction),
+            runs: Runs::new((W / 128).max(1)),
+            together: Constant::new(W > 128),
             gather: Default::default(),
             heads: BlockFifo::new(slots),
             faults: Default::default(),
             idx_full: Default::default(),
             idx: Default::default(),
             desc_of: Default::default(),
+            desc_down: Default::default(),
             free: Default::default(),
             returned: Default::default(),
             gone: Default::default(),
@@ -158,13 +167,14 @@ impl<const W: usize> Fetch<W> {
 impl<const W: usize> Logic for Fetch<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, idx_full, idx, desc_of, free, returned, gone, unused);
-        clock!(self, clock, plan, ask, unpack, entries, locate, gather, heads, faults);
+        dff_setup!(self, clock, idx_full, idx, desc_of, desc_down, free, returned, gone, unused);
+        clock!(self, clock, plan, ask, unpack, entries, locate, runs, gather, heads, faults);
         self.plan.reset.next = self.reset.val();
         self.ask.reset.next = self.reset.val();
         self.unpack.reset.next = self.reset.val();
         self.entries.reset.next = self.reset.val();
         self.locate.reset.next = self.reset.val();
+        self.runs.reset.next = self.reset.val();
         self.gather.reset.next = self.reset.val();
         self.heads.reset.next = self.reset.val();
         self.heads.keep.next = true;
@@ -193,13 +203,31 @@ impl<const W: usize> Logic for Fetch<W> {
 
         StreamSource::<AreaRead>::link(&mut self.request, &mut self.ask.request);
         StreamSource::<Line>::join(&mut self.plan.line, &mut self.ask.line);
-        StreamSource::<Place>::join(&mut self.locate.place, &mut self.ask.place);
+        self.runs.sink.valid.next = self.locate.place.valid.val() & self.together.val();
+        self.runs.sink.data.next = self.locate.place.data.val();
+        self.runs.source.ready.next = self.ask.place.ready.val();
+        self.ask.place.valid.next = self.locate.place.valid.val();
+        self.ask.place.data.next = self.locate.place.data.val();
+        self.locate.place.ready.next = self.ask.place.ready.val();
+        if self.together.val() {
+            self.ask.place.valid.next = self.runs.source.valid.val();
+            self.ask.place.data.next = self.runs.source.data.val();
+            self.locate.place.ready.next = self.runs.sink.ready.val();
+        }
 
         // Replies come in the order of requests.
         self.gather.sink.valid.next = false;
         self.gather.sink.last.next = self.reply.last.val();
         self.gather.sink.data.next = self.reply.data.val();
         self.gather.sink.side.next = self.reply.side.val();
+        self.gather.more.next = self.ask.purpose.data.val().more;
+        self.gather.down.next = self.ask.purpose.data.val().down;
+        if self.gather.steps.val() {
+            self.desc_of.d.next.id = self.desc_of.q.val().id + 1;
+            if self.desc_down.q.val() {
+                self.desc_of.d.next.id = self.desc_of.q.val().id - 1;
+            }
+        }
         self.unpack.sink.valid.next = false;
         self.unpack.sink.last.next = self.reply.last.val();
         self.unpack.sink.data.next = self.reply.data.val();
@@ -213,6 +241,7 @@ impl<const W: usize> Logic for Fetch<W> {
             if self.gather.sink.ready.val() {
                 self.desc_of.d.next.index = self.ask.purpose.data.val().index;
                 self.desc_of.d.next.id = self.ask.purpose.data.val().id;
+                self.desc_down.d.next = self.ask.purpose.data.val().down;
             }
         } else if self.ask.purpose.data.val().entries {
             self.unpack.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();

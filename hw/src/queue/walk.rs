@@ -132,6 +132,8 @@ impl<const W: usize> Logic for Walk<W> {
         clock!(self, clock, sizes, gather);
         self.gather.reset.next = self.reset.val();
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
+        self.gather.more.next = 0.into();
+        self.gather.down.next = false;
         self.segment.valid.next = self.sent.q.val();
         self.segment.data.next = self.out.q.val();
         self.sizes.write.next =

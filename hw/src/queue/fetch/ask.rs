@@ -4,6 +4,7 @@
 //! Time: one read every second cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight.
 
 use super::locate::Place;
+use crate::params::Params;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
@@ -34,6 +35,9 @@ pub struct Purpose {
     pub id: Bits<16>,
     /// The first two bytes are in the upper half of their DWORD.
     pub upper: Bit,
+    /// Descriptors: as of their place.
+    pub more: Bits<2>,
+    pub down: Bit,
 }
 
 /// The sender.
@@ -59,7 +63,18 @@ pub struct Ask {
 
 impl Ask {
     /// For one direction's queues; `depth` reads may be in flight.
-    pub fn new(direction: Direction, depth: usize) -> Self {
+    pub fn new(params: &Params, direction: Direction, depth: usize) -> Self {
+        let together = params.width > 128;
+        let purpose_mask = Purpose {
+            desc: true,
+            entries: true,
+            index: (params.pairs as u64 - 1).into(),
+            // A chain, or up to 32 entries.
+            id: (params.queue_max as u64 - 1).max(63).into(),
+            upper: true,
+            more: if together { 3.into() } else { 0.into() },
+            down: together,
+        };
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -72,7 +87,7 @@ impl Ask {
             odd: Constant::new((direction as u64).into()),
             idx_bytes: Constant::new(2.into()),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
-            purposes: Fifo::new(depth),
+            purposes: Fifo::narrow(depth, purpose_mask),
             asking: Default::default(),
             asked: Default::default(),
             load: Default::default(),
@@ -98,6 +113,8 @@ impl Logic for Ask {
         self.purposes.sink.data.next.entries = self.line.valid.val() & self.line.data.val().entries;
         self.purposes.sink.data.next.index = self.place.data.val().index;
         self.purposes.sink.data.next.id = self.place.data.val().id;
+        self.purposes.sink.data.next.more = self.place.data.val().more;
+        self.purposes.sink.data.next.down = self.place.data.val().down;
         self.purposes.sink.data.next.upper = self.line.data.val().upper;
         if self.line.valid.val() {
             self.purposes.sink.data.next.index = self.line.data.val().index;
@@ -112,7 +129,8 @@ impl Logic for Ask {
             self.asked.d.next.queue = (bit_cast::<16, 6>(self.place.data.val().index) << 1) | self.odd.val();
             self.asked.d.next.driver = self.line.valid.val();
             self.asked.d.next.offset = self.place.data.val().offset;
-            self.asked.d.next.len = self.desc_bytes.val();
+            self.asked.d.next.len =
+                self.desc_bytes.val() + (bit_cast::<7, 2>(self.place.data.val().more) << 4);
             if self.line.valid.val() {
                 self.asked.d.next.queue =
                     (bit_cast::<16, 6>(self.line.data.val().index) << 1) | self.odd.val();
