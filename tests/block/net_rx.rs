@@ -254,6 +254,7 @@ impl<const W: usize> Bench<W> {
             self.frames.push_back(frame);
         }
         let limit = self.place.cycle + 3000 * count as u64;
+        let mut begun = false;
         while !(self.frames.is_empty() && self.due.is_empty() && beats.queue.is_empty())
             || self.rx.uut.busy.val()
             || self.place.uut.busy.val()
@@ -279,13 +280,14 @@ impl<const W: usize> Bench<W> {
             self.got.no_buffer += usize::from(u.count_no_buffer.val());
             self.got.dropped += usize::from(u.count_dropped.val());
             let (want, job, share) = (wants.taken(&u.want), made.taken(&u.job), found.taken(&u.share));
-            if begins {
-                self.begin();
-            }
             if commits {
                 let trial = self.trials.last_mut().expect("a commit without a frame");
                 trial.committed = true;
                 self.chains.drain(..trial.shown.len());
+            }
+            // A commit comes a cycle behind its frame, in which the next one may have begun.
+            if std::mem::replace(&mut begun, begins) {
+                self.begin();
             }
             if let Some(want) = want {
                 segments.queue.extend(self.segments(&want));

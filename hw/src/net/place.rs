@@ -1,7 +1,8 @@
 //! Reception, first half: finds buffers for a frame.
 //! In: `length`, one per frame waiting; `segment`, what the queue gives.   Out: `want`, `commit`; `job`, one per frame; `share`, what each
 //! buffer of a frame that is not dropped gets of it.
-//! Time: about 3 cycles for a frame that fits one buffer; its shares are offered 2 cycles after its job.
+//! Time: 2 cycles for a frame that fits the one buffer of a chain, and the time of the queue's answer; its shares are offered 2
+//! cycles after its job.
 //! Waits: for the queue's answer. A frame for which there are no buffers, or not enough, is dropped, and what it was shown stays the queue's.
 //! Spec: [virtio 1.4: Setting Up Receive Buffers], [Processing of Incoming Packets]
 
@@ -74,12 +75,17 @@ pub struct Place {
     state: Reg<State>,
     made: Reg<Job>,
     first: Reg<Bit>,
+    /// The frame before took what it was shown.
+    gave: Reg<Bit>,
     /// Shares of this frame so far; bytes of it without one.
     count: Reg<Bits<7>>,
     left: Reg<Bits<15>>,
     /// What is left behind this buffer: the high bit says less than nothing.
     over: Signal<Local, Bits<15>>,
     enough: Signal<Local, Bit>,
+    ends: Signal<Local, Bit>,
+    /// Bytes of the next frame, with its header.
+    next_left: Signal<Local, Bits<15>>,
     header: Constant<Bits<15>>,
     left_mask: Constant<Bits<15>>,
     id_mask: Constant<Bits<16>>,
@@ -112,6 +118,9 @@ impl Place {
             state: Default::default(),
             made: Default::default(),
             first: Default::default(),
+            gave: Default::default(),
+            ends: Default::default(),
+            next_left: Default::default(),
             count: Default::default(),
             left: Default::default(),
             over: Default::default(),
@@ -130,7 +139,7 @@ impl Place {
 impl Logic for Place {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, made, first, count, left);
+        dff_setup!(self, clock, state, made, first, gave, count, left);
         clock!(self, clock, shares, jobs);
         self.shares.reset.next = self.reset.val();
         self.jobs.reset.next = self.reset.val();
@@ -147,7 +156,6 @@ impl Logic for Place {
         self.shares.forget.next = false;
         self.jobs.sink.valid.next = false;
         self.jobs.sink.data.next = self.made.q.val();
-        self.commit.valid.next = false;
         self.commit.queue.next = 0.into();
         self.count_no_buffer.next = false;
         self.count_dropped.next = false;
@@ -169,6 +177,12 @@ impl Logic for Place {
         self.shares.sink.data.next.end = self.segment.data.val().last | self.enough.val();
         self.shares.sink.data.next.last = self.enough.val();
 
+        self.next_left.next =
+            (self.length.data.val().len.get_bits::<15>(0) + self.header.val()) & self.left_mask.val();
+        // The last buffer that is needed ends its chain: the frame is done with at once.
+        self.ends.next = self.enough.val() & self.segment.data.val().last & self.jobs.sink.ready.val();
+        self.commit.valid.next = self.gave.q.val();
+        self.gave.d.next = false;
         match self.state.q.val() {
             // Idle: every frame goes to the first receive queue; steering comes with multiqueue.
             State::Idle => {
@@ -176,8 +190,7 @@ impl Logic for Place {
                 self.made.d.next.drop = !self.enabled.val();
                 self.first.d.next = true;
                 self.count.d.next = 0.into();
-                self.left.d.next =
-                    (self.length.data.val().len.get_bits::<15>(0) + self.header.val()) & self.left_mask.val();
+                self.left.d.next = self.next_left.val();
                 if self.length.valid.val() & !self.fence.val() {
                     self.length.ready.next = true;
                     if self.enabled.val() {
@@ -222,7 +235,22 @@ impl Logic for Place {
                         if self.segment.data.val().last | self.enough.val() {
                             self.made.d.next.chains = self.made.q.val().chains + 1;
                         }
-                        if self.enough.val() {
+                        if self.ends.val() {
+                            self.jobs.sink.valid.next = true;
+                            self.jobs.sink.data.next.chains = self.made.q.val().chains + 1;
+                            self.gave.d.next = true;
+                            self.shares.keep.next = true;
+                            self.state.d.next = State::Idle;
+                            // And the next one begins.
+                            if self.length.valid.val() & self.enabled.val() & !self.fence.val() {
+                                self.length.ready.next = true;
+                                self.made.d.next.chains = 0.into();
+                                self.first.d.next = true;
+                                self.count.d.next = 0.into();
+                                self.left.d.next = self.next_left.val();
+                                self.state.d.next = State::Ask;
+                            }
+                        } else if self.enough.val() {
                             self.state.d.next = State::Give;
                             if !self.segment.data.val().last {
                                 self.state.d.next = State::Skip;
@@ -255,7 +283,7 @@ impl Logic for Place {
             State::Give => {
                 self.jobs.sink.valid.next = true;
                 if self.jobs.sink.ready.val() {
-                    self.commit.valid.next = !self.made.q.val().drop;
+                    self.gave.d.next = !self.made.q.val().drop;
                     self.shares.keep.next = !self.made.q.val().drop;
                     self.shares.forget.next = self.made.q.val().drop;
                     self.state.d.next = State::Idle;
@@ -265,9 +293,11 @@ impl Logic for Place {
         }
 
         self.busy.next = !(self.state.q.val() == State::Idle)
+            | self.gave.q.val()
             | self.jobs.source.valid.val()
             | self.shares.source.valid.val();
         if self.reset.val() {
+            self.gave.d.next = false;
             self.state.d.next = State::Idle;
         }
     }

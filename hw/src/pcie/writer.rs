@@ -18,6 +18,14 @@ use crate::prim::packet_fifo::PacketFifo;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
+/// A piece's place, as it is stored.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Stored {
+    pub side: WriteSide,
+    /// It has no bytes.
+    pub none: Bit,
+}
+
 /// See the head of this file.
 #[derive(LogicBlock)]
 pub struct Writer<const W: usize> {
@@ -35,8 +43,8 @@ pub struct Writer<const W: usize> {
     pub count_writes: Signal<Out, Bit>,
     turns: Arbiter,
     // The pieces, each with where it belongs beside its first beat; behind it a register, for the RAM is slow to answer.
-    beats: PacketFifo<W, WriteSide>,
-    next_beat: BeatFifo<W, WriteSide>,
+    beats: PacketFifo<W, Stored>,
+    next_beat: BeatFifo<W, Stored>,
     shape: RequestShape,
     // Within a client's packet. Whose turn it is: until its packet's end, and then until another client offers one.
     locked: Reg<Bit>,
@@ -52,6 +60,7 @@ pub struct Writer<const W: usize> {
     notify: Reg<Bits<2>>,
     dropped: Reg<Bits<2>>,
     chosen: Vec<Signal<Local, Bit>>,
+    offer: Signal<Local, WriteSide>,
     put: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
     first: Signal<Local, Bit>,
@@ -91,6 +100,7 @@ impl<const W: usize> Writer<W> {
             notify: Default::default(),
             dropped: Default::default(),
             chosen: (0..clients).map(|_| Default::default()).collect(),
+            offer: Default::default(),
             put: Default::default(),
             leaves: Default::default(),
             first: Default::default(),
@@ -117,7 +127,7 @@ impl<const W: usize> Logic for Writer<W> {
         self.beats.sink.valid.next = false;
         self.beats.sink.last.next = self.writes[0].last.val();
         self.beats.sink.data.next = self.writes[0].data.val();
-        self.beats.sink.side.next = self.writes[0].side.val();
+        self.offer.next = self.writes[0].side.val();
         for i in 0..self.writes.len() {
             self.chosen[i].next = self.owner.q.val().index() == i;
             self.turns.wants[i].next = self.writes[i].valid.val() & !self.chosen[i].val();
@@ -126,9 +136,11 @@ impl<const W: usize> Logic for Writer<W> {
                 self.beats.sink.valid.next = self.writes[i].valid.val();
                 self.beats.sink.last.next = self.writes[i].last.val();
                 self.beats.sink.data.next = self.writes[i].data.val();
-                self.beats.sink.side.next = self.writes[i].side.val();
+                self.offer.next = self.writes[i].side.val();
             }
         }
+        self.beats.sink.side.next.side = self.offer.val();
+        self.beats.sink.side.next.none = !self.offer.val().len.any();
         self.put.next = self.beats.sink.valid.val() & self.beats.sink.ready.val();
         self.leaves.next = (self.put.val() & self.beats.sink.last.val())
             | (!self.locked.q.val() & !self.beats.sink.valid.val());
@@ -142,16 +154,16 @@ impl<const W: usize> Logic for Writer<W> {
         if self.drain.val() {
             self.locked.d.next = false;
         }
-        BeatSource::<W, WriteSide>::join(&mut self.beats.source, &mut self.next_beat.sink);
+        BeatSource::<W, Stored>::join(&mut self.beats.source, &mut self.next_beat.sink);
 
         // Out: a packet that is wholly inside. A piece of no bytes, or without leave to write, goes nowhere.
-        self.shape.addr.next = self.next_beat.source.side.val().addr;
-        self.shape.len.next = self.next_beat.source.side.val().len;
+        self.shape.addr.next = self.next_beat.source.side.val().side.addr;
+        self.shape.len.next = self.next_beat.source.side.val().side.len;
         self.shape.write.next = true;
         self.shape.tag.next = 0.into();
         self.shape.requester.next = self.settings.val().requester;
         self.first.next = !self.begun.q.val();
-        self.refuse.next = !self.settings.val().bus_master | !self.next_beat.source.side.val().len.any();
+        self.refuse.next = !self.settings.val().bus_master | self.next_beat.source.side.val().none;
         self.away.next = !self.offered.q.val() | self.tlp.ready.val();
         // Who waits for a dropped piece hears of it after those before it.
         self.can.next = self.dropping.q.val() | self.away.val();
@@ -166,7 +178,7 @@ impl<const W: usize> Logic for Writer<W> {
         self.next_beat.source.ready.next = self.can.val();
         self.dropped.d.next = 0.into();
         if self.begin.val() & self.refuse.val() {
-            self.dropped.d.next = self.next_beat.source.side.val().notify;
+            self.dropped.d.next = self.next_beat.source.side.val().side.notify;
         }
         self.notified.next = self.dropped.q.val();
         if self.offered.q.val() & self.tlp.ready.val() & self.last.q.val() {
@@ -181,7 +193,7 @@ impl<const W: usize> Logic for Writer<W> {
             if self.first.val() {
                 self.dropping.d.next = self.refuse.val();
                 self.header.d.next = self.shape.header.val();
-                self.notify.d.next = self.next_beat.source.side.val().notify;
+                self.notify.d.next = self.next_beat.source.side.val().side.notify;
                 self.offered.d.next = !self.refuse.val();
             } else {
                 self.offered.d.next = !self.dropping.q.val();
