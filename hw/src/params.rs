@@ -72,7 +72,7 @@ impl Params {
         tags: 256,
         read_bytes: 512,
         payload_bytes: 512,
-        ready_heads: 64,
+        ready_heads: 256,
         features: feature::OFFERED,
         frame_bytes: 9216,
         buffer_bytes: 65536,
