@@ -98,7 +98,7 @@ impl Issue {
             request: Default::default(),
             piece: Default::default(),
             busy: Default::default(),
-            cut: Cut::lazy(params.read_bytes),
+            cut: if params.width == 64 { Cut::lazy(params.read_bytes) } else { Cut::new(params.read_bytes) },
             pieces: Fifo::narrow(params.tags.max(16), piece_mask),
             room: Reg::new(most.to_bits()),
             long: Default::default(),

@@ -75,6 +75,8 @@ pub struct Reader<const W: usize> {
     forget: Signal<Local, Bit>,
     under_way: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
+    turn: Signal<Local, Bits<8>>,
+    eager: Constant<Bit>,
 }
 
 impl<const W: usize> Reader<W> {
@@ -122,6 +124,8 @@ impl<const W: usize> Reader<W> {
             forget: Default::default(),
             under_way: Default::default(),
             take: Default::default(),
+            turn: Default::default(),
+            eager: Constant::new(W > 128),
         }
     }
 }
@@ -149,11 +153,16 @@ impl<const W: usize> Logic for Reader<W> {
         self.issue.tag.next = self.ids.id.data.val();
         self.issue.hold.next = self.receive.storing.val();
         self.ids.id.ready.next = self.issue.alloc.val();
-        self.issue.request.valid.next = self.choosing.q.val();
-        self.issue.client.next = self.chosen.q.val();
         // There is a place for it then: who offers sees a ready that hangs on registers only.
         self.take.next = self.choosing.q.val();
+        self.turn.next = self.chosen.q.val();
         self.asking.take.next = !self.choosing.q.val() & self.issue.room.val();
+        // A wide function's frames are short in cycles: it asks in each.
+        if self.eager.val() {
+            self.take.next = self.asking.any.val() & self.issue.room.val();
+            self.turn.next = self.asking.index.val();
+            self.asking.take.next = self.take.val();
+        }
         if !self.choosing.q.val() & self.issue.room.val() {
             self.choosing.d.next = self.asking.any.val();
             self.chosen.d.next = self.asking.index.val();
@@ -161,6 +170,8 @@ impl<const W: usize> Logic for Reader<W> {
         if self.take.val() | self.forget.val() {
             self.choosing.d.next = false;
         }
+        self.issue.request.valid.next = self.take.val();
+        self.issue.client.next = self.turn.val();
         self.tags.alloc.next = self.issue.alloc.val();
         self.tags.alloc_tag.next = self.ids.id.data.val();
         self.tags.alloc_refused.next = self.issue.refused.val();
@@ -210,9 +221,9 @@ impl<const W: usize> Logic for Reader<W> {
             self.ports[i].reset.next = self.reset.val() | self.forget.val();
             self.asking.wants[i].next =
                 self.requests[i].valid.val() & self.ports[i].open.val() & !self.forget.val();
-            self.requests[i].ready.next = self.take.val() & (self.chosen.q.val().index() == i);
-            self.ports[i].reserve.next = self.take.val() & (self.chosen.q.val().index() == i);
-            if self.chosen.q.val().index() == i {
+            self.requests[i].ready.next = self.take.val() & (self.turn.val().index() == i);
+            self.ports[i].reserve.next = self.take.val() & (self.turn.val().index() == i);
+            if self.turn.val().index() == i {
                 self.issue.request.data.next = self.requests[i].data.val();
             }
             self.ports[i].put.next = self.issue.alloc.val() & (self.issue.put_client.val().index() == i);

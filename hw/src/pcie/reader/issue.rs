@@ -51,6 +51,7 @@ pub struct Issue<const W: usize> {
     refuse: Signal<Local, Bit>,
     fire: Signal<Local, Bit>,
     rows: Signal<Local, Bits<11>>,
+    eager: Constant<Bit>,
     slot_shift: Constant<Bits<11>>,
     row_shift: Constant<Bits<11>>,
 }
@@ -85,6 +86,7 @@ impl<const W: usize> Issue<W> {
             refuse: Default::default(),
             fire: Default::default(),
             rows: Default::default(),
+            eager: Constant::new(W > 128),
             slot_shift: Constant::new((params.read_bytes / 4).trailing_zeros().to_bits()),
             row_shift: Constant::new((W / 32).trailing_zeros().to_bits()),
         }
@@ -106,7 +108,7 @@ impl<const W: usize> Logic for Issue<W> {
             | (self.shape.last_dword.val() >> self.slot_shift.val()).any();
         self.fire.next = self.full.q.val()
             & self.tag_valid.val()
-            & !self.offered.q.val()
+            & (!self.offered.q.val() | (self.eager.val() & self.tlp.ready.val()))
             & !self.hold.val()
             & !self.forget.val();
 
@@ -138,7 +140,7 @@ impl<const W: usize> Logic for Issue<W> {
             self.offered.d.next = !self.refuse.val();
             self.header.d.next = self.shape.header.val();
         }
-        if self.request.valid.val() & !self.full.q.val() {
+        if self.request.valid.val() & (!self.full.q.val() | self.fire.val()) {
             self.full.d.next = true;
             self.asked.d.next = self.request.data.val();
             self.asker.d.next = self.client.val();
