@@ -1,7 +1,7 @@
 //! `cargo xtask report`: what blocks cost and how fast they are on an ECP5 (LFE5UM5G-45F-8), by the open flow.
 //!
-//! Resources are those of the module alone; Fmax is that of the module between registers. One placement seed: figures
-//! move by a tenth from run to run of a changed design.
+//! Resources are those of the module alone; Fmax is that of the module between registers. Placements differ by a tenth: where that
+//! of the first seed is slower than is wanted the next ones are tried, and the fastest counts, with its seed beside it.
 
 mod harness;
 mod xcup;
@@ -22,6 +22,8 @@ use crate::{cmd, place, say};
 
 const PART: [&str; 5] = ["--um5g-45k", "--package", "CABGA381", "--speed", "8"];
 const WANTED_MHZ: u32 = 125;
+/// Placements tried at most.
+const SEEDS: u32 = 6;
 const LIMIT: Duration = Duration::from_secs(2400);
 
 /// A module to measure.
@@ -42,6 +44,8 @@ struct Figures {
     block_rams: usize,
     comb: Option<u64>,
     mhz: Option<f64>,
+    /// Of the placement.
+    seed: u32,
     /// Signals along the slowest path.
     path: String,
 }
@@ -134,7 +138,11 @@ pub(crate) fn run(subjects: &[Subject], depth: Depth, network: Network) -> Resul
 
 fn row(name: &str, one: &Figures) -> String {
     let comb = one.comb.map_or("-".into(), |comb| comb.to_string());
-    let mhz = one.mhz.map_or("-".into(), |mhz| format!("{mhz:.0}"));
+    let mhz = match (one.mhz, one.seed) {
+        (None, _) => "-".into(),
+        (Some(mhz), 1) => format!("{mhz:.0}"),
+        (Some(mhz), seed) => format!("{mhz:.0} (seed {seed})"),
+    };
     let peer = PEERS.iter().find(|(word, _)| name.contains(word)).map_or("", |(_, text)| text);
     let Figures { luts, carries, lut_rams, flops, block_rams, .. } = one;
     format!("| {name} | {luts} | {carries} | {lut_rams} | {flops} | {block_rams} | {comb} | {mhz} | {peer} |")
@@ -167,10 +175,18 @@ fn measure(flow: &Flow, subject: &Subject, depth: Depth, step: &mut say::Step) -
     fs::write(dir.join("harness.v"), harness::verilog(top, &harness::ports(&netlist, top)?)?)?;
     step.note("synthesis between registers");
     yosys(flow, &dir, &synthesis("dut.v harness.v", harness::TOP, "timed.json"))?;
-    step.note("place and route");
-    let timed = nextpnr(flow, &dir, "timed", &["--seed", "1", "--timing-allow-fail"])?;
-    figures.mhz = Some(frequency(&timed).context("nextpnr told no frequency")?);
-    figures.path = slowest(&timed).join(" > ");
+    for seed in 1..=SEEDS {
+        step.note(&format!("place and route, seed {seed}"));
+        let timed = nextpnr(flow, &dir, "timed", &["--seed", &seed.to_string(), "--timing-allow-fail"])?;
+        let mhz = frequency(&timed).context("nextpnr told no frequency")?;
+        if figures.mhz.is_none_or(|best| mhz > best) {
+            (figures.mhz, figures.seed) = (Some(mhz), seed);
+            figures.path = slowest(&timed).join(" > ");
+        }
+        if mhz >= f64::from(WANTED_MHZ) {
+            break;
+        }
+    }
     Ok(figures)
 }
 
