@@ -4,12 +4,12 @@
 //! Spec: PCI Express base; virtio 1.4.
 
 use crate::params::Params;
-use crate::port::chain::{Arm, Done, Head, Published, QueueIrq, Segment, Want};
+use crate::port::chain::{Arm, CommitSource, Done, Head, Published, QueueIrq, Segment, Want};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
 use crate::port::frame::{FrameLength, FrameSide};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
-use crate::port::queue::{KickSource, QueueError};
+use crate::port::queue::QueueError;
 use crate::port::tlp::TlpSide;
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::stream::StreamSource;
@@ -318,7 +318,7 @@ impl<const W: usize> Logic for Function<W> {
         BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.rx_buffer.sink);
         StreamSource::<FrameLength>::join(&mut self.rx_buffer.length, &mut self.place.length);
         StreamSource::<Want>::join(&mut self.place.want, &mut self.cache.want);
-        KickSource::join(&mut self.place.commit, &mut self.cache.commit);
+        CommitSource::join(&mut self.place.commit, &mut self.cache.commit);
         StreamSource::<Head>::join(&mut self.rx_fetch.head, &mut self.cache.head);
         CreditSource::join(&mut self.cache.credit, &mut self.rx_fetch.credit);
         SupplySource::join(&mut self.rx_fetch.supply, &mut self.cache.supply);

@@ -1,6 +1,6 @@
 //! Named parameter sets. Each sets every field.
 
-use hematite_abi::feature;
+use hematite_abi::{feature, net};
 
 /// What may differ between two builds of the function. The width of a beat is a const generic beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +92,16 @@ impl Params {
     /// Whether this feature bit (`hematite_abi::feature`) is offered.
     pub const fn offers(&self, bit: usize) -> bool {
         self.features >> bit & 1 == 1
+    }
+
+    /// Receive descriptors fetched at once, at least: so many of those kept ready may be missing.
+    pub const fn heads_batch(&self) -> usize {
+        if self.width == 64 { 1 } else { self.ready_heads / 8 }
+    }
+
+    /// Bits that bytes of a frame with its header take, and one more than the most.
+    pub const fn placed_mask(&self) -> usize {
+        (self.frame_bytes + net::HDR_BYTES + 1).next_power_of_two() - 1
     }
 
     /// Queues of both directions.

@@ -1,13 +1,13 @@
 //! queue::cache: heads in order, again from the last commit, none only when there is none.
 
 use crate::harness::Harness;
-use crate::rings::{Offer, Taken, enable, pulse, settings};
+use crate::rings::{Offer, Taken, enable, settings};
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Head, Want};
 use hematite_hw::queue::cache::Cache;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What fetch knows of a queue.
 #[derive(Default)]
@@ -31,8 +31,8 @@ struct Bench {
     heads: Offer<Head>,
     wants: Offer<Want>,
     watch: Taken<Head>,
-    /// To be given back, after so many cycles.
-    commit: Option<(u64, u32)>,
+    /// Of a queue so many are to be given back, after so many cycles.
+    commit: Option<(u64, u64, u32)>,
     /// Wants the cache has taken in and not decided.
     asked: VecDeque<Want>,
     /// An answer stands that has been looked at.
@@ -150,11 +150,15 @@ impl Bench {
         self.heads.drive(&mut self.rng, &mut uut.head);
         self.wants.drive(&mut self.rng, &mut uut.want);
         uut.answer.ready.next = self.rng.random_range(0..100) >= self.stall;
-        let commit = self.commit.take_if(|(_, after)| *after == 0).map(|(queue, _)| queue);
-        if let Some((_, after)) = &mut self.commit {
+        let commit = self.commit.take_if(|(.., after)| *after == 0);
+        if let Some((.., after)) = &mut self.commit {
             *after -= 1;
         }
-        pulse(&mut uut.commit, commit);
+        uut.commit.valid.next = commit.is_some();
+        if let Some((queue, chains, _)) = commit {
+            uut.commit.queue.next = queue.into();
+            uut.commit.chains.next = chains.into();
+        }
         let live =
             numbers.iter().filter(|n| !self.queues[n].stopped).fold(0, |bits, n| bits | 1u64 << (n >> 1));
         uut.supply.live.next = live.into();
@@ -168,20 +172,21 @@ impl Bench {
         self.harness.settle();
         let uut = &mut self.harness.uut;
 
-        if let Some(n) = commit
-            && let Some(q) = self.queues.get_mut(&n)
-        {
-            q.committed = q.taken;
-        }
         let want = uut.want.data.val();
         if self.wants.sample(&uut.want) {
             self.asked.push_back(want);
         }
+        // Credit is of commits up to the cycle before.
         if uut.credit.valid.val() {
             let q = self.queues.get_mut(&u64::from(uut.credit.queue.val())).unwrap();
             let total = u64::from(uut.credit.total.val()) as usize;
             q.returned += total.wrapping_sub(q.returned) & 0xffff;
             assert_eq!(q.returned, q.committed);
+        }
+        if let Some((n, chains, _)) = commit
+            && let Some(q) = self.queues.get_mut(&n)
+        {
+            q.committed += chains as usize;
         }
         if self.heads.sample(&uut.head) {
             let head = uut.head.data.val();
@@ -206,6 +211,10 @@ impl Bench {
 
     /// One want, until it is answered.
     fn want(&mut self, queue: u64, first: bool) -> Head {
+        // Who begins again has committed what he keeps.
+        while first && self.commit.is_some() {
+            self.step();
+        }
         self.wants.words.push_back(Want { queue: queue.into(), first });
         for _ in 0..2000 {
             self.step();
@@ -216,11 +225,11 @@ impl Bench {
         panic!("an answer for queue {queue}: not within 2000 cycles");
     }
 
-    fn commit(&mut self, queue: u64) {
+    fn commit(&mut self, queue: u64, chains: u64) {
         while self.commit.is_some() {
             self.step();
         }
-        self.commit = Some((queue, self.rng.random_range(0..5)));
+        self.commit = Some((queue, chains, self.rng.random_range(0..5)));
         if self.rng.random() {
             self.step();
         }
@@ -234,21 +243,26 @@ fn random_frames(params: &Params, seed: u64) {
         bench.enable(*queue);
     }
     let mut received = 0;
+    let mut again = BTreeSet::new();
     for _ in 0..300 {
         let queue = queues[bench.rng.random_range(0..queues.len())];
         if bench.rng.random_range(0..4) == 0 {
             let count = bench.rng.random_range(1..11);
             bench.give(queue, count);
         }
-        // A frame takes some heads, and is kept or dropped.
+        // Some heads are asked for; the first of them are kept, often all, and the others asked for again.
         let heads = bench.rng.random_range(1..6);
-        let mut whole = true;
-        for i in 0..heads {
-            whole = whole && !bench.want(queue, i == 0).none;
+        let mut whole = 0;
+        for _ in 0..heads {
+            whole += u64::from(!bench.want(queue, again.remove(&queue)).none);
         }
-        if whole && bench.rng.random_range(0..4) != 0 {
-            bench.commit(queue);
+        let kept = if bench.rng.random() { whole } else { bench.rng.random_range(0..=whole) };
+        if kept > 0 {
+            bench.commit(queue, kept);
             received += 1;
+        }
+        if kept < whole {
+            again.insert(queue);
         }
     }
     assert!(received > 50, "only {received} frames");
@@ -306,7 +320,7 @@ fn stopped_and_cleared_queues_have_none() {
         assert!(bench.want(0, false).none, "a queue that has stopped");
         bench.queues.get_mut(&0).unwrap().stopped = false;
         bench.want(0, true);
-        bench.commit(0);
+        bench.commit(0, 1);
         for _ in 0..400 {
             bench.step();
         }

@@ -158,7 +158,7 @@ impl<const W: usize> Reader<W> {
             let base = self.areas.get(&(u64::from(read.queue), read.driver));
             let base = base.unwrap_or_else(|| panic!("{read:?}: that queue is not enabled"));
             let (addr, len) = (base + u64::from(read.offset), u64::from(read.len));
-            assert!((1..=64).contains(&len), "read of {len} bytes");
+            assert!((1..=128).contains(&len), "read of {len} bytes");
             assert_eq!(addr >> 12, (addr + len - 1) >> 12, "read of {len} bytes at {addr:#x} crosses 4 KiB");
             let due = cycle + rng.random_range(0..=self.delay);
             self.asked.push_back((addr, len, due));

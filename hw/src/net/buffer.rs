@@ -1,6 +1,7 @@
 //! Holds frames until they are complete.
 //! In: `sink`.   Out: `source`, frames without errors only; `length`, one per frame, offered no later than its first beat.
-//! Time: one beat per cycle in and out; a frame comes out 3 cycles after its last beat went in, at the earliest.
+//! Time: one beat per cycle in and out, but with `length` at 64 bits two in three cycles out, which is more than such a link takes. A
+//! frame comes out 3 cycles after its last beat went in, at the earliest.
 //! Waits: `sink` waits while there is no room; a frame marked bad, or longer than the device carries, makes its room free again.
 //! Store and forward: the wire is never left waiting for the host in the middle of a frame, and the header knows the length.
 
@@ -43,7 +44,8 @@ pub struct Buffer<const W: usize> {
     committed: Reg<Bits<16>>,
     writing: Reg<Bits<16>>,
     reading: Reg<Bits<16>>,
-    bytes: Reg<Bits<16>>,
+    /// Bytes which the frame being written may still have, and whether it has had more.
+    left: Reg<Bits<16>>,
     long: Reg<Bit>,
     /// There was room for two beats, so that there is for one.
     free: Reg<Bit>,
@@ -58,28 +60,33 @@ pub struct Buffer<const W: usize> {
     out_mark: Reg<Stored>,
     midway_now: Signal<Local, Bit>,
     following: Signal<Local, Bits<16>>,
-    total: Signal<Local, Bits<16>>,
+    /// What is left behind this beat: the high bit says less than nothing.
+    over: Signal<Local, Bits<16>>,
     too_long: Signal<Local, Bit>,
     put: Signal<Local, Bit>,
     step: Signal<Local, Bit>,
     fetch: Signal<Local, Bit>,
     /// There is someone to tell the lengths to.
     told: Constant<Bit>,
+    /// What reads does so in the cycle in which a beat is taken; else two beats of three come without a gap.
+    eager: Constant<Bit>,
     mask: Constant<Bits<16>>,
     depth: Constant<Bits<16>>,
     most: Constant<Bits<16>>,
-    total_mask: Constant<Bits<16>>,
+    over_mask: Constant<Bits<16>>,
+    over_sign: Constant<Bits<16>>,
 }
 
 impl<const W: usize> Buffer<W> {
     /// As `new`, for one who has no use for `length`: it offers nothing.
     pub fn without_lengths(params: &Params) -> Self {
-        Self { told: Constant::new(false), ..Self::new(params) }
+        Self { told: Constant::new(false), eager: Constant::new(true), ..Self::new(params) }
     }
 
     /// Room for `params.buffer_bytes`, frames of up to `params.frame_bytes`.
     pub fn new(params: &Params) -> Self {
         let depth = params.buffer_bytes / (W / 8);
+        let sign = params.frame_bytes.next_power_of_two();
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -96,7 +103,7 @@ impl<const W: usize> Buffer<W> {
             committed: Default::default(),
             writing: Default::default(),
             reading: Default::default(),
-            bytes: Default::default(),
+            left: Reg::new(params.frame_bytes.to_bits()),
             long: Default::default(),
             free: Default::default(),
             midway: Default::default(),
@@ -108,18 +115,19 @@ impl<const W: usize> Buffer<W> {
             out_mark: Default::default(),
             midway_now: Default::default(),
             following: Default::default(),
-            total: Default::default(),
+            over: Default::default(),
             too_long: Default::default(),
             put: Default::default(),
             step: Default::default(),
             fetch: Default::default(),
             told: Constant::new(true),
+            eager: Constant::new(W > 64),
             // Positions count to twice the depth, so that full and empty differ.
             mask: Constant::new((2 * depth - 1).to_bits()),
             depth: Constant::new(depth.to_bits()),
             most: Constant::new(params.frame_bytes.to_bits()),
-            // A sum is at most a beat above a frame's most, then the frame is too long.
-            total_mask: Constant::new(((params.frame_bytes + W / 8).next_power_of_two() - 1).to_bits()),
+            over_mask: Constant::new((2 * sign - 1).to_bits()),
+            over_sign: Constant::new(sign.to_bits()),
         }
     }
 }
@@ -127,7 +135,7 @@ impl<const W: usize> Buffer<W> {
 impl<const W: usize> Logic for Buffer<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, committed, writing, reading, bytes, long, midway, skipping, fetched);
+        dff_setup!(self, clock, committed, writing, reading, left, long, midway, skipping, fetched);
         dff_setup!(self, clock, free, offered, counted, out, out_mark);
         clock!(self, clock, data, marks, lengths);
         self.lengths.reset.next = self.reset.val();
@@ -139,9 +147,9 @@ impl<const W: usize> Logic for Buffer<W> {
         self.following.next = (self.writing.q.val() + 1) & self.mask.val();
         self.free.d.next = !(((self.writing.q.val() ^ self.reading.q.val()) == self.depth.val())
             | ((self.following.val() ^ self.reading.q.val()) == self.depth.val()));
-        self.total.next =
-            (self.bytes.q.val() + bit_cast::<16, 7>(self.sink.side.val().count)) & self.total_mask.val();
-        self.too_long.next = self.long.q.val() | (self.total.val() > self.most.val());
+        self.over.next =
+            (self.left.q.val() - bit_cast::<16, 7>(self.sink.side.val().count)) & self.over_mask.val();
+        self.too_long.next = self.long.q.val() | (self.over.val() & self.over_sign.val()).any();
         self.sink.ready.next = (self.free.q.val() & self.lengths.sink.ready.val())
             | self.long.q.val()
             | self.skipping.q.val()
@@ -164,16 +172,16 @@ impl<const W: usize> Logic for Buffer<W> {
         self.marks.write_data.next.count = self.sink.side.val().count;
         self.marks.write_data.next.last = self.sink.last.val();
         self.lengths.sink.valid.next = false;
-        self.lengths.sink.data.next.len = self.total.val();
+        self.lengths.sink.data.next.len = (self.most.val() - self.over.val()) & self.over_mask.val();
         self.count_dropped.next = false;
         if self.put.val() {
-            self.bytes.d.next = self.total.val();
+            self.left.d.next = self.over.val();
             self.long.d.next = self.too_long.val();
             if !self.too_long.val() {
                 self.writing.d.next = self.following.val();
             }
             if self.sink.last.val() {
-                self.bytes.d.next = 0.into();
+                self.left.d.next = self.most.val();
                 self.long.d.next = false;
                 if self.sink.side.val().error | self.too_long.val() {
                     self.writing.d.next = self.committed.q.val();
@@ -187,8 +195,8 @@ impl<const W: usize> Logic for Buffer<W> {
 
         // Out. A beat moves on when what is before it does.
         self.step.next = !self.offered.q.val() | self.source.ready.val();
-        self.fetch.next =
-            (self.reading.q.val() != self.committed.q.val()) & (!self.fetched.q.val() | self.step.val());
+        self.fetch.next = (self.reading.q.val() != self.committed.q.val())
+            & (!self.fetched.q.val() | !self.offered.q.val() | (self.eager.val() & self.source.ready.val()));
         self.data.read.next = self.fetch.val();
         self.data.read_addr.next = self.reading.q.val();
         self.marks.read.next = self.fetch.val();
@@ -223,7 +231,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.lengths.sink.valid.next = false;
             self.committed.d.next = self.committed.q.val();
             self.writing.d.next = self.committed.q.val();
-            self.bytes.d.next = 0.into();
+            self.left.d.next = self.most.val();
             self.long.d.next = false;
             self.midway.d.next = false;
             self.skipping.d.next = false;
@@ -233,7 +241,7 @@ impl<const W: usize> Logic for Buffer<W> {
             self.committed.d.next = 0.into();
             self.writing.d.next = 0.into();
             self.reading.d.next = 0.into();
-            self.bytes.d.next = 0.into();
+            self.left.d.next = self.most.val();
             self.long.d.next = false;
             self.fetched.d.next = false;
             self.offered.d.next = false;

@@ -1,19 +1,20 @@
 //! Reception, first half: finds buffers for a frame.
 //! In: `length`, one per frame waiting; `segment`, what the queue gives.   Out: `want`, `commit`; `job`, one per frame; `share`, what each
 //! buffer of a frame that is not dropped gets of it.
-//! Time: 2 cycles for a frame that fits the one buffer of a chain, and the time of the queue's answer; its shares are offered 2
-//! cycles after its job.
-//! Waits: for the queue's answer. A frame for which there are no buffers, or not enough, is dropped, and what it was shown stays the queue's.
+//! Time: a cycle for a frame that fits the one buffer of a chain; its shares are offered 2 cycles after its job.
+//! Waits: for the queue's answer: a chain is asked for as soon as a frame's length is known, while those before it are placed.
+//! A frame for which there are no buffers, or not enough, is dropped, and what it was shown stays the queue's.
 //! Spec: [virtio 1.4: Setting Up Receive Buffers], [Processing of Incoming Packets]
 
+pub mod ahead;
+
 use crate::params::Params;
-use crate::port::chain::{Segment, Want};
+use crate::port::chain::{CommitSource, Segment, Want};
 use crate::port::frame::FrameLength;
-use crate::port::queue::KickSource;
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
-use hematite_abi::net;
+use ahead::Ahead;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -23,6 +24,7 @@ pub enum State {
     Ask,
     Listen,
     Skip,
+    Clear,
     Give,
 }
 
@@ -63,7 +65,7 @@ pub struct Place {
     pub length: StreamSink<FrameLength>,
     pub want: StreamSource<Want>,
     pub segment: StreamSink<Segment>,
-    pub commit: KickSource,
+    pub commit: CommitSource,
     pub share: StreamSource<Share>,
     pub job: StreamSource<Job>,
     pub busy: Signal<Out, Bit>,
@@ -72,11 +74,12 @@ pub struct Place {
     pub count_dropped: Signal<Out, Bit>,
     shares: BlockFifo<Share>,
     jobs: Fifo<Job>,
+    ahead: Ahead,
     state: Reg<State>,
     made: Reg<Job>,
-    first: Reg<Bit>,
-    /// The frame before took what it was shown.
+    /// The frame before took what it was shown: so many chains.
     gave: Reg<Bit>,
+    given: Reg<Bits<8>>,
     /// Shares of this frame so far; bytes of it without one.
     count: Reg<Bits<7>>,
     left: Reg<Bits<15>>,
@@ -84,9 +87,11 @@ pub struct Place {
     over: Signal<Local, Bits<15>>,
     enough: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
-    /// Bytes of the next frame, with its header.
-    next_left: Signal<Local, Bits<15>>,
-    header: Constant<Bits<15>>,
+    /// No frame is in hand behind this cycle: the next one; the one in hand needs another chain; a chain asked for ahead is seen.
+    begin: Signal<Local, Bit>,
+    load: Signal<Local, Bit>,
+    more: Signal<Local, Bit>,
+    answered: Signal<Local, Bit>,
     left_mask: Constant<Bits<15>>,
     id_mask: Constant<Bits<16>>,
     queue_mask: Constant<Bits<16>>,
@@ -115,20 +120,21 @@ impl Place {
             count_dropped: Default::default(),
             shares: BlockFifo::new(Self::MOST_SHARES),
             jobs: Fifo::new(8),
+            ahead: Ahead::new(params),
             state: Default::default(),
             made: Default::default(),
-            first: Default::default(),
             gave: Default::default(),
+            given: Default::default(),
+            load: Default::default(),
+            begin: Default::default(),
+            more: Default::default(),
+            answered: Default::default(),
             ends: Default::default(),
-            next_left: Default::default(),
             count: Default::default(),
             left: Default::default(),
             over: Default::default(),
             enough: Default::default(),
-            header: Constant::new(net::HDR_BYTES.to_bits()),
-            left_mask: Constant::new(
-                ((params.frame_bytes + net::HDR_BYTES + 1).next_power_of_two() - 1).to_bits(),
-            ),
+            left_mask: Constant::new(params.placed_mask().to_bits()),
             id_mask: Constant::new((params.queue_max - 1).to_bits()),
             // Receive queues are the even ones.
             queue_mask: Constant::new((params.queues() - 2).to_bits()),
@@ -139,26 +145,31 @@ impl Place {
 impl Logic for Place {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, made, first, gave, count, left);
-        clock!(self, clock, shares, jobs);
+        dff_setup!(self, clock, state, made, gave, given, count, left);
+        clock!(self, clock, shares, jobs, ahead);
         self.shares.reset.next = self.reset.val();
         self.jobs.reset.next = self.reset.val();
+        self.ahead.reset.next = self.reset.val();
         StreamSource::<Share>::link(&mut self.share, &mut self.shares.source);
         StreamSource::<Job>::link(&mut self.job, &mut self.jobs.source);
+        StreamSource::<Want>::link(&mut self.want, &mut self.ahead.want);
 
-        self.length.ready.next = false;
-        self.want.valid.next = false;
-        self.want.data.next.queue = 0.into();
-        self.want.data.next.first = self.first.q.val();
         self.segment.ready.next = false;
         self.shares.sink.valid.next = false;
         self.shares.keep.next = false;
         self.shares.forget.next = false;
         self.jobs.sink.valid.next = false;
         self.jobs.sink.data.next = self.made.q.val();
-        self.commit.queue.next = 0.into();
         self.count_no_buffer.next = false;
         self.count_dropped.next = false;
+
+        // Frames come while there is a driver; else they are passed over, once none of those before is inside.
+        self.ahead.open.next = self.enabled.val() & !self.fence.val();
+        self.ahead.length.valid.next = self.length.valid.val();
+        self.ahead.length.data.next = self.length.data.val();
+        self.length.ready.next = self.ahead.length.ready.val();
+        self.ahead.more.next = self.state.q.val() == State::Ask;
+        self.ahead.again.next = self.state.q.val() == State::Clear;
 
         // A buffer of 16 KiB or more is room enough for any frame.
         self.over.next =
@@ -177,35 +188,29 @@ impl Logic for Place {
         self.shares.sink.data.next.end = self.segment.data.val().last | self.enough.val();
         self.shares.sink.data.next.last = self.enough.val();
 
-        self.next_left.next =
-            (self.length.data.val().len.get_bits::<15>(0) + self.header.val()) & self.left_mask.val();
         // The last buffer that is needed ends its chain: the frame is done with at once.
         self.ends.next = self.enough.val() & self.segment.data.val().last & self.jobs.sink.ready.val();
         self.commit.valid.next = self.gave.q.val();
+        self.commit.queue.next = 0.into();
+        self.commit.chains.next = self.given.q.val();
         self.gave.d.next = false;
+        self.given.d.next = self.made.q.val().chains;
+        self.begin.next = false;
+        self.more.next = false;
+        self.answered.next = false;
         match self.state.q.val() {
-            // Idle: every frame goes to the first receive queue; steering comes with multiqueue.
             State::Idle => {
-                self.made.d.next.chains = 0.into();
-                self.made.d.next.drop = !self.enabled.val();
-                self.first.d.next = true;
-                self.count.d.next = 0.into();
-                self.left.d.next = self.next_left.val();
-                if self.length.valid.val() & !self.fence.val() {
+                self.begin.next = true;
+                if !self.enabled.val() & !self.ahead.busy.val() & self.length.valid.val() {
                     self.length.ready.next = true;
-                    if self.enabled.val() {
-                        self.state.d.next = State::Ask;
-                    } else {
-                        self.count_dropped.next = true;
-                        self.state.d.next = State::Give;
-                    }
+                    self.count_dropped.next = true;
+                    self.made.d.next.drop = true;
+                    self.state.d.next = State::Give;
                 }
             }
-            // Ask: the queue's next chain.
+            // Ask: one more chain, for the frame in hand.
             State::Ask => {
-                self.want.valid.next = true;
-                if self.want.ready.val() {
-                    self.first.d.next = false;
+                if self.ahead.taken.val() {
                     self.state.d.next = State::Listen;
                 }
             }
@@ -217,7 +222,11 @@ impl Logic for Place {
                         self.made.d.next.drop = true;
                         self.count_no_buffer.next = self.segment.data.val().none;
                         self.count_dropped.next = !self.segment.data.val().none;
-                        self.state.d.next = State::Give;
+                        self.state.d.next = State::Clear;
+                        if self.segment.data.val().none & !self.count.q.val().any() {
+                            // It was shown nothing.
+                            self.state.d.next = State::Give;
+                        }
                     } else if self.count.q.val().get_bit(6) {
                         // In so small pieces a frame is not taken apart.
                         self.segment.ready.next = true;
@@ -225,7 +234,7 @@ impl Logic for Place {
                         self.count_dropped.next = true;
                         self.state.d.next = State::Skip;
                         if self.segment.data.val().last {
-                            self.state.d.next = State::Give;
+                            self.state.d.next = State::Clear;
                         }
                     } else if self.shares.sink.ready.val() {
                         self.segment.ready.next = true;
@@ -238,18 +247,11 @@ impl Logic for Place {
                         if self.ends.val() {
                             self.jobs.sink.valid.next = true;
                             self.jobs.sink.data.next.chains = self.made.q.val().chains + 1;
+                            self.given.d.next = self.made.q.val().chains + 1;
                             self.gave.d.next = true;
                             self.shares.keep.next = true;
+                            self.begin.next = true;
                             self.state.d.next = State::Idle;
-                            // And the next one begins.
-                            if self.length.valid.val() & self.enabled.val() & !self.fence.val() {
-                                self.length.ready.next = true;
-                                self.made.d.next.chains = 0.into();
-                                self.first.d.next = true;
-                                self.count.d.next = 0.into();
-                                self.left.d.next = self.next_left.val();
-                                self.state.d.next = State::Ask;
-                            }
                         } else if self.enough.val() {
                             self.state.d.next = State::Give;
                             if !self.segment.data.val().last {
@@ -257,12 +259,12 @@ impl Logic for Place {
                             }
                         } else if self.segment.data.val().last {
                             if self.mergeable.val() {
-                                self.state.d.next = State::Ask;
+                                self.more.next = true;
                             } else {
                                 // One chain must do, and it does not.
                                 self.made.d.next.drop = true;
                                 self.count_no_buffer.next = true;
-                                self.state.d.next = State::Give;
+                                self.state.d.next = State::Clear;
                             }
                         }
                     }
@@ -272,10 +274,22 @@ impl Logic for Place {
             State::Skip => {
                 self.segment.ready.next = true;
                 if self.segment.valid.val() & self.segment.data.val().last {
+                    self.state.d.next = State::Give;
                     if self.segment.data.val().error {
                         self.made.d.next.drop = true;
                         self.count_dropped.next = !self.made.q.val().drop;
                     }
+                    if self.segment.data.val().error | self.made.q.val().drop {
+                        self.state.d.next = State::Clear;
+                    }
+                }
+            }
+            // Clear: chains behind what a dropped frame was shown are not to be taken before it.
+            State::Clear => {
+                self.segment.ready.next = self.ahead.due.val();
+                self.answered.next =
+                    self.ahead.due.val() & self.segment.valid.val() & self.segment.data.val().last;
+                if !self.ahead.due.val() {
                     self.state.d.next = State::Give;
                 }
             }
@@ -291,8 +305,25 @@ impl Logic for Place {
             }
             _ => self.state.d.next = State::Idle,
         }
-
+        // The next frame in hand; a chain may have been asked for it, or may be on its way for those behind.
+        self.load.next = self.begin.val() & self.ahead.frame.valid.val();
+        self.ahead.frame.ready.next = self.begin.val();
+        if self.load.val() | self.more.val() {
+            self.answered.next = self.ahead.due.val();
+            self.state.d.next = State::Ask;
+            if self.ahead.due.val() {
+                self.state.d.next = State::Listen;
+            }
+        }
+        self.ahead.answered.next = self.answered.val();
+        if self.load.val() {
+            self.made.d.next.chains = 0.into();
+            self.made.d.next.drop = false;
+            self.count.d.next = 0.into();
+            self.left.d.next = self.ahead.frame.data.val();
+        }
         self.busy.next = !(self.state.q.val() == State::Idle)
+            | self.ahead.busy.val()
             | self.gave.q.val()
             | self.jobs.source.valid.val()
             | self.shares.source.valid.val();

@@ -1,6 +1,6 @@
 //! Reception, second half: writes a frame, its header before it, into its buffers.
 //! In: `job`, `share` (from `net::place`); `frame`.   Out: `write`; `done`, one per chain.
-//! Time: one beat per cycle, and two (W = 64) or one for the header; a cycle more for each piece whose end spills over.
+//! Time: one beat of header and frame per cycle; a cycle more for each piece whose end spills over.
 //! Waits: for `write` and `done`.   A share is cut while those before it are being written.
 //! Spec: [virtio 1.4: Processing of Incoming Packets], num_buffers; [Device Requirements: Processing of Incoming Packets]
 
@@ -42,12 +42,14 @@ pub struct Side {
     pub part: Part,
 }
 
-/// What comes next: the header, all but its last beat; its last beat; the frame.
+/// What comes next: of the header what fills a beat, all of it zero; its end, and the frame behind it; the frame; what is left of
+/// its last beat.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum Row {
     Header,
-    HeaderEnd,
-    Frame,
+    First,
+    Next,
+    Tail,
 }
 
 /// See the file's head.
@@ -70,6 +72,8 @@ pub struct Rx<const W: usize> {
     /// Bytes of the chain in the shares before.
     chain_bytes: Reg<Bits<14>>,
     row: Reg<Row>,
+    /// The frame stands behind the header: what the row before had no lanes for.
+    carry: Reg<Bits<W>>,
     /// Bytes of this row that have not gone: its last lanes.
     rest: Reg<Bits<7>>,
     /// The piece being filled, and its bytes that have not gone.
@@ -77,11 +81,13 @@ pub struct Rx<const W: usize> {
     piece: Reg<Piece>,
     part: Reg<Part>,
     left: Reg<Bits<13>>,
-    /// There is room for two done chains, or was before the last one.
+    /// There is room for two done chains, or was before the last one; or a packet has begun to leave when there was.
     dones_free: Reg<Bit>,
+    midway: Reg<Bit>,
     gone: Reg<Bit>,
     written: Signal<Local, Bits<14>>,
     rest_wide: Signal<Local, Bits<13>>,
+    of_frame: Signal<Local, Bit>,
     beat: Signal<Local, Bits<W>>,
     piece_done: Signal<Local, Bit>,
     row_done: Signal<Local, Bit>,
@@ -93,8 +99,8 @@ pub struct Rx<const W: usize> {
     leaves: Signal<Local, Bit>,
     narrow: Constant<Bit>,
     lanes: Constant<Bits<7>>,
-    first_rest: Constant<Bits<7>>,
-    header_end: Constant<Bits<7>>,
+    header_bits: Constant<Bits<10>>,
+    carry_bits: Constant<Bits<10>>,
     chains_at: Constant<Bits<10>>,
     len_mask: Constant<Bits<13>>,
     written_mask: Constant<Bits<14>>,
@@ -108,11 +114,11 @@ impl<const W: usize> Rx<W> {
         let lanes = W / 8;
         let most = params.frame_bytes + net::HDR_BYTES;
         assert!(most <= Cut::<Part>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
-        let written_mask = (most + 1).next_power_of_two() - 1;
+        let written_mask = params.placed_mask();
         // A header longer than a beat is a whole beat, and the rest.
         let narrow = lanes < net::HDR_BYTES;
-        let first = if narrow { lanes } else { net::HDR_BYTES };
-        let first_row = if narrow { Row::Header } else { Row::HeaderEnd };
+        let first_row = if narrow { Row::Header } else { Row::First };
+        let header_end = net::HDR_BYTES % lanes;
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -138,15 +144,18 @@ impl<const W: usize> Rx<W> {
             ),
             chain_bytes: Default::default(),
             row: Reg::new(first_row),
-            rest: Reg::new(first.to_bits()),
+            carry: Default::default(),
+            rest: Reg::new(lanes.to_bits()),
             filling: Default::default(),
             piece: Default::default(),
             part: Default::default(),
             left: Default::default(),
             dones_free: Default::default(),
+            midway: Default::default(),
             gone: Default::default(),
             written: Default::default(),
             rest_wide: Default::default(),
+            of_frame: Default::default(),
             beat: Default::default(),
             piece_done: Default::default(),
             row_done: Default::default(),
@@ -158,10 +167,10 @@ impl<const W: usize> Rx<W> {
             leaves: Default::default(),
             narrow: Constant::new(narrow),
             lanes: Constant::new(lanes.to_bits()),
-            first_rest: Constant::new(first.to_bits()),
-            header_end: Constant::new(net::HDR_BYTES.saturating_sub(lanes).to_bits()),
-            // num_buffers is the header's last field, and rows end with the beat.
-            chains_at: Constant::new((W - net::HDR_NUM_BUFFERS_BITS).to_bits()),
+            header_bits: Constant::new((8 * header_end).to_bits()),
+            carry_bits: Constant::new((W - 8 * header_end).to_bits()),
+            // num_buffers is the header's last field.
+            chains_at: Constant::new((8 * header_end - net::HDR_NUM_BUFFERS_BITS).to_bits()),
             len_mask: Constant::new((2 * params.payload_bytes - 1).to_bits()),
             written_mask: Constant::new(written_mask.to_bits()),
             id_mask: Constant::new((params.queue_max - 1).to_bits()),
@@ -174,7 +183,21 @@ impl<const W: usize> Rx<W> {
 impl<const W: usize> Logic for Rx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, chain_bytes, row, rest, filling, piece, part, left, dones_free, gone);
+        dff_setup!(
+            self,
+            clock,
+            chain_bytes,
+            row,
+            carry,
+            rest,
+            filling,
+            piece,
+            part,
+            left,
+            dones_free,
+            midway,
+            gone
+        );
         clock!(self, clock, cut, pack, dones);
         self.cut.reset.next = self.reset.val();
         self.pack.reset.next = self.reset.val();
@@ -200,8 +223,8 @@ impl<const W: usize> Logic for Rx<W> {
             }
         }
 
-        // Rows are the header's and the frame's. Shares hold a frame and its header, neither more nor less: so a row never ends
-        // before its piece but at the end of its beat, and the frame's last row ends with the last piece.
+        // Rows are header and frame, dense. Shares hold them, neither more nor less: so a row never ends before its piece but at the
+        // end of its beat, and the last row ends with the last piece.
         self.rest_wide.next = bit_cast::<13, 7>(self.rest.q.val());
         self.piece_done.next = self.left.q.val() <= self.rest_wide.val();
         self.row_done.next = self.left.q.val() >= self.rest_wide.val();
@@ -210,15 +233,17 @@ impl<const W: usize> Logic for Rx<W> {
         if self.piece_done.val() {
             self.take.next = self.left.q.val().get_bits::<7>(0);
         }
+        self.of_frame.next = (self.row.q.val() == Row::First) | (self.row.q.val() == Row::Next);
         self.offer.next = self.filling.q.val()
             & self.job.valid.val()
             & !self.job.data.val().drop
-            & (!(self.row.q.val() == Row::Frame) | self.frame.valid.val());
-        self.beat.next = self.frame.data.val();
-        if self.row.q.val() == Row::HeaderEnd {
-            self.beat.next = bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val();
+            & (!self.of_frame.val() | self.frame.valid.val());
+        self.beat.next = self.carry.q.val() | (self.frame.data.val() << self.header_bits.val());
+        if self.row.q.val() == Row::First {
+            self.beat.next = (bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val())
+                | (self.frame.data.val() << self.header_bits.val());
         }
-        if self.row.q.val() == Row::Header {
+        if self.narrow.val() & (self.row.q.val() == Row::Header) {
             self.beat.next = 0.into();
         }
         self.pack.sink.valid.next = self.offer.val();
@@ -235,10 +260,9 @@ impl<const W: usize> Logic for Rx<W> {
         self.moved.next = self.offer.val() & self.pack.sink.ready.val();
         self.gone.d.next = self.moved.val() & self.frame_done.val();
         self.count_frames.next = self.gone.q.val();
-        self.frame.ready.next = (self.moved.val()
-            & (self.row.q.val() == Row::Frame)
-            & (self.row_done.val() | self.frame_done.val()))
-            | (self.job.valid.val() & self.job.data.val().drop);
+        self.frame.ready.next =
+            (self.moved.val() & self.of_frame.val() & (self.row_done.val() | self.frame_done.val()))
+                | (self.job.valid.val() & self.job.data.val().drop);
         self.job.ready.next = (self.moved.val() & self.frame_done.val())
             | (self.job.data.val().drop & self.frame.valid.val() & self.frame.last.val());
         self.next_piece.next = !self.filling.q.val() | (self.moved.val() & self.piece_done.val());
@@ -248,10 +272,13 @@ impl<const W: usize> Logic for Rx<W> {
             self.rest.d.next = self.rest.q.val() - self.left.q.val().get_bits::<7>(0);
             if self.row_done.val() {
                 self.rest.d.next = self.lanes.val();
-                self.row.d.next = Row::Frame;
+                self.carry.d.next = self.frame.data.val() >> self.carry_bits.val();
+                self.row.d.next = Row::Next;
+                if self.of_frame.val() & self.frame.last.val() {
+                    self.row.d.next = Row::Tail;
+                }
                 if self.narrow.val() & (self.row.q.val() == Row::Header) {
-                    self.rest.d.next = self.header_end.val();
-                    self.row.d.next = Row::HeaderEnd;
+                    self.row.d.next = Row::First;
                 }
             }
         }
@@ -273,8 +300,12 @@ impl<const W: usize> Logic for Rx<W> {
         self.write.side.next.notify = 0.into();
         self.pack.source.ready.next =
             (self.write.ready.val() | self.pack.source_tag.val().empty) & self.dones_free.q.val();
-        self.dones_free.d.next = self.dones.room.val() > 1;
         self.leaves.next = self.pack.source.valid.val() & self.pack.source.ready.val();
+        // Used elements go the way of these writes: one that has begun does not wait for them.
+        if self.leaves.val() {
+            self.midway.d.next = !self.pack.source.last.val();
+        }
+        self.dones_free.d.next = (self.dones.room.val() > 1) | self.midway.d.val();
         self.dones.sink.valid.next =
             self.leaves.val() & self.pack.source.last.val() & self.pack.source_tag.val().end;
         self.dones.sink.data.next.queue = self.pack.source_tag.val().part.queue;
@@ -288,8 +319,8 @@ impl<const W: usize> Logic for Rx<W> {
             | self.pack.busy.val()
             | self.dones.source.valid.val();
         if (self.moved.val() & self.frame_done.val()) | self.reset.val() {
-            self.rest.d.next = self.first_rest.val();
-            self.row.d.next = Row::HeaderEnd;
+            self.rest.d.next = self.lanes.val();
+            self.row.d.next = Row::First;
             if self.narrow.val() {
                 self.row.d.next = Row::Header;
             }
@@ -297,6 +328,7 @@ impl<const W: usize> Logic for Rx<W> {
         if self.reset.val() {
             self.chain_bytes.d.next = 0.into();
             self.filling.d.next = false;
+            self.midway.d.next = false;
             self.gone.d.next = false;
         }
     }

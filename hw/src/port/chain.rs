@@ -26,6 +26,24 @@ pub struct Want {
     pub first: Bit,
 }
 
+/// The oldest chains of those the cache has answered with are used up. A pulse.
+#[derive(Clone, Debug, Default, LogicInterface)]
+#[join = "CommitSink"]
+pub struct CommitSource {
+    pub valid: Signal<Out, Bit>,
+    pub queue: Signal<Out, Bits<16>>,
+    pub chains: Signal<Out, Bits<8>>,
+}
+
+/// See [`CommitSource`].
+#[derive(Clone, Debug, Default, LogicInterface)]
+#[join = "CommitSource"]
+pub struct CommitSink {
+    pub valid: Signal<In, Bit>,
+    pub queue: Signal<In, Bits<16>>,
+    pub chains: Signal<In, Bits<8>>,
+}
+
 /// The used index of this queue has reached the host: see whether the driver wants to be interrupted.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Published {

@@ -7,8 +7,8 @@
 //! Busy: a want or its answer is in hand. Heads that are kept do not count.
 
 use crate::params::Params;
-use crate::port::chain::{Head, Want};
-use crate::port::queue::{KickSink, QueueControlSink};
+use crate::port::chain::{CommitSink, Head, Want};
+use crate::port::queue::QueueControlSink;
 use crate::prim::lutram::Lutram;
 use crate::prim::ram::Ram;
 use crate::prim::stream::{StreamSink, StreamSource};
@@ -25,8 +25,7 @@ pub struct Cache {
     pub head: StreamSink<Head>,
     pub want: StreamSink<Want>,
     pub answer: StreamSource<Head>,
-    /// Pulse: what has been taken of this queue is used up.
-    pub commit: KickSink,
+    pub commit: CommitSink,
     pub credit: CreditSource,
     pub supply: SupplySink,
     pub busy: Signal<Out, Bit>,
@@ -39,8 +38,8 @@ pub struct Cache {
     got_in: Lutram<Bits<16>>,
     got_out: Lutram<Bits<16>>,
     taken_out: Lutram<Bits<16>>,
-    taken_commit: Lutram<Bits<16>>,
-    committed: Lutram<Bits<16>>,
+    committed_in: Lutram<Bits<16>>,
+    committed_out: Lutram<Bits<16>>,
     /// Bit per index: something has been committed since it was enabled.
     used: Reg<Bits<64>>,
     /// A want is looked at, of `queue`, about which fetch is asked; the counts are those of the cycle before.
@@ -62,6 +61,9 @@ pub struct Cache {
     at_asked: Signal<Local, Bits<64>>,
     at_queue: Signal<Local, Bits<64>>,
     at_commit: Signal<Local, Bits<64>>,
+    commit_index: Signal<Local, Bits<16>>,
+    /// All that is used up of the queue that commits.
+    total: Signal<Local, Bits<16>>,
     start: Signal<Local, Bit>,
     start_index: Signal<Local, Bits<16>>,
     /// Next cycle's `queue`, and its number.
@@ -102,8 +104,8 @@ impl Cache {
             got_in: Lutram::new(depth),
             got_out: Lutram::new(depth),
             taken_out: Lutram::new(depth),
-            taken_commit: Lutram::new(depth),
-            committed: Lutram::new(depth),
+            committed_in: Lutram::new(depth),
+            committed_out: Lutram::new(depth),
             used: Default::default(),
             looking: Default::default(),
             queue: Default::default(),
@@ -122,6 +124,8 @@ impl Cache {
             at_asked: Default::default(),
             at_queue: Default::default(),
             at_commit: Default::default(),
+            commit_index: Default::default(),
+            total: Default::default(),
             start: Default::default(),
             start_index: Default::default(),
             asked: Default::default(),
@@ -143,7 +147,7 @@ impl Logic for Cache {
     fn update(&mut self) {
         dff_setup!(self, clock, used, looking, queue, first, got, from, done, stale);
         dff_setup!(self, clock, full, none, answer_queue, given, given_queue, given_total);
-        clock!(self, clock, heads, got_in, got_out, taken_out, taken_commit, committed);
+        clock!(self, clock, heads, got_in, got_out, taken_out, committed_in, committed_out);
         // A queue that starts or ends has the write ports of its counts for itself.
         self.start.next = (self.control.enable.val() | self.control.clear.val())
             & !self.control.settings.val().queue.get_bit(0);
@@ -175,9 +179,16 @@ impl Logic for Cache {
         self.heads.write_data.next = self.head.data.val();
 
         // Heads that go: whether there is one for the want that is looked at.
+        self.commit_index.next = (self.commit.queue.val() >> 1) & self.mask.val();
         self.at_commit.next = 0.into();
         if self.commit.valid.val() {
-            self.at_commit.next = self.one.val() << ((self.commit.queue.val() >> 1) & self.mask.val());
+            self.at_commit.next = self.one.val() << self.commit_index.val();
+        }
+        // The first commit since the queue started counts from nothing.
+        self.committed_in.read_addr.next = self.commit_index.val();
+        self.total.next = bit_cast::<16, 8>(self.commit.chains.val());
+        if (self.used.q.val() & self.at_commit.val()).any() {
+            self.total.next = self.committed_in.read_data.val() + bit_cast::<16, 8>(self.commit.chains.val());
         }
         self.index.next = (self.queue.q.val() >> 1) & self.mask.val();
         self.at_queue.next = self.one.val() << self.index.val();
@@ -209,14 +220,9 @@ impl Logic for Cache {
         self.taken_out.write.next = self.take.val() | self.start.val();
         self.taken_out.write_addr.next = self.index.val();
         self.taken_out.write_data.next = self.taken.val();
-        self.taken_commit.write.next = self.take.val() | self.start.val();
-        self.taken_commit.write_addr.next = self.index.val();
-        self.taken_commit.write_data.next = self.taken.val();
         if self.start.val() {
             self.taken_out.write_addr.next = self.start_index.val();
             self.taken_out.write_data.next = 0.into();
-            self.taken_commit.write_addr.next = self.start_index.val();
-            self.taken_commit.write_data.next = 0.into();
         }
         if self.moves.val() {
             self.full.d.next = self.take.val();
@@ -242,15 +248,15 @@ impl Logic for Cache {
         self.at_asked.next = self.one.val() << self.asked_index.val();
         self.got_out.read_addr.next = self.asked_index.val();
         self.taken_out.read_addr.next = self.asked_index.val();
-        self.committed.read_addr.next = self.asked_index.val();
+        self.committed_out.read_addr.next = self.asked_index.val();
         self.got.d.next = self.got_out.read_data.val();
         self.done.d.next = 0.into();
         if (self.used.q.val() & self.at_asked.val()).any() {
-            self.done.d.next = self.committed.read_data.val();
+            self.done.d.next = self.committed_out.read_data.val();
         }
         // A commit, and what is taken, in this very cycle count.
         if (self.at_commit.val() & self.at_asked.val()).any() {
-            self.done.d.next = self.taken_out.read_data.val();
+            self.done.d.next = self.total.val();
         }
         self.from.d.next = self.taken_out.read_data.val();
         if self.take.val() & (self.at_asked.val() & self.at_queue.val()).any() {
@@ -262,14 +268,16 @@ impl Logic for Cache {
         self.stale.d.next = self.start.val();
 
         // Heads that are used up: their places go back to fetch.
-        self.taken_commit.read_addr.next = (self.commit.queue.val() >> 1) & self.mask.val();
-        self.committed.write.next = self.commit.valid.val();
-        self.committed.write_addr.next = (self.commit.queue.val() >> 1) & self.mask.val();
-        self.committed.write_data.next = self.taken_commit.read_data.val();
+        self.committed_in.write.next = self.commit.valid.val();
+        self.committed_in.write_addr.next = self.commit_index.val();
+        self.committed_in.write_data.next = self.total.val();
+        self.committed_out.write.next = self.commit.valid.val();
+        self.committed_out.write_addr.next = self.commit_index.val();
+        self.committed_out.write_data.next = self.total.val();
         self.used.d.next = (self.used.q.val() | self.at_commit.val()) & !self.at_control.val();
         self.given.d.next = self.commit.valid.val();
         self.given_queue.d.next = self.commit.queue.val();
-        self.given_total.d.next = self.taken_commit.read_data.val();
+        self.given_total.d.next = self.total.val();
         self.credit.valid.next = self.given.q.val();
         self.credit.queue.next = self.given_queue.q.val();
         self.credit.total.next = self.given_total.q.val();

@@ -79,13 +79,14 @@ pub struct Fetch<const W: usize> {
     pub count_kick_ignored: Signal<Out, Bit>,
     odd: Constant<Bits<16>>,
     one: Constant<Bits<64>>,
-    slots: Constant<Bits<9>>,
+    slots: Constant<Bits<10>>,
+    slot_mask: Constant<Bits<10>>,
     plan: Plan,
     ask: Ask,
     unpack: Unpack<W>,
     entries: Fifo<Entry>,
     locate: Locate,
-    /// Neighbouring descriptors, where a beat holds more than one, are read together.
+    /// Neighbouring descriptors are read together.
     runs: Runs,
     together: Constant<Bit>,
     gather: Gather<W>,
@@ -97,12 +98,12 @@ pub struct Fetch<const W: usize> {
     desc_of: Reg<Entry>,
     desc_down: Reg<Bit>,
     /// Places for entries: one is held from the read of an entry until its head has gone.
-    free: Reg<Bits<9>>,
-    returned: Reg<Bits<9>>,
+    free: Reg<Bits<10>>,
+    returned: Reg<Bits<10>>,
     /// A head has gone; a descriptor was dropped.
     gone: Reg<Bit>,
     unused: Reg<Bit>,
-    back: Signal<Local, Bits<9>>,
+    back: Signal<Local, Bits<10>>,
     desc_live: Signal<Local, Bit>,
     idx_live: Signal<Local, Bit>,
     desc_done: Signal<Local, Bit>,
@@ -112,8 +113,12 @@ pub struct Fetch<const W: usize> {
 impl<const W: usize> Fetch<W> {
     /// For one direction's queues.
     pub fn new(params: &Params, direction: Direction) -> Self {
-        // Enough places to cover a round trip or two of the host's memory at one head per cycle or two.
-        let slots = if W == 64 { 16 } else { W / 2 };
+        // Places for two round trips to the host's memory, at a head per two cycles; what is received waits in the cache as well.
+        let slots = match direction {
+            _ if W == 64 => 16,
+            Direction::Tx => W,
+            Direction::Rx => W / 2,
+        };
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -137,14 +142,15 @@ impl<const W: usize> Fetch<W> {
             odd: Constant::new((direction as u64).into()),
             one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
+            slot_mask: Constant::new((2 * slots as u64 - 1).into()),
             ask: Ask::new(params, direction, slots),
             plan: Plan::new(params, direction, slots),
             unpack: Unpack::new(direction, slots),
             entries: Fifo::new(2),
             locate: Locate::new(params, direction),
-            runs: Runs::new((W / 128).max(1)),
-            together: Constant::new(W > 128),
-            gather: Default::default(),
+            runs: Runs::new(Gather::<W>::MOST),
+            together: Constant::new(W > 64),
+            gather: Gather::several(),
             heads: BlockFifo::new(slots),
             faults: Default::default(),
             idx_full: Default::default(),
@@ -318,8 +324,8 @@ impl<const W: usize> Logic for Fetch<W> {
         self.gather.source.ready.next = self.desc_done.val();
 
         // Places come back with a head that goes, an entry dropped, a descriptor dropped, a reply that failed.
-        self.back.next = bit_cast::<9, 6>(self.unpack.freed.val());
-        self.back.next = self.back.val() + bit_cast::<9, 1>(self.locate.dropped.val().into());
+        self.back.next = bit_cast::<10, 6>(self.unpack.freed.val());
+        self.back.next = self.back.val() + bit_cast::<10, 1>(self.locate.dropped.val().into());
         self.gone.d.next = self.heads.source.valid.val() & self.head.ready.val();
         if self.gone.q.val() {
             self.back.next = self.back.val() + 1;
@@ -329,8 +335,9 @@ impl<const W: usize> Logic for Fetch<W> {
         if self.unused.q.val() {
             self.back.next = self.back.val() + 1;
         }
-        self.returned.d.next = self.back.val();
-        self.free.d.next = self.free.q.val() + self.returned.q.val() - self.ask.lent.val();
+        self.returned.d.next = self.back.val() & self.slot_mask.val();
+        self.free.d.next =
+            (self.free.q.val() + self.returned.q.val() - self.ask.lent.val()) & self.slot_mask.val();
         self.busy.next = self.ask.busy.val()
             | self.idx_full.q.val()
             | self.error.valid.val()

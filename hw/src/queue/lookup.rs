@@ -26,7 +26,7 @@ pub struct AreaRead {
     /// Bytes before it.
     pub offset: Bits<20>,
     /// Bytes, at most 64.
-    pub len: Bits<7>,
+    pub len: Bits<8>,
 }
 
 /// See the head of this file.
@@ -53,11 +53,11 @@ pub struct Lookup<const W: usize> {
     // A read, its area being fetched; with its area; with its address.
     fetching: Reg<Bit>,
     fetched_offset: Reg<Bits<20>>,
-    fetched_len: Reg<Bits<7>>,
+    fetched_len: Reg<Bits<8>>,
     based: Reg<Bit>,
     base: Reg<Bits<64>>,
     offset: Reg<Bits<20>>,
-    len: Reg<Bits<7>>,
+    len: Reg<Bits<8>>,
     asked: Reg<Bit>,
     out: Reg<ReadRequest>,
     writing: Signal<Local, Bit>,
@@ -166,7 +166,7 @@ impl<const W: usize> Logic for Lookup<W> {
         if self.third_free.val() {
             self.asked.d.next = self.based.q.val();
             self.out.d.next.addr = self.base.q.val() + bit_cast::<64, 20>(self.offset.q.val());
-            self.out.d.next.len = bit_cast::<13, 7>(self.len.q.val());
+            self.out.d.next.len = bit_cast::<13, 8>(self.len.q.val());
             self.based.d.next = false;
         }
         if self.second_free.val() {

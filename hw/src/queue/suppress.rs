@@ -68,7 +68,7 @@ pub struct Suppress<const W: usize> {
     mask: Constant<Bits<16>>,
     flags_offset: Constant<Bits<20>>,
     event_offset: Constant<Bits<20>>,
-    field_bytes: Constant<Bits<7>>,
+    field_bytes: Constant<Bits<8>>,
     places: Constant<Bits<4>>,
     rings: Lutram<RingPlace>,
     /// The index of each queue's last publication that has been decided.

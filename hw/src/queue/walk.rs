@@ -46,7 +46,7 @@ pub struct Walk<const W: usize> {
     mask: Constant<Bits<16>>,
     /// A segment may follow another without a gap. A narrow function has no use for that, nor time for the path.
     dense: Constant<Bit>,
-    desc_bytes: Constant<Bits<7>>,
+    desc_bytes: Constant<Bits<8>>,
     sizes: Lutram<Bits<16>>,
     gather: Gather<W>,
     /// Bits per index.
@@ -97,7 +97,7 @@ impl<const W: usize> Walk<W> {
             dense: Constant::new(W > 64),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             sizes: Lutram::new(params.pairs),
-            gather: Default::default(),
+            gather: Gather::single(),
             stopped: Default::default(),
             state: Default::default(),
             full: Default::default(),

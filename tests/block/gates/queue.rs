@@ -262,6 +262,7 @@ fn cache(params: &Params) {
             s.bit("answer_ready", &mut b.answer.ready);
             b.commit.valid.next = seldom(s, 6);
             b.commit.queue.next = known(s, params);
+            b.commit.chains.next = s.rng().random_range(0..4).into();
             b.supply.begun.next = s.rng().random_range(0..8).into();
             s.bit("idle", &mut b.supply.idle);
             b.supply.live.next = if seldom(s, 6) { bits(s) } else { u64::MAX.into() };

@@ -36,7 +36,7 @@ pub struct Purpose {
     /// The first two bytes are in the upper half of their DWORD.
     pub upper: Bit,
     /// Descriptors: as of their place.
-    pub more: Bits<2>,
+    pub more: Bits<3>,
     pub down: Bit,
 }
 
@@ -49,12 +49,12 @@ pub struct Ask {
     pub place: StreamSink<Place>,
     pub request: StreamSource<AreaRead>,
     pub purpose: StreamSource<Purpose>,
-    pub lent: Signal<Out, Bits<9>>,
+    pub lent: Signal<Out, Bits<10>>,
     /// A read has not gone out, or its reply has not come.
     pub busy: Signal<Out, Bit>,
     odd: Constant<Bits<16>>,
-    idx_bytes: Constant<Bits<7>>,
-    desc_bytes: Constant<Bits<7>>,
+    idx_bytes: Constant<Bits<8>>,
+    desc_bytes: Constant<Bits<8>>,
     purposes: Fifo<Purpose>,
     asking: Reg<Bit>,
     asked: Reg<AreaRead>,
@@ -64,7 +64,7 @@ pub struct Ask {
 impl Ask {
     /// For one direction's queues; `depth` reads may be in flight.
     pub fn new(params: &Params, direction: Direction, depth: usize) -> Self {
-        let together = params.width > 128;
+        let together = params.width > 64;
         let purpose_mask = Purpose {
             desc: true,
             entries: true,
@@ -72,7 +72,7 @@ impl Ask {
             // A chain, or up to 32 entries.
             id: (params.queue_max as u64 - 1).max(63).into(),
             upper: true,
-            more: if together { 3.into() } else { 0.into() },
+            more: if together { 7.into() } else { 0.into() },
             down: together,
         };
         Self {
@@ -130,15 +130,15 @@ impl Logic for Ask {
             self.asked.d.next.driver = self.line.valid.val();
             self.asked.d.next.offset = self.place.data.val().offset;
             self.asked.d.next.len =
-                self.desc_bytes.val() + (bit_cast::<7, 2>(self.place.data.val().more) << 4);
+                self.desc_bytes.val() + (bit_cast::<8, 3>(self.place.data.val().more) << 4);
             if self.line.valid.val() {
                 self.asked.d.next.queue =
                     (bit_cast::<16, 6>(self.line.data.val().index) << 1) | self.odd.val();
                 self.asked.d.next.offset = self.line.data.val().offset;
                 self.asked.d.next.len = self.idx_bytes.val();
                 if self.line.data.val().entries {
-                    self.asked.d.next.len = bit_cast::<7, 6>(self.line.data.val().count) << 1;
-                    self.lent.next = bit_cast::<9, 6>(self.line.data.val().count);
+                    self.asked.d.next.len = bit_cast::<8, 6>(self.line.data.val().count) << 1;
+                    self.lent.next = bit_cast::<10, 6>(self.line.data.val().count);
                 }
             }
         }

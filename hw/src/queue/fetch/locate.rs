@@ -23,7 +23,7 @@ pub struct Place {
     /// The chain whose turn it is first.
     pub id: Bits<16>,
     /// So many more chains, each with the next higher `id`, or with `down` the next lower.
-    pub more: Bits<2>,
+    pub more: Bits<3>,
     pub down: Bit,
     /// It stands at the end of 4 KiB, at their start.
     pub page_end: Bit,

@@ -53,7 +53,7 @@ pub struct Plan {
     pub credit: CreditSink,
     pub supply: SupplySource,
     pub seen: StreamSink<Count>,
-    pub room: Signal<In, Bits<9>>,
+    pub room: Signal<In, Bits<10>>,
     pub line: StreamSource<Line>,
     pub arm: StreamSource<Arm>,
     pub error: StreamSource<QueueError>,
@@ -68,6 +68,7 @@ pub struct Plan {
     rx: Constant<Bit>,
     odd: Constant<Bits<16>>,
     ready_heads: Constant<Bits<16>>,
+    most_lent: Constant<Bits<16>>,
     idx_offset: Constant<Bits<20>>,
     ring_offset: Constant<Bits<20>>,
     marks: Marks,
@@ -122,6 +123,7 @@ impl Plan {
             rx: Constant::new(direction == Direction::Rx),
             odd: Constant::new((direction as u64).into()),
             ready_heads: Constant::new((params.ready_heads as u64).into()),
+            most_lent: Constant::new(((params.ready_heads - params.heads_batch()) as u64).into()),
             idx_offset: Constant::new((ring::AVAIL_IDX as u64).into()),
             ring_offset: Constant::new((ring::AVAIL_RING as u64).into()),
             marks: Marks::new(params, direction),
@@ -276,10 +278,13 @@ impl Logic for Plan {
                 self.count.d.next = self.narrow.least.val();
                 if self.rx.val() {
                     self.limit.d.next = self.ready_heads.val() - self.lent.q.val();
+                    if self.lent.q.val() > self.most_lent.val() {
+                        self.limit.d.next = 0.into();
+                    }
                 }
                 self.state.d.next = State::Lent;
             }
-            // Not more than the cache takes.
+            // Not more than the cache takes, and nothing for few places: that would cost more reads.
             State::Lent => {
                 self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.narrow.line_end.val();
@@ -288,7 +293,7 @@ impl Logic for Plan {
             // Not beyond the line; and all of that or nothing: pieces of lines would cost more reads.
             State::Room => {
                 self.count.d.next = self.narrow.least.val();
-                if self.room.val() < bit_cast::<9, 6>(self.narrow.least.val()) {
+                if self.room.val() < bit_cast::<10, 6>(self.narrow.least.val()) {
                     self.count.d.next = 0.into();
                 }
                 self.state.d.next = State::Begin;
@@ -297,7 +302,7 @@ impl Logic for Plan {
             State::Begin => {
                 if !self.count.q.val().any() {
                     self.marks.left.next = true;
-                    self.marks.block.next = self.rx.val() & (self.lent.q.val() >= self.ready_heads.val());
+                    self.marks.block.next = self.rx.val() & (self.lent.q.val() > self.most_lent.val());
                     self.state.d.next = State::Idle;
                 } else {
                     self.ledger.begin.valid.next = true;

@@ -16,7 +16,7 @@ pub struct Runs {
     pub reset: Signal<In, Bit>,
     pub sink: StreamSink<Place>,
     pub source: StreamSource<Place>,
-    last: Constant<Bits<2>>,
+    last: Constant<Bits<3>>,
     /// It grows; `tip` is the descriptor added last.
     growing: Reg<Bit>,
     run: Reg<Place>,
@@ -32,9 +32,9 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Of up to `most` descriptors, 1 to 4.
+    /// Of up to `most` descriptors, 1 to 8.
     pub fn new(most: usize) -> Self {
-        assert!((1..=4).contains(&most), "runs of {most}");
+        assert!((1..=8).contains(&most), "runs of {most}");
         Self {
             clock: Default::default(),
             reset: Default::default(),

@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 12] = [
+const LONG: [(&str, usize, &str); 13] = [
     ("hw/src/function.rs", 450, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -13,13 +13,14 @@ const LONG: [(&str, usize, &str); 12] = [
         "one state machine over one RAM; its walk, enable and reset share every register",
     ),
     ("hw/src/pcie/msix.rs", 310, "one state machine over one table"),
-    ("hw/src/net/rx.rs", 310, "header and frame go through the same gatherer by the same counters"),
+    ("hw/src/net/rx.rs", 340, "header and frame go through the same gatherer by the same counters"),
     ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
-    ("hw/src/queue/fetch.rs", 350, "one line per wire between the parts of fetch, and their errors"),
-    ("hw/src/queue/fetch/plan.rs", 345, "one state machine"),
+    ("hw/src/queue/fetch.rs", 355, "one line per wire between the parts of fetch, and their errors"),
+    ("hw/src/queue/fetch/plan.rs", 350, "one state machine"),
     ("hw/src/queue/used.rs", 320, "one state machine"),
     ("hw/src/queue/walk.rs", 310, "one state machine"),
-    ("hw/src/net/place.rs", 310, "one state machine"),
+    ("tests/block/net_rx.rs", 420, "one reference for both halves of reception"),
+    ("hw/src/net/place.rs", 340, "one state machine"),
     ("hw/verilog/tests/samples/mod.rs", 400, "a catalogue of small kernels"),
     ("tests/block/fetch.rs", 515, "a catalogue of small tests over one bench"),
 ];
