@@ -22,6 +22,8 @@ pub struct Params {
     pub ready_heads: usize,
     /// Largest frame, bytes, without FCS.
     pub frame_bytes: usize,
+    /// Of the port, Mbit/s: what SPEED_DUPLEX tells the driver.
+    pub speed_mbps: u32,
     /// Bytes of frame buffer each way: a power of two, at least two frames.
     pub buffer_bytes: usize,
     /// Clock cycles after which a DMA read without an answer has failed: a power of two.
@@ -44,6 +46,7 @@ impl Params {
         payload_bytes: 256,
         ready_heads: 16,
         frame_bytes: 1518,
+        speed_mbps: 1_000,
         buffer_bytes: 4096,
         timeout_cycles: 1 << 20,
         features: feature::OFFERED & !(1 << feature::EVENT_IDX),
@@ -57,6 +60,7 @@ impl Params {
         tags: 32,
         read_bytes: 512,
         ready_heads: 32,
+        speed_mbps: 10_000,
         features: feature::OFFERED,
         buffer_bytes: 16384,
         ..Params::TINY
@@ -75,6 +79,7 @@ impl Params {
         ready_heads: 256,
         features: feature::OFFERED,
         frame_bytes: 9216,
+        speed_mbps: 100_000,
         buffer_bytes: 65536,
         ..Params::TINY
     };

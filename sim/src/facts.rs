@@ -29,6 +29,9 @@ pub mod net {
     pub const CFG_STATUS: u64 = net::STATUS as u64;
     pub const CFG_PAIRS: u64 = net::MAX_VIRTQUEUE_PAIRS as u64;
     pub const CFG_MTU: u64 = net::MTU as u64;
+    pub const CFG_SPEED: u64 = net::SPEED as u64;
+    pub const CFG_DUPLEX: u64 = net::DUPLEX as u64;
+    pub const DUPLEX_FULL: u8 = net::DUPLEX_FULL as u8;
     pub const STATUS_LINK_UP: u16 = net::STATUS_LINK_UP as u16;
 }
 

@@ -38,6 +38,8 @@ pub struct Shape {
     pub timeout_cycles: u64,
     pub mac: [u8; 6],
     pub mtu: u16,
+    /// Mbit/s.
+    pub speed: u32,
     /// Feature bits offered: those below 64 are all there are.
     pub features: u64,
 }
@@ -54,6 +56,7 @@ impl Default for Shape {
             mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
             // Ethernet header and one VLAN tag come on top
             mtu: 1500,
+            speed: 10_000,
             features: feature::OFFERED as u64,
         }
     }
@@ -189,6 +192,8 @@ impl Model {
         bytes[net::CFG_STATUS as usize..][..2].copy_from_slice(&net::STATUS_LINK_UP.to_le_bytes());
         bytes[net::CFG_PAIRS as usize..][..2].copy_from_slice(&self.shape.pairs.to_le_bytes());
         bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());
+        bytes[net::CFG_SPEED as usize..][..4].copy_from_slice(&self.shape.speed.to_le_bytes());
+        bytes[net::CFG_DUPLEX as usize] = net::DUPLEX_FULL;
         let at = offset as usize;
         u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
     }

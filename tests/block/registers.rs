@@ -103,7 +103,9 @@ fn device_configuration() {
         assert_eq!(bytes[net::MAC..net::MAC + net::MAC_BYTES], params.mac);
         assert_eq!(half(net::STATUS), if link { net::STATUS_LINK_UP as u16 } else { 0 });
         assert_eq!((half(net::MAX_VIRTQUEUE_PAIRS), half(net::MTU)), (params.pairs as u16, mtu as u16));
-        assert!(bytes[net::SPEED..].iter().all(|b| *b == 0));
+        assert_eq!(bytes[net::SPEED..net::DUPLEX], params.speed_mbps.to_le_bytes());
+        assert_eq!(bytes[net::DUPLEX], net::DUPLEX_FULL as u8);
+        assert!(bytes[net::DUPLEX + 1..].iter().all(|b| *b == 0));
         regs.write(0, 0xffff_ffff);
         assert_eq!(regs.read(0).to_le_bytes(), params.mac[..4]);
     }

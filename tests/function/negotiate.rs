@@ -13,16 +13,17 @@ on_bodies!(
     without_version_1_it_is_refused,
     any_subset_with_version_1_is_taken,
     every_status_bit_stays_until_reset,
-    mac_status_and_mtu_can_be_read,
+    device_configuration_can_be_read,
     device_configuration_is_read_only,
 );
 
 /// What the function's every set offers, and what TINY does without.
 fn offered(make: Make) -> u64 {
     use feature::*;
-    let all = [VERSION_1, ACCESS_PLATFORM, IN_ORDER, ORDER_PLATFORM, RING_RESET, MAC, STATUS, MTU, MRG_RXBUF];
+    let all = [VERSION_1, ACCESS_PLATFORM, IN_ORDER, ORDER_PLATFORM, RING_RESET];
+    let net = [MAC, STATUS, MTU, MRG_RXBUF, SPEED_DUPLEX];
     let large: &[usize] = if make.params.name == "TINY" { &[] } else { &[EVENT_IDX] };
-    all.iter().chain(large).fold(0, |bits, bit| bits | 1 << bit)
+    all.iter().chain(&net).chain(large).fold(0, |bits, bit| bits | 1 << bit)
 }
 
 fn it_offers_what_the_issue_says(make: Make) {
@@ -93,7 +94,7 @@ fn every_status_bit_stays_until_reset(make: Make) {
     bench.recovers();
 }
 
-fn mac_status_and_mtu_can_be_read(make: Make) {
+fn device_configuration_can_be_read(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     let at = bench.driver.function.device_cfg.offset;
     let mut mac = [0; 6];
@@ -104,6 +105,12 @@ fn mac_status_and_mtu_can_be_read(make: Make) {
     assert_eq!(u16::from_le_bytes(half) & net::STATUS_LINK_UP, net::STATUS_LINK_UP);
     bench.root.bar_read(at + net::CFG_MTU, &mut half).expect("BAR read");
     assert!(u16::from_le_bytes(half) >= 1500);
+    let mut speed = [0; 4];
+    bench.root.bar_read(at + net::CFG_SPEED, &mut speed).expect("BAR read");
+    assert!((1_000..=100_000).contains(&u32::from_le_bytes(speed)), "Mbit/s: {speed:?}");
+    let mut duplex = [0];
+    bench.root.bar_read(at + net::CFG_DUPLEX, &mut duplex).expect("BAR read");
+    assert_eq!(duplex, [net::DUPLEX_FULL]);
     let mut byte = [0];
     for (i, expected) in mac.iter().enumerate() {
         bench.root.bar_read(at + net::CFG_MAC + i as u64, &mut byte).expect("BAR read");

@@ -79,6 +79,7 @@ fn shape(params: &Params) -> Shape {
         mac: params.mac,
         features: params.features as u64,
         mtu: (params.frame_bytes - TAGGED_HEADER_BYTES) as u16,
+        speed: params.speed_mbps,
         ..Shape::default()
     }
 }

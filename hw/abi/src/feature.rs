@@ -125,7 +125,8 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << EVENT_IDX
     | 1 << ACCESS_PLATFORM
     | 1 << ORDER_PLATFORM
-    | 1 << IN_ORDER;
+    | 1 << IN_ORDER
+    | 1 << SPEED_DUPLEX;
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,6 +66,8 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     CFG_LENGTH: usize = 0x1c;
     /// `STATUS_LINK_UP` where it stands in the DWORD at `STATUS_DW`.
     STATUS_LINK_UP_DW: u64 = STATUS_LINK_UP << 16;
+    /// `DUPLEX`: full.
+    DUPLEX_FULL: u64 = 1;
     /// Bytes of `virtio_net_hdr` (without hash or tunnel fields).
     HDR_BYTES: usize = 12;
     /// Byte offset of `num_buffers` in it.

@@ -1,4 +1,4 @@
-//! Device configuration of the network device: address, link, MTU.
+//! Device configuration of the network device: address, link, MTU, speed.
 //! In: `access`, `link_up`.   Out: `generation`; `config_change`, a pulse when the link has changed.
 //! Time: an access is answered in the cycle it comes.
 //! Waits: never. Read only: writes are ignored.
@@ -24,11 +24,13 @@ pub struct DeviceCfg {
     mac_low: Constant<Bits<32>>,
     mac_high: Constant<Bits<32>>,
     pairs: Constant<Bits<32>>,
+    speed: Constant<Bits<32>>,
+    duplex: Constant<Bits<32>>,
     status: Signal<Local, Bits<32>>,
 }
 
 impl DeviceCfg {
-    /// Address and MTU from `params`.
+    /// Address, MTU and speed from `params`.
     pub fn new(params: &Params) -> Self {
         let m = params.mac.map(u32::from);
         // Ethernet header and one VLAN tag come on top of the MTU.
@@ -45,6 +47,8 @@ impl DeviceCfg {
             mac_low: Constant::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
             mac_high: Constant::new((m[4] | m[5] << 8).to_bits()),
             pairs: Constant::new((params.pairs as u32 | mtu << 16).to_bits()),
+            speed: Constant::new(params.speed_mbps.to_bits()),
+            duplex: Constant::new(net::DUPLEX_FULL.to_bits()),
             status: Default::default(),
         }
     }
@@ -67,6 +71,8 @@ impl Logic for DeviceCfg {
             net::MAC_DW => self.access.read_data.next = self.mac_low.val(),
             net::STATUS_DW => self.access.read_data.next = self.mac_high.val() | self.status.val(),
             net::MTU_DW => self.access.read_data.next = self.pairs.val(),
+            net::SPEED_DW => self.access.read_data.next = self.speed.val(),
+            net::DUPLEX_DW => self.access.read_data.next = self.duplex.val(),
             _ => {}
         }
         // "The device MUST change the generation whenever there is any possibility of a driver seeing an inconsistent view".
