@@ -80,6 +80,8 @@ pub struct Place {
     /// The frame before took what it was shown: so many chains.
     gave: Reg<Bit>,
     given: Reg<Bits<8>>,
+    /// Chains of the frame in hand, with the one that is seen.
+    chains: Signal<Local, Bits<8>>,
     /// Shares of this frame so far; bytes of it without one.
     count: Reg<Bits<7>>,
     left: Reg<Bits<15>>,
@@ -125,6 +127,7 @@ impl Place {
             made: Default::default(),
             gave: Default::default(),
             given: Default::default(),
+            chains: Default::default(),
             load: Default::default(),
             begin: Default::default(),
             more: Default::default(),
@@ -194,7 +197,7 @@ impl Logic for Place {
         self.commit.queue.next = 0.into();
         self.commit.chains.next = self.given.q.val();
         self.gave.d.next = false;
-        self.given.d.next = self.made.q.val().chains;
+        self.chains.next = self.made.q.val().chains + 1;
         self.begin.next = false;
         self.more.next = false;
         self.answered.next = false;
@@ -242,12 +245,11 @@ impl Logic for Place {
                         self.count.d.next = self.count.q.val() + 1;
                         self.left.d.next = self.over.val() & self.left_mask.val();
                         if self.segment.data.val().last | self.enough.val() {
-                            self.made.d.next.chains = self.made.q.val().chains + 1;
+                            self.made.d.next.chains = self.chains.val();
                         }
                         if self.ends.val() {
                             self.jobs.sink.valid.next = true;
-                            self.jobs.sink.data.next.chains = self.made.q.val().chains + 1;
-                            self.given.d.next = self.made.q.val().chains + 1;
+                            self.jobs.sink.data.next.chains = self.chains.val();
                             self.gave.d.next = true;
                             self.shares.keep.next = true;
                             self.begin.next = true;
@@ -305,6 +307,7 @@ impl Logic for Place {
             }
             _ => self.state.d.next = State::Idle,
         }
+        self.given.d.next = self.jobs.sink.data.val().chains;
         // The next frame in hand; a chain may have been asked for it, or may be on its way for those behind.
         self.load.next = self.begin.val() & self.ahead.frame.valid.val();
         self.ahead.frame.ready.next = self.begin.val();

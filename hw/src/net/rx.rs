@@ -88,6 +88,8 @@ pub struct Rx<const W: usize> {
     written: Signal<Local, Bits<14>>,
     rest_wide: Signal<Local, Bits<13>>,
     of_frame: Signal<Local, Bit>,
+    /// What stands before the frame's bytes in a row.
+    front: Signal<Local, Bits<W>>,
     beat: Signal<Local, Bits<W>>,
     piece_done: Signal<Local, Bit>,
     row_done: Signal<Local, Bit>,
@@ -156,6 +158,7 @@ impl<const W: usize> Rx<W> {
             written: Default::default(),
             rest_wide: Default::default(),
             of_frame: Default::default(),
+            front: Default::default(),
             beat: Default::default(),
             piece_done: Default::default(),
             row_done: Default::default(),
@@ -238,11 +241,11 @@ impl<const W: usize> Logic for Rx<W> {
             & self.job.valid.val()
             & !self.job.data.val().drop
             & (!self.of_frame.val() | self.frame.valid.val());
-        self.beat.next = self.carry.q.val() | (self.frame.data.val() << self.header_bits.val());
+        self.front.next = self.carry.q.val();
         if self.row.q.val() == Row::First {
-            self.beat.next = (bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val())
-                | (self.frame.data.val() << self.header_bits.val());
+            self.front.next = bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val();
         }
+        self.beat.next = self.front.val() | (self.frame.data.val() << self.header_bits.val());
         if self.narrow.val() & (self.row.q.val() == Row::Header) {
             self.beat.next = 0.into();
         }

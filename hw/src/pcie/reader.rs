@@ -125,7 +125,7 @@ impl<const W: usize> Reader<W> {
             under_way: Default::default(),
             take: Default::default(),
             turn: Default::default(),
-            eager: Constant::new(W > 128),
+            eager: Constant::new(Issue::<W>::EAGER),
         }
     }
 }
@@ -157,7 +157,7 @@ impl<const W: usize> Logic for Reader<W> {
         self.take.next = self.choosing.q.val();
         self.turn.next = self.chosen.q.val();
         self.asking.take.next = !self.choosing.q.val() & self.issue.room.val();
-        // A wide function's frames are short in cycles: it asks in each.
+        // Or it asks in each cycle.
         if self.eager.val() {
             self.take.next = self.asking.any.val() & self.issue.room.val();
             self.turn.next = self.asking.index.val();

@@ -32,12 +32,11 @@ pub struct Ahead {
     pub busy: Signal<Out, Bit>,
     waiting: Fifo<Bits<15>>,
     wants: Fifo<Want>,
-    /// Frames inside, and chains to come for them.
-    frames: Reg<Bits<3>>,
+    /// Chains to come for the frames inside.
     asked: Reg<Bits<3>>,
     restart: Reg<Bit>,
     come: Signal<Local, Bit>,
-    goes: Signal<Local, Bit>,
+    depth: Constant<Bits<16>>,
     header: Constant<Bits<15>>,
     mask: Constant<Bits<15>>,
 }
@@ -63,11 +62,10 @@ impl Ahead {
             busy: Default::default(),
             waiting: Fifo::narrow(depth, mask),
             wants: Fifo::narrow(2, Want { queue: 0.into(), first: true }),
-            frames: Default::default(),
             asked: Default::default(),
             restart: Default::default(),
             come: Default::default(),
-            goes: Default::default(),
+            depth: Constant::new(depth.to_bits()),
             header: Constant::new(net::HDR_BYTES.to_bits()),
             mask: Constant::new(mask),
         }
@@ -77,18 +75,19 @@ impl Ahead {
 impl Logic for Ahead {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, frames, asked, restart);
+        dff_setup!(self, clock, asked, restart);
         clock!(self, clock, waiting, wants);
         self.waiting.reset.next = self.reset.val();
         self.wants.reset.next = self.reset.val();
         StreamSource::<Bits<15>>::link(&mut self.frame, &mut self.waiting.source);
         StreamSource::<Want>::link(&mut self.want, &mut self.wants.source);
 
+        // Each frame inside has a chain to come.
         self.come.next = self.length.valid.val()
             & self.open.val()
             & !self.more.val()
             & !self.again.val()
-            & (self.asked.q.val() == self.frames.q.val())
+            & (bit_cast::<16, 3>(self.asked.q.val()) + self.waiting.room.val() == self.depth.val())
             & self.waiting.sink.ready.val()
             & self.wants.sink.ready.val();
         self.length.ready.next = self.come.val();
@@ -105,21 +104,14 @@ impl Logic for Ahead {
         if self.again.val() {
             self.restart.d.next = true;
         }
-        self.goes.next = self.waiting.source.valid.val() & self.frame.ready.val();
-        if self.come.val() & !self.goes.val() {
-            self.frames.d.next = self.frames.q.val() + 1;
-        } else if self.goes.val() & !self.come.val() {
-            self.frames.d.next = self.frames.q.val() - 1;
-        }
         if self.come.val() & !self.answered.val() {
             self.asked.d.next = self.asked.q.val() + 1;
         } else if self.answered.val() & !self.come.val() {
             self.asked.d.next = self.asked.q.val() - 1;
         }
         self.due.next = self.asked.q.val().any();
-        self.busy.next = self.frames.q.val().any();
+        self.busy.next = self.waiting.source.valid.val();
         if self.reset.val() {
-            self.frames.d.next = 0.into();
             self.asked.d.next = 0.into();
             self.restart.d.next = false;
         }

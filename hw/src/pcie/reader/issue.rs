@@ -57,6 +57,9 @@ pub struct Issue<const W: usize> {
 }
 
 impl<const W: usize> Issue<W> {
+    /// A read per cycle: a wide function's frames are short in cycles.
+    pub const EAGER: bool = W > 128;
+
     /// For slots of `params.read_bytes`.
     pub fn new(params: &Params) -> Self {
         Self {
@@ -86,7 +89,7 @@ impl<const W: usize> Issue<W> {
             refuse: Default::default(),
             fire: Default::default(),
             rows: Default::default(),
-            eager: Constant::new(W > 128),
+            eager: Constant::new(Self::EAGER),
             slot_shift: Constant::new((params.read_bytes / 4).trailing_zeros().to_bits()),
             row_shift: Constant::new((W / 32).trailing_zeros().to_bits()),
         }

@@ -62,9 +62,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// For one direction's queues; `depth` reads may be in flight.
-    pub fn new(params: &Params, direction: Direction, depth: usize) -> Self {
-        let together = params.width > 64;
+    /// For one direction's queues; `depth` reads may be in flight, each of up to `most` descriptors.
+    pub fn new(params: &Params, direction: Direction, depth: usize, most: usize) -> Self {
         let purpose_mask = Purpose {
             desc: true,
             entries: true,
@@ -72,8 +71,8 @@ impl Ask {
             // A chain, or up to 32 entries.
             id: (params.queue_max as u64 - 1).max(63).into(),
             upper: true,
-            more: if together { 7.into() } else { 0.into() },
-            down: together,
+            more: (most as u64 - 1).into(),
+            down: most > 1,
         };
         Self {
             clock: Default::default(),

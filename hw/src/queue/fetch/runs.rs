@@ -86,7 +86,7 @@ impl Logic for Runs {
             self.out.d.next = self.run.q.val();
             self.growing.d.next = false;
         }
-        if self.sink.valid.val() & (!self.growing.q.val() | self.grows.val() | self.moves.val()) {
+        if self.sink.valid.val() & self.sink.ready.val() {
             self.growing.d.next = true;
             self.tip.d.next = self.next.val();
             if self.grows.val() {
