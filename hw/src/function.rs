@@ -304,6 +304,8 @@ impl<const W: usize> Logic for Function<W> {
 
         // Transmission.
         StreamSource::<Head>::join(&mut self.tx_fetch.head, &mut self.tx_walk.head);
+        self.tx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
+        self.rx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
         StreamSource::<Segment>::join(&mut self.tx_walk.segment, &mut self.net_tx.segment);
         BeatSource::<W, FrameSide>::join(&mut self.net_tx.frame, &mut self.tx_buffer.sink);
         BeatSource::<W, FrameSide>::link(&mut self.frame_out, &mut self.tx_buffer.source);

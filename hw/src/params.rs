@@ -49,7 +49,7 @@ impl Params {
         speed_mbps: 1_000,
         buffer_bytes: 4096,
         timeout_cycles: 1 << 20,
-        features: feature::OFFERED & !(1 << feature::EVENT_IDX),
+        features: feature::OFFERED & !(1 << feature::INDIRECT_DESC | 1 << feature::EVENT_IDX),
         mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
     };
     /// The bench's default.

@@ -7,7 +7,7 @@ use crate::facts::{common, net, status, virtio};
 
 use crate::device::Device;
 use crate::monitor::order::Watched;
-use crate::ring::{Buffer, Ring, RingError, Used};
+use crate::ring::{Buffer, Ring, RingError, Tables, Used};
 use crate::root::enumerate::{EnumerateError, Function};
 use crate::root::{MsiSink, RequestError, Root, WaitError, Windows};
 
@@ -41,11 +41,13 @@ pub struct Options {
     pub rx_bytes: u32,
     /// Extra offset of every buffer in its slot: alignment does not matter to the device.
     pub skew: u64,
+    /// Indirect tables for chains of several buffers, if they are accepted, behind so many direct ones.
+    pub tables: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { features: u64::MAX, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2 }
+        Options { features: u64::MAX, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2, tables: None }
     }
 }
 
@@ -60,6 +62,7 @@ pub const CONFIG_VECTOR: u16 = 0;
 pub fn windows() -> Windows {
     let mut windows = Windows::new();
     windows.map(memory::RINGS, 2 * memory::RING_STRIDE as usize);
+    windows.map(memory::TABLES, 2 * memory::RING_STRIDE as usize);
     windows.map(memory::TX, (memory::SLOT * memory::SLOTS) as usize);
     windows.map(memory::RX, (memory::SLOT * memory::SLOTS) as usize);
     windows
@@ -244,6 +247,10 @@ impl Driver {
         self.set_common(root, common::QUEUE_SIZE, &size.to_le_bytes())?;
         let mut ring = Ring::new(&mut root.memory, number, size, base);
         ring.event_idx = self.features >> virtio::F_EVENT_IDX & 1 == 1;
+        if self.features >> virtio::F_INDIRECT_DESC & 1 == 1 {
+            let base = memory::TABLES + base - memory::RINGS;
+            ring.tables = self.options.tables.map(|direct| Tables { base, direct });
+        }
         self.set_common(root, common::QUEUE_MSIX_VECTOR, &(number + 1).to_le_bytes())?;
         self.set_common(root, common::QUEUE_DESC, &ring.areas.desc.to_le_bytes())?;
         self.set_common(root, common::QUEUE_DRIVER, &ring.areas.driver.to_le_bytes())?;

@@ -10,7 +10,7 @@ pub mod ident {
     pub const ERROR_AVAIL_IDX: u8 = ident::ERROR_AVAIL_INDEX as u8;
     pub const ERROR_DMA_READ: u8 = ident::ERROR_DMA_READ as u8;
     pub const ERROR_DMA_TIMEOUT: u8 = ident::ERROR_DMA_TIMEOUT as u8;
-    pub const ERROR_DESC_FLAGS: u8 = ident::ERROR_INDIRECT as u8;
+    pub const ERROR_INDIRECT: u8 = ident::ERROR_INDIRECT as u8;
 }
 
 /// Network device.
@@ -40,6 +40,7 @@ pub mod ring {
     use hematite_abi::ring;
 
     pub const DESC_BYTES: u64 = ring::DESC_BYTES as u64;
+    pub const TABLE_BYTES: u64 = ring::TABLE_BYTES as u64;
     pub const DESC_F_NEXT: u16 = ring::DESC_F_NEXT as u16;
     pub const DESC_F_WRITE: u16 = ring::DESC_F_WRITE as u16;
     pub const DESC_F_INDIRECT: u16 = ring::DESC_F_INDIRECT as u16;
@@ -106,6 +107,7 @@ pub mod virtio {
     pub const NO_VECTOR: u16 = common::NO_VECTOR as u16;
     pub const F_VERSION_1: u32 = feature::VERSION_1 as u32;
     pub const F_RING_RESET: u32 = feature::RING_RESET as u32;
+    pub const F_INDIRECT_DESC: u32 = feature::INDIRECT_DESC as u32;
     pub const F_EVENT_IDX: u32 = feature::EVENT_IDX as u32;
     pub const ISR_QUEUE: u8 = isr::QUEUE as u8;
     pub const ISR_CONFIG: u8 = isr::CONFIG as u8;

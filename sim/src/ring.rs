@@ -72,6 +72,15 @@ pub enum Evil {
     SelfLoop,
     /// Every descriptor of the table in one chain, and then one of them again.
     TooLong,
+    /// A table that holds a descriptor of another table, one of part of a descriptor, one at no multiple of 16, and one with something behind it.
+    TableInTable,
+    TablePart,
+    TableSkewed,
+    TableChained,
+    /// A table whose descriptors name each other, one whose second is beyond its end, and one where no memory is.
+    TableLoop,
+    TableBeyond,
+    TableUnmapped,
     /// A device-writable buffer in a transmit chain, a device-readable one in a receive chain.
     WrongDirection,
     /// A buffer where no memory is.
@@ -82,16 +91,44 @@ pub enum Evil {
 
 impl Evil {
     /// All of them, for tests which try each.
-    pub const ALL: [Evil; 8] = [
+    pub const ALL: [Evil; 15] = [
         Evil::HeadBeyond,
         Evil::NextBeyond,
         Evil::Loop,
         Evil::SelfLoop,
         Evil::TooLong,
+        Evil::TableInTable,
+        Evil::TablePart,
+        Evil::TableSkewed,
+        Evil::TableChained,
+        Evil::TableLoop,
+        Evil::TableBeyond,
+        Evil::TableUnmapped,
         Evil::WrongDirection,
         Evil::Unmapped,
         Evil::IndexJump,
     ];
+}
+
+/// A chain which the device has: its descriptors and its buffers.
+#[derive(Clone, Debug)]
+struct Chain {
+    indices: Vec<u16>,
+    buffers: Vec<Buffer>,
+}
+
+/// How indirect tables are used. [virtio 1.4: Indirect Descriptors]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Where the tables are: one of [`Tables::ENTRIES`] for each descriptor of the queue.
+    pub base: u64,
+    /// Buffers that have descriptors of the queue's own before the one of the table.
+    pub direct: usize,
+}
+
+impl Tables {
+    /// Descriptors of each.
+    pub const ENTRIES: usize = 16;
 }
 
 /// Addresses of a queue's three parts.
@@ -109,7 +146,9 @@ pub struct Ring {
     pub size: u16,
     pub areas: Areas,
     free: Vec<u16>,
-    in_flight: BTreeMap<u16, Vec<(u16, Buffer)>>,
+    in_flight: BTreeMap<u16, Chain>,
+    /// Chains of more than one buffer are put into indirect tables.
+    pub tables: Option<Tables>,
     avail_idx: u16,
     used_seen: u16,
     /// The available index at the last look at whether the device wants a kick.
@@ -143,6 +182,7 @@ impl Ring {
             areas,
             free: (0..size).rev().collect(),
             in_flight: BTreeMap::new(),
+            tables: None,
             avail_idx: 0,
             used_seen: 0,
             told: 0,
@@ -173,8 +213,8 @@ impl Ring {
 
     /// Device-writable ranges of a chain in flight, for the order monitor.
     pub fn writable(&self, id: u16) -> Vec<Range<u64>> {
-        let chain = self.in_flight.get(&id).map(Vec::as_slice).unwrap_or_default();
-        chain.iter().filter(|(_, b)| b.writable).map(|(_, b)| b.addr..b.addr + u64::from(b.len)).collect()
+        let chain = self.in_flight.get(&id).map(|chain| chain.buffers.as_slice()).unwrap_or_default();
+        chain.iter().filter(|b| b.writable).map(|b| b.addr..b.addr + u64::from(b.len)).collect()
     }
 
     /// Asks the device not to interrupt for this queue, or to do it again.
@@ -217,19 +257,39 @@ impl Ring {
 
     /// Writes a chain and puts it in the available ring; the device sees it after [`Ring::publish`].
     pub fn add(&mut self, memory: &mut Windows, buffers: &[Buffer]) -> Result<u16, RingError> {
-        if buffers.len() > self.free.len() || buffers.is_empty() {
-            return Err(RingError::Full { queue: self.number, wanted: buffers.len(), free: self.free.len() });
+        let table = self.tables.filter(|tables| buffers.len() > 1 && buffers.len() > tables.direct);
+        let direct = table.map_or(buffers.len(), |tables| tables.direct);
+        let wanted = direct + usize::from(table.is_some());
+        if wanted > self.free.len() || buffers.is_empty() {
+            return Err(RingError::Full { queue: self.number, wanted, free: self.free.len() });
         }
-        let indices = self.free.split_off(self.free.len() - buffers.len());
-        for (i, (index, buffer)) in indices.iter().zip(buffers).enumerate() {
-            let next = indices.get(i + 1);
-            let flags = if buffer.writable { ring::DESC_F_WRITE } else { 0 }
-                | if next.is_some() { ring::DESC_F_NEXT } else { 0 };
-            let next = next.copied().unwrap_or(0);
-            self.put(memory, *index, Descriptor { addr: buffer.addr, len: buffer.len, flags, next });
+        let indices = self.free.split_off(self.free.len() - wanted);
+        let entry = |buffer: &Buffer, next: Option<u16>| Descriptor {
+            addr: buffer.addr,
+            len: buffer.len,
+            flags: if buffer.writable { ring::DESC_F_WRITE } else { 0 }
+                | if next.is_some() { ring::DESC_F_NEXT } else { 0 },
+            next: next.unwrap_or(0),
+        };
+        for (i, (index, buffer)) in indices.iter().zip(&buffers[..direct]).enumerate() {
+            self.put(memory, *index, entry(buffer, indices.get(i + 1).copied()));
+        }
+        if let (Some(tables), Some(index)) = (table, indices.get(direct)) {
+            let rest = &buffers[direct..];
+            assert!(rest.len() <= Tables::ENTRIES, "{} buffers in a table", rest.len());
+            let bytes = Tables::ENTRIES as u64 * ring::DESC_BYTES;
+            let addr = tables.base + u64::from(*index) * bytes;
+            // In any order, the first in the first entry: here the others stand backwards.
+            let place = |i: usize| if i == 0 { 0 } else { rest.len() - i };
+            for (i, buffer) in rest.iter().enumerate() {
+                let next = (i + 1 < rest.len()).then(|| place(i + 1) as u16);
+                memory.poke(addr + place(i) as u64 * ring::DESC_BYTES, &entry(buffer, next).bytes());
+            }
+            let len = rest.len() as u32 * ring::DESC_BYTES as u32;
+            self.put(memory, *index, Descriptor { addr, len, flags: ring::DESC_F_INDIRECT, next: 0 });
         }
         let head = indices[0];
-        self.in_flight.insert(head, indices.into_iter().zip(buffers.iter().copied()).collect());
+        self.in_flight.insert(head, Chain { indices, buffers: buffers.to_vec() });
         self.offer(memory, head);
         Ok(head)
     }
@@ -258,12 +318,9 @@ impl Ring {
         let id = u16::try_from(id).map_err(|_| unknown.clone())?;
         let chain = self.in_flight.remove(&id).ok_or(unknown)?;
         self.used_seen = self.used_seen.wrapping_add(1);
-        let room = chain.iter().filter(|(_, b)| b.writable).map(|(_, b)| u64::from(b.len)).sum();
-        let mut buffers = vec![];
-        for (index, buffer) in chain {
-            self.free.push(index);
-            buffers.push(buffer);
-        }
+        let Chain { indices, buffers } = chain;
+        let room = buffers.iter().filter(|b| b.writable).map(|b| u64::from(b.len)).sum();
+        self.free.extend(indices);
         if self.event_idx {
             self.interrupt_after(memory, self.patience);
         }
@@ -280,6 +337,10 @@ impl Ring {
         let flags = write(good.writable);
         let plain = Descriptor { addr: good.addr, len: good.len, flags, next: 0 };
         let linked = |next| Descriptor { flags: flags | ring::DESC_F_NEXT, next, ..plain };
+        // A table of two, in the buffer.
+        let addr = good.addr.next_multiple_of(ring::DESC_BYTES);
+        let table =
+            Descriptor { addr, len: 2 * ring::DESC_BYTES as u32, flags: ring::DESC_F_INDIRECT, next: 0 };
         let mut head = 0;
         match evil {
             Evil::HeadBeyond => head = self.size,
@@ -294,6 +355,27 @@ impl Ring {
                     self.put(memory, index, linked((index + 1) % self.size));
                 }
             }
+            Evil::TableInTable => {
+                memory.poke(table.addr, &table.bytes());
+                self.put(memory, 0, table);
+            }
+            Evil::TablePart => self.put(memory, 0, Descriptor { len: 24, ..table }),
+            Evil::TableSkewed => self.put(memory, 0, Descriptor { addr: table.addr + 8, ..table }),
+            Evil::TableChained => {
+                memory.poke(table.addr, &plain.bytes());
+                self.put(memory, 0, Descriptor { flags: table.flags | ring::DESC_F_NEXT, next: 1, ..table });
+                self.put(memory, 1, plain);
+            }
+            Evil::TableLoop => {
+                memory.poke(table.addr, &linked(1).bytes());
+                memory.poke(table.addr + ring::DESC_BYTES, &linked(0).bytes());
+                self.put(memory, 0, table);
+            }
+            Evil::TableBeyond => {
+                memory.poke(table.addr, &linked(2).bytes());
+                self.put(memory, 0, table);
+            }
+            Evil::TableUnmapped => self.put(memory, 0, Descriptor { addr: nowhere, ..table }),
             Evil::WrongDirection => {
                 self.put(memory, 0, linked(1));
                 self.put(memory, 1, Descriptor { flags: write(!good.writable), ..plain });

@@ -42,7 +42,8 @@ fn looked_up<const W: usize>(params: &Params, seed: u64, eager: f64) -> u64 {
             let (queue, driver): (_, bool) = (rng.random_range(0..queues), rng.random());
             let offset = 64 * rng.random_range(0..1 << 13) + 2 * rng.random_range(0..8);
             let len = rng.random_range(1..=48);
-            let addr = area(queue, driver) + offset;
+            let (fixed, base): (_, u64) = (rng.random(), rng.random_range(0..1 << 32) << 20);
+            let addr = if fixed { base } else { area(queue, driver) } + offset;
             let bytes: Vec<u8> = (0..len).map(|_| rng.random()).collect();
             memory.write(addr, &bytes);
             if rng.random_bool(0.02) {
@@ -53,6 +54,8 @@ fn looked_up<const W: usize>(params: &Params, seed: u64, eager: f64) -> u64 {
                 driver,
                 offset: offset.into(),
                 len: len.into(),
+                fixed,
+                base: base.into(),
             });
         }
     }
@@ -74,7 +77,8 @@ fn looked_up<const W: usize>(params: &Params, seed: u64, eager: f64) -> u64 {
         h.settle();
         for (client, feed) in feeds.iter_mut().enumerate() {
             if let Some(read) = feed.taken(&h.uut.reads[client]) {
-                let addr = area(read.queue.into(), read.driver) + u64::from(read.offset);
+                let base = if read.fixed { read.base.into() } else { area(read.queue.into(), read.driver) };
+                let addr = base + u64::from(read.offset);
                 let len = u64::from(read.len) as usize;
                 let bad = (addr..addr + len as u64).any(|at| memory.bad.contains_key(&at));
                 expected[client].push_back((!bad).then(|| memory.read(addr, len)));

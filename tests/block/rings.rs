@@ -157,6 +157,7 @@ impl<const W: usize> Reader<W> {
             let read = request.data.val();
             let base = self.areas.get(&(u64::from(read.queue), read.driver));
             let base = base.unwrap_or_else(|| panic!("{read:?}: that queue is not enabled"));
+            let base = if read.fixed { u64::from(read.base) } else { *base };
             let (addr, len) = (base + u64::from(read.offset), u64::from(read.len));
             assert!((1..=128).contains(&len), "read of {len} bytes");
             assert_eq!(addr >> 12, (addr + len - 1) >> 12, "read of {len} bytes at {addr:#x} crosses 4 KiB");

@@ -8,6 +8,7 @@ use hematite_hw::port::chain::{Head, Segment};
 use hematite_hw::port::queue::QueueError;
 use hematite_hw::queue::Direction;
 use hematite_hw::queue::walk::Walk;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -140,6 +141,46 @@ impl<const W: usize> Bench<W> {
         self.chain(q, &ids, None);
     }
 
+    /// Puts a chain of `count` buffers into a table of its own, in a random order, behind `direct` descriptors of the queue.
+    fn table(&mut self, q: &mut Queue, direct: u16, count: u16) {
+        let table = self.rng.random_range(1..1u64 << 40) << 24;
+        let mut order: Vec<u16> = (1..count).collect();
+        order.shuffle(&mut self.rng);
+        order.insert(0, 0);
+        let places = (0..direct).map(|i| q.desc + 16 * u64::from(i + 1));
+        let places: Vec<u64> =
+            places.chain([0]).chain(order.iter().map(|place| table + 16 * u64::from(*place))).collect();
+        for (i, at) in places.iter().enumerate() {
+            let reference = i == usize::from(direct);
+            let last = i + 1 == places.len();
+            let (addr, len): (u64, u32) = (self.rng.random(), self.rng.random_range(0..3));
+            let next = match i.checked_sub(usize::from(direct) + 1) {
+                None => i as u16 + 2,
+                Some(_) if last => self.rng.random(),
+                Some(inside) => order[inside + 1],
+            };
+            let flags = self.flags() | if last { 0 } else { NEXT };
+            let (at, addr, len, flags) = if reference {
+                // Its write-only flag means nothing.
+                let flags = INDIRECT | if self.rng.random() { WRITE } else { 0 };
+                (q.desc + 16 * u64::from(direct + 1), table, 16 * u32::from(count), flags)
+            } else {
+                (*at, addr, len, flags)
+            };
+            self.memory.write_desc(at, addr, len, flags, next);
+            let (queue, id) = (q.number.into(), 1.into());
+            let (addr, len) = (addr.into(), u64::from(len).into());
+            if i == 0 {
+                let (flags, next_desc) = (u64::from(flags).into(), u64::from(next).into());
+                self.heads.words.push_back(Head { queue, id, addr, len, flags, next_desc, none: false });
+            }
+            if !reference && (last || len.any()) {
+                let segment = Segment { queue, id, addr, len, last, error: false, none: false };
+                self.expect.push_back(segment);
+            }
+        }
+    }
+
     fn step(&mut self) {
         let cycle = self.harness.cycle;
         let uut = &mut self.harness.uut;
@@ -229,6 +270,30 @@ fn one_per_cycle() {
     bench.drain();
     let cycles = bench.harness.cycle - start;
     assert!(cycles <= 505, "500 chains took {cycles} cycles");
+}
+
+fn tables<const W: usize>(params: &Params, direction: Direction, seed: u64) {
+    let mut bench = Bench::<W>::new(params, direction, seed, 30, 30);
+    bench.harness.uut.indirect.next = true;
+    let mut queue = bench.enable(0, 8);
+    for round in 0..60 {
+        // A table may be longer than the queue.
+        let count = if round % 10 == 0 { 100 } else { bench.rng.random_range(1..12) };
+        let direct = bench.rng.random_range(0..4);
+        bench.table(&mut queue, direct, count);
+        bench.drain();
+        bench.random_chain(&mut queue);
+        bench.drain();
+    }
+}
+
+#[test]
+fn indirect_tables() {
+    for direction in [Direction::Tx, Direction::Rx] {
+        tables::<128>(&Params::BOARD, direction, 8);
+        tables::<256>(&Params::SIM, direction, 9);
+        tables::<512>(&Params::MAX, direction, 10);
+    }
 }
 
 fn evil<const W: usize>(params: &Params, seed: u64) {

@@ -15,6 +15,7 @@ on_bodies!(
     descriptor_loop,
     chain_longer_than_the_queue,
     wrong_direction,
+    bad_tables,
     avail_index_jumps,
     evil_receive_chains,
     zero_length_descriptors_are_skipped,
@@ -83,6 +84,21 @@ fn chain_longer_than_the_queue(make: Make) {
 
 fn wrong_direction(make: Make) {
     evil(make, TX, Evil::WrongDirection);
+}
+
+/// Bad tables where tables are offered, tables where they are not.
+fn bad_tables(make: Make) {
+    for kind in [
+        Evil::TableInTable,
+        Evil::TablePart,
+        Evil::TableSkewed,
+        Evil::TableChained,
+        Evil::TableLoop,
+        Evil::TableBeyond,
+        Evil::TableUnmapped,
+    ] {
+        evil(make, TX, kind);
+    }
 }
 
 fn avail_index_jumps(make: Make) {

@@ -133,6 +133,8 @@ fn errors_have_a_name(make: Make) {
         (Evil::NextBeyond, ident::ERROR_DESC_INDEX),
         (Evil::Loop, ident::ERROR_DESC_LOOP),
         (Evil::TooLong, ident::ERROR_DESC_LOOP),
+        (Evil::TableInTable, ident::ERROR_INDIRECT),
+        (Evil::TableChained, ident::ERROR_INDIRECT),
         (Evil::WrongDirection, ident::ERROR_WRONG_DIRECTION),
         (Evil::Unmapped, ident::ERROR_DMA_READ),
         (Evil::IndexJump, ident::ERROR_AVAIL_INDEX),

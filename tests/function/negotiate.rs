@@ -22,7 +22,7 @@ fn offered(make: Make) -> u64 {
     use feature::*;
     let all = [VERSION_1, ACCESS_PLATFORM, IN_ORDER, ORDER_PLATFORM, RING_RESET];
     let net = [MAC, STATUS, MTU, MRG_RXBUF, SPEED_DUPLEX];
-    let large: &[usize] = if make.params.name == "TINY" { &[] } else { &[EVENT_IDX] };
+    let large: &[usize] = if make.params.name == "TINY" { &[] } else { &[EVENT_IDX, INDIRECT_DESC] };
     all.iter().chain(&net).chain(large).fold(0, |bits, bit| bits | 1 << bit)
 }
 

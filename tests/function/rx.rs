@@ -1,5 +1,6 @@
 //! Reception: from a frame on the wire to the driver's buffers.
 
+use hematite_abi::feature;
 use hematite_sim::driver::{self, Options, RX, memory};
 use hematite_sim::facts::net;
 use hematite_sim::ring::Buffer;
@@ -11,6 +12,7 @@ on_bodies!(
     frames_of_every_length_arrive_whole,
     frames_are_merged_from_small_buffers,
     without_merging_one_buffer_of_many_descriptors,
+    indirect_tables,
     too_small_without_merging_is_dropped,
     too_few_to_merge_is_dropped,
     no_buffer_no_frame,
@@ -84,6 +86,38 @@ fn without_merging_one_buffer_of_many_descriptors(make: Make) {
         assert_eq!(seen[12..], packet);
         // [virtio 1.4: Processing of Incoming Packets] num_buffers is 1, no offload says anything.
         assert_eq!(seen[..12], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+    }
+    bench.quiet();
+}
+
+/// Chains of tables, merged: the first buffer holds the header and little else.
+fn indirect_tables(make: Make) {
+    if !make.params.offers(feature::INDIRECT_DESC) {
+        return;
+    }
+    let options = Options { rx_buffers: 0, tables: Some(0), queue_size: 8, ..Options::default() };
+    let mut bench = Bench::new(make, options);
+    for round in 0..20u8 {
+        let at = |offset, len| Buffer { addr: memory::RX + offset, len, writable: true };
+        let chains: [&[Buffer]; 3] =
+            [&[at(0, 13), at(13, 50), at(63, 0), at(63, 37)], &[at(100, 200)], &[at(300, 1), at(301, 299)]];
+        for chain in chains {
+            bench.drive(|driver, root| driver.post(root, RX, chain));
+        }
+        bench.drive(|driver, root| driver.kick(root, RX));
+        bench.rest();
+        let packet = frame(588 - usize::from(round), round);
+        bench.root.frame_in(packet.clone());
+        bench.rest();
+        let mut used = vec![];
+        while let Some(one) = bench.driver.rx.take_used(&mut bench.root.memory).expect("sane ring") {
+            used.push((one.len, one.buffers.len()));
+        }
+        assert_eq!(used, [(100, 4), (200, 1), (300 - u32::from(round), 2)]);
+        let mut seen = vec![0; 12 + packet.len()];
+        bench.root.memory.look(memory::RX, &mut seen);
+        assert_eq!(seen[12..], packet);
+        assert_eq!(seen[10], 3, "num_buffers");
     }
     bench.quiet();
 }

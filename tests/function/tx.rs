@@ -1,5 +1,6 @@
 //! Transmission: from a chain to a frame on the wire.
 
+use hematite_abi::feature;
 use hematite_sim::driver::{self, Options, TX};
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_tests::{Bench, Make, frame, on_bodies};
@@ -9,6 +10,7 @@ on_bodies!(
     frames_of_every_length_come_out_whole,
     any_alignment_and_any_cut,
     the_longest_legal_chain,
+    indirect_tables,
     a_batch_by_one_kick,
     the_ring_wraps,
     the_oversized_are_completed_and_not_sent,
@@ -56,6 +58,37 @@ fn the_longest_legal_chain(make: Make) {
     bench.rest();
     assert_eq!(bench.wire(), [packet]);
     assert_eq!(bench.take_tx().map(|used| used.buffers.len()), Some(8));
+    bench.works();
+}
+
+/// [virtio 1.4: Indirect Descriptors] "zero or more normal chained descriptors followed by" a table.
+fn indirect_tables(make: Make) {
+    if !make.params.offers(feature::INDIRECT_DESC) {
+        return;
+    }
+    for direct in [0, 1, 3] {
+        let mut bench =
+            Bench::new(make, Options { queue_size: 8, tables: Some(direct), ..Options::default() });
+        for cuts in
+            [&[12][..], &[5, 12, 20, 30, 40, 60, 80], &[0, 12, 12, 40], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]]
+        {
+            let packet = frame(100, direct as u8);
+            bench.drive(|driver, root| driver.post_tx(root, &packet, cuts));
+            assert_eq!(
+                bench.driver.tx.room(),
+                8 - (direct + 1).min(cuts.len() + 1),
+                "{direct} before the table"
+            );
+            bench.drive(|driver, root| driver.kick(root, TX));
+            bench.rest();
+            assert_eq!(bench.wire(), [packet], "{direct} before the table, cuts {cuts:?}");
+            assert_eq!(bench.take_tx().map(|used| used.buffers.len()), Some(cuts.len() + 1));
+        }
+        bench.quiet();
+    }
+    let options = Options { features: !(1 << feature::INDIRECT_DESC), tables: Some(0), ..Options::default() };
+    let mut bench = Bench::new(make, options);
+    assert_eq!(bench.driver.tx.tables, None, "not accepted, not used");
     bench.works();
 }
 

@@ -36,9 +36,8 @@ pub const DEVICE: &[Clause] = &[
     claimed("Basic Facilities of a Virtio Device / Virtqueues / Virtqueue Reset / Virtqueue Reset"),
     claimed("Basic Facilities of a Virtio Device / Message Framing"),
     claimed("Basic Facilities of a Virtio Device / Virtqueues / The Virtqueue Descriptor Table"),
-    not(
+    claimed(
         "Basic Facilities of a Virtio Device / Virtqueues / The Virtqueue Descriptor Table / Indirect Descriptors",
-        "INDIRECT_DESC is not offered",
     ),
     claimed("Basic Facilities of a Virtio Device / Virtqueues / Used Buffer Notification Suppression"),
     claimed("Basic Facilities of a Virtio Device / Virtqueues / The Virtqueue Used Ring"),

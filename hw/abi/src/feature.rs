@@ -122,6 +122,7 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << MTU
     | 1 << MRG_RXBUF
     | 1 << RING_RESET
+    | 1 << INDIRECT_DESC
     | 1 << EVENT_IDX
     | 1 << ACCESS_PLATFORM
     | 1 << ORDER_PLATFORM

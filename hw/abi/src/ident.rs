@@ -121,7 +121,7 @@ values! { ERRORS, ERROR_CONSTANTS in "ident";
     ERROR_DMA_TIMEOUT: u64 = 7;
     /// A transmit chain is shorter than header and Ethernet header.
     ERROR_CHAIN_TOO_SHORT: u64 = 8;
-    /// INDIRECT is set, which was not agreed.
+    /// INDIRECT is set, which was not agreed, or not on a whole table at a multiple of 16 that ends the chain.
     ERROR_INDIRECT: u64 = 9;
     /// A descriptor of no bytes.
     ERROR_ZERO_LENGTH: u64 = 10;

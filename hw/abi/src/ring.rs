@@ -42,6 +42,8 @@ fields! { USED_ELEM, USED_ELEM_CONSTANTS in "ring", 64;
 values! { VALUES, VALUE_CONSTANTS in "ring";
     /// Bytes of a descriptor.
     DESC_BYTES: usize = 16;
+    /// An indirect table is smaller, bytes: what a `next` can name.
+    TABLE_BYTES: usize = DESC_BYTES << 16;
     /// Alignment of the descriptor table.
     DESC_ALIGN: usize = 16;
     /// Available ring: flags (u16).

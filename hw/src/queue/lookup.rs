@@ -25,8 +25,11 @@ pub struct AreaRead {
     pub driver: Bit,
     /// Bytes before it.
     pub offset: Bits<20>,
-    /// Bytes, at most 64.
+    /// Bytes, at most 128.
     pub len: Bits<8>,
+    /// Of what stands at `base` instead: an indirect table.
+    pub fixed: Bit,
+    pub base: Bits<64>,
 }
 
 /// See the head of this file.
@@ -54,6 +57,8 @@ pub struct Lookup<const W: usize> {
     fetching: Reg<Bit>,
     fetched_offset: Reg<Bits<20>>,
     fetched_len: Reg<Bits<8>>,
+    fetched_fixed: Reg<Bit>,
+    fetched_base: Reg<Bits<64>>,
     based: Reg<Bit>,
     base: Reg<Bits<64>>,
     offset: Reg<Bits<20>>,
@@ -91,6 +96,8 @@ impl<const W: usize> Lookup<W> {
             fetching: Default::default(),
             fetched_offset: Default::default(),
             fetched_len: Default::default(),
+            fetched_fixed: Default::default(),
+            fetched_base: Default::default(),
             based: Default::default(),
             base: Default::default(),
             offset: Default::default(),
@@ -113,6 +120,7 @@ impl<const W: usize> Logic for Lookup<W> {
     fn update(&mut self) {
         clock!(self, clock, areas, asking, clients);
         dff_setup!(self, clock, second, choosing, chosen, fetching, fetched_offset, fetched_len);
+        dff_setup!(self, clock, fetched_fixed, fetched_base);
         dff_setup!(self, clock, based, base, offset, len, asked, out);
         self.asking.reset.next = self.reset.val();
         self.clients.reset.next = self.reset.val();
@@ -172,6 +180,9 @@ impl<const W: usize> Logic for Lookup<W> {
         if self.second_free.val() {
             self.based.d.next = self.fetching.q.val();
             self.base.d.next = self.areas.read_data.val();
+            if self.fetched_fixed.q.val() {
+                self.base.d.next = self.fetched_base.q.val();
+            }
             self.offset.d.next = self.fetched_offset.q.val();
             self.len.d.next = self.fetched_len.q.val();
             self.fetching.d.next = false;
@@ -180,6 +191,8 @@ impl<const W: usize> Logic for Lookup<W> {
             self.fetching.d.next = self.take.val();
             self.fetched_offset.d.next = self.read.val().offset;
             self.fetched_len.d.next = self.read.val().len;
+            self.fetched_fixed.d.next = self.read.val().fixed;
+            self.fetched_base.d.next = self.read.val().base;
         }
         if self.asked.q.val() {
             self.asked.d.next = !self.request.ready.val();

@@ -163,6 +163,8 @@ impl<const W: usize> Logic for Suppress<W> {
             self.asking.d.next = true;
             self.asked.d.next.queue = self.published.data.val().queue;
             self.asked.d.next.driver = true;
+            self.asked.d.next.fixed = false;
+            self.asked.d.next.base = 0.into();
             self.asked.d.next.len = self.field_bytes.val();
             self.asked.d.next.offset = self.flags_offset.val();
         }

@@ -1,10 +1,13 @@
 //! Follows descriptor chains and checks them, for one direction's queues.
 //! In: `head`, first descriptors.   Out: `segment`, the buffers in order; `error`; `request`, `reply`: DMA.
-//! Time: a chain of one descriptor per cycle, at 64 bits every second cycle; each further descriptor costs a cycle and a read.
+//! Time: a chain of one descriptor per cycle, at 64 bits every second cycle; each further descriptor, and each table, costs a cycle and a read.
 //! Waits: on `segment`, `error`, `request`; one read in flight.   Busy: a chain is in hand, or a segment not taken.
 //! After an error the queue has stopped: further transmit chains are dropped, further receive chains answered with none.
 //! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
 
+pub mod check;
+
+use self::check::Check;
 use crate::params::Params;
 use crate::port::chain::{Head, Segment};
 use crate::port::dma::ReadSide;
@@ -15,7 +18,7 @@ use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
 use crate::queue::fetch::gather::Gather;
 use crate::queue::lookup::AreaRead;
-use hematite_abi::{ident, ring};
+use hematite_abi::{feature, ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -41,6 +44,9 @@ pub struct Walk<const W: usize> {
     pub reply: BeatSink<W, ReadSide>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
+    /// INDIRECT_DESC is accepted.
+    pub indirect: Signal<In, Bit>,
+    tables: Constant<Bit>,
     tx: Constant<Bit>,
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
@@ -48,6 +54,7 @@ pub struct Walk<const W: usize> {
     dense: Constant<Bit>,
     desc_bytes: Constant<Bits<8>>,
     sizes: Lutram<Bits<16>>,
+    check: Check,
     gather: Gather<W>,
     /// Bits per index.
     stopped: Reg<Bits<64>>,
@@ -57,8 +64,12 @@ pub struct Walk<const W: usize> {
     waiting: Reg<Bit>,
     /// The descriptor in hand.
     held: Reg<Head>,
+    /// It is out of an indirect table, and that stands here.
+    inside: Reg<Bit>,
+    table: Reg<Bits<64>>,
+    /// Entries of the table it is out of.
     size: Reg<Bits<16>>,
-    /// Descriptors of this chain before the one in hand.
+    /// Descriptors of this chain out of the same table before the one in hand.
     before: Reg<Bits<16>>,
     bad: Reg<Bit>,
     code: Reg<Bits<8>>,
@@ -71,10 +82,6 @@ pub struct Walk<const W: usize> {
     at_control: Signal<Local, Bits<64>>,
     at_error: Signal<Local, Bits<64>>,
     off: Signal<Local, Bit>,
-    chained: Signal<Local, Bit>,
-    flagged: Signal<Local, Bit>,
-    wrong: Signal<Local, Bit>,
-    wrong_code: Signal<Local, Bits<8>>,
     finish: Signal<Local, Bit>,
 }
 
@@ -91,18 +98,23 @@ impl<const W: usize> Walk<W> {
             reply: Default::default(),
             error: Default::default(),
             busy: Default::default(),
+            indirect: Default::default(),
+            tables: Constant::new(params.offers(feature::INDIRECT_DESC)),
             tx: Constant::new(direction == Direction::Tx),
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
             dense: Constant::new(W > 64),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             sizes: Lutram::new(params.pairs),
+            check: Check::new(params, direction),
             gather: Gather::single(),
             stopped: Default::default(),
             state: Default::default(),
             full: Default::default(),
             waiting: Default::default(),
             held: Default::default(),
+            inside: Default::default(),
+            table: Default::default(),
             size: Default::default(),
             before: Default::default(),
             bad: Default::default(),
@@ -116,10 +128,6 @@ impl<const W: usize> Walk<W> {
             at_control: Default::default(),
             at_error: Default::default(),
             off: Default::default(),
-            chained: Default::default(),
-            flagged: Default::default(),
-            wrong: Default::default(),
-            wrong_code: Default::default(),
             finish: Default::default(),
         }
     }
@@ -129,6 +137,7 @@ impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, stopped, state, full, held, size, before, bad, code, sent, out, waiting);
+        dff_setup!(self, clock, inside, table);
         clock!(self, clock, sizes, gather);
         self.gather.reset.next = self.reset.val();
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.gather.sink);
@@ -142,24 +151,11 @@ impl<const W: usize> Logic for Walk<W> {
         self.sizes.write_data.next = self.control.settings.val().size;
         self.sizes.read_addr.next = (self.head.data.val().queue >> 1) & self.mask.val();
 
-        // What is wrong with the descriptor in hand, the gravest last.
-        self.chained.next = self.held.q.val().flags.get_bit(ring::DESC_F_NEXT_BIT);
-        self.flagged.next = self.held.q.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT)
-            | (self.held.q.val().flags.get_bit(ring::DESC_F_WRITE_BIT) == self.tx.val());
-        self.wrong.next = self.flagged.val();
-        self.wrong_code.next = ident::ERROR_INDIRECT.into();
-        // "a loop": a chain cannot have more descriptors than the table.
-        if self.chained.val() & (self.before.q.val() + 1 == self.size.q.val()) {
-            self.wrong.next = true;
-            self.wrong_code.next = ident::ERROR_DESC_LOOP.into();
-        }
-        if self.chained.val() & (self.held.q.val().next_desc >= self.size.q.val()) {
-            self.wrong.next = true;
-            self.wrong_code.next = ident::ERROR_DESC_INDEX.into();
-        }
-        if self.held.q.val().flags.get_bit(ring::DESC_F_WRITE_BIT) == self.tx.val() {
-            self.wrong_code.next = ident::ERROR_WRONG_DIRECTION.into();
-        }
+        self.check.desc.next = self.held.q.val();
+        self.check.inside.next = self.inside.q.val();
+        self.check.size.next = self.size.q.val();
+        self.check.before.next = self.before.q.val();
+        self.check.indirect.next = self.indirect.val();
 
         self.at_held.next = self.one.val() << ((self.held.q.val().queue >> 1) & self.mask.val());
         self.off.next = (self.stopped.q.val() & self.at_held.val()).any();
@@ -175,6 +171,8 @@ impl<const W: usize> Logic for Walk<W> {
         self.request.valid.next = false;
         self.request.data.next.queue = self.held.q.val().queue;
         self.request.data.next.driver = false;
+        self.request.data.next.fixed = self.inside.q.val() & self.tables.val();
+        self.request.data.next.base = self.table.q.val();
         self.request.data.next.offset = bit_cast::<20, 16>(self.held.q.val().next_desc) << 4;
         self.request.data.next.len = self.desc_bytes.val();
         self.gather.source.ready.next = false;
@@ -193,12 +191,12 @@ impl<const W: usize> Logic for Walk<W> {
                         self.finish.next = self.room.val();
                     } else if self.off.val() {
                         self.finish.next = true;
-                    } else if self.chained.val() {
-                        self.bad.d.next = self.wrong.val();
-                        self.code.d.next = self.wrong_code.val();
+                    } else if self.check.chained.val() | self.check.tabled.val() {
+                        self.bad.d.next = self.check.wrong.val();
+                        self.code.d.next = self.check.code.val();
                         self.state.d.next = State::Chained;
-                    } else if self.flagged.val() {
-                        self.code.d.next = self.wrong_code.val();
+                    } else if self.check.flagged.val() {
+                        self.code.d.next = self.check.code.val();
                         self.state.d.next = State::Fail;
                     } else {
                         self.send.next = true;
@@ -206,10 +204,18 @@ impl<const W: usize> Logic for Walk<W> {
                     }
                 }
             }
-            // What it says of the next one has been looked at.
+            // What it says of the next one, or of a table, has been looked at.
             State::Chained => {
                 if self.bad.q.val() {
                     self.state.d.next = State::Fail;
+                } else if self.check.tabled.val() {
+                    // A table is a chain of its own, from its first entry on.
+                    self.inside.d.next = true;
+                    self.table.d.next = self.held.q.val().addr;
+                    self.size.d.next = self.held.q.val().len.get_bits::<16>(4);
+                    self.held.d.next.next_desc = 0.into();
+                    self.before.d.next = 65535.into();
+                    self.state.d.next = State::Ask;
                 } else {
                     self.send.next = self.held.q.val().len.any();
                     self.made.next.last = false;
@@ -280,6 +286,7 @@ impl<const W: usize> Logic for Walk<W> {
             self.held.d.next = self.head.data.val();
             self.size.d.next = self.sizes.read_data.val();
             self.before.d.next = 0.into();
+            self.inside.d.next = false;
         }
         self.at_control.next = 0.into();
         if (self.control.enable.val() | self.control.clear.val())

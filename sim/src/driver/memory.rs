@@ -4,6 +4,8 @@
 pub const RINGS: u64 = 0x0010_0000;
 /// Bytes between two rings.
 pub const RING_STRIDE: u64 = 0x1_0000;
+/// Where indirect tables are: those of a queue in a stride as rings have.
+pub const TABLES: u64 = 0x0014_0000;
 /// Where transmit slots are.
 pub const TX: u64 = 0x1_0000_0000;
 /// Where receive slots are.

@@ -157,18 +157,33 @@ impl Model {
         let id = self.dma.read_u16(self.now, entry)?;
         let mut segments = vec![];
         let mut index = id;
-        for _ in 0..q.size {
-            if index >= q.size {
+        // The table in which the chain goes on, its entries, and how many of them may still come.
+        let (mut table, mut entries, mut left) = (q.desc, u32::from(q.size), u32::from(q.size));
+        let mut inside = false;
+        while left > 0 {
+            if u32::from(index) >= entries {
                 return Err(Stop::Bad(error::ERROR_DESC_INDEX));
             }
-            let at = q.desc.wrapping_add(u64::from(index) * ring::DESC_BYTES);
+            let at = table.wrapping_add(u64::from(index) * ring::DESC_BYTES);
             let bytes = self.dma.read(self.now, at, ring::DESC_BYTES as usize)?;
             let word =
                 |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
             let addr = u64::from(word(4)) << 32 | u64::from(word(0));
             let (len, flags, next) = (word(8), word(12) as u16, (word(12) >> 16) as u16);
+            if flags & ring::DESC_F_INDIRECT != 0 && self.registers.accepted(virtio::F_INDIRECT_DESC) {
+                // [virtio 1.4: Indirect Descriptors] the write-only flag of such a descriptor means nothing
+                let size = u64::from(len);
+                let whole = size % ring::DESC_BYTES == 0 && (1..ring::TABLE_BYTES).contains(&size);
+                if inside || flags & ring::DESC_F_NEXT != 0 || !whole || addr % ring::DESC_BYTES != 0 {
+                    return Err(Stop::Bad(error::ERROR_INDIRECT));
+                }
+                inside = true;
+                entries = len / ring::DESC_BYTES as u32;
+                (table, left, index) = (addr, entries, 0);
+                continue;
+            }
             if flags & ring::DESC_F_INDIRECT != 0 {
-                return Err(Stop::Bad(error::ERROR_DESC_FLAGS));
+                return Err(Stop::Bad(error::ERROR_INDIRECT));
             }
             if (flags & ring::DESC_F_WRITE != 0) != writable {
                 return Err(Stop::Bad(error::ERROR_DIRECTION));
@@ -180,6 +195,7 @@ impl Model {
                 return Ok(Chain { id, segments });
             }
             index = next;
+            left -= 1;
         }
         Err(Stop::Bad(error::ERROR_CHAIN_LOOP))
     }

@@ -133,6 +133,8 @@ fn lookup<const W: usize>(params: &Params) {
                         driver: seldom(s, 2),
                         offset: bits(s),
                         len: bits(s),
+                        fixed: seldom(s, 2),
+                        base: bits(s),
                     };
                 }
                 s.bit(&format!("ready{i}"), &mut b.replies[i].ready);
@@ -157,7 +159,14 @@ fn walk<const W: usize>(params: &Params, direction: Direction) {
             if s.free("head") {
                 s.bit("head_valid", &mut b.head.valid);
                 b.head.data.next = head(s, params, direction == Direction::Rx);
+                if seldom(s, 4) {
+                    // A table that can be followed.
+                    b.head.data.next.addr = (s.rng().random_range(0..1 << 40) << 4).into();
+                    b.head.data.next.len = (16 * s.rng().random_range(1..12)).into();
+                    b.head.data.next.flags = s.rng().random_range(4..8).into();
+                }
             }
+            b.indirect.next = !seldom(s, 4);
             s.bit("segment_ready", &mut b.segment.ready);
             s.bit("request_ready", &mut b.request.ready);
             s.bit("error_ready", &mut b.error.ready);

@@ -127,6 +127,8 @@ impl Logic for Ask {
             self.asking.d.next = self.line.valid.val() | self.place.valid.val();
             self.asked.d.next.queue = (bit_cast::<16, 6>(self.place.data.val().index) << 1) | self.odd.val();
             self.asked.d.next.driver = self.line.valid.val();
+            self.asked.d.next.fixed = false;
+            self.asked.d.next.base = 0.into();
             self.asked.d.next.offset = self.place.data.val().offset;
             self.asked.d.next.len =
                 self.desc_bytes.val() + (bit_cast::<8, 3>(self.place.data.val().more) << 4);

@@ -6,7 +6,7 @@ const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
 const LONG: [(&str, usize, &str); 13] = [
-    ("hw/src/function.rs", 450, "one line per wire between blocks, nothing else"),
+    ("hw/src/function.rs", 550, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
         400,
