@@ -5,6 +5,7 @@
 //! lowest bits. Queue numbers are virtio's: receive queues are even, transmit queues odd.
 
 pub mod chain;
+pub mod control;
 pub mod count;
 pub mod dma;
 pub mod frame;

@@ -1,4 +1,4 @@
-//! Control queue: classes, commands, answers. Not offered yet. Spec: [virtio 1.4: Network Device, Control Virtqueue]
+//! Control queue: classes, commands, answers. Spec: [virtio 1.4: Network Device, Control Virtqueue]
 
 use crate::macros::{constants, values};
 
@@ -71,4 +71,27 @@ values! { VALUES, VALUE_CONSTANTS in "ctrl";
     STATS_GET: u64 = 1;
 }
 
-constants!(VALUE_CONSTANTS);
+values! { SETTINGS, SETTING_CONSTANTS in "ctrl";
+    /// Inside the function: the receive mode; a bit each, as numbered by `RX_…`.
+    SET_RX_MODE: u64 = 0;
+    /// Inside the function: the address; index 0: its first four bytes, 1: the other two.
+    SET_MAC: u64 = 1;
+    /// Inside the function: the filter table is empty.
+    SET_MAC_NONE: u64 = 2;
+    /// Inside the function: the filter table takes the addresses whose hash is the index.
+    SET_MAC_HASH: u64 = 3;
+    /// Inside the function: the VLAN of the index; data 1: taken, 0: not.
+    SET_VLAN: u64 = 4;
+    /// Inside the function: data: pairs in use.
+    SET_PAIRS: u64 = 5;
+    /// Inside the function: index: DWORD of the RSS key.
+    SET_RSS_KEY: u64 = 6;
+    /// Inside the function: index: entry of the indirection table.
+    SET_RSS_TABLE: u64 = 7;
+    /// Inside the function: data: hash types; index: mask of the table's entries.
+    SET_RSS: u64 = 8;
+    /// Inside the function: data: the queue of what has no hash.
+    SET_RSS_UNCLASSIFIED: u64 = 9;
+}
+
+constants!(VALUE_CONSTANTS, SETTING_CONSTANTS);
