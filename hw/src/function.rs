@@ -5,6 +5,7 @@
 
 use crate::params::Params;
 use crate::port::chain::{Arm, CommitSource, Done, Head, Published, QueueIrq, Segment, Want};
+use crate::port::control::{AnswerByte, CommandByte};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
 use crate::port::frame::{FrameLength, FrameSide};
 use crate::port::irq::Irq;
@@ -56,6 +57,7 @@ pub struct Function<const W: usize> {
     errors: virtio::errors::Errors,
     interrupts: virtio::interrupts::Interrupts,
     inspection: virtio::inspection::Inspection,
+    command: virtio::command::Command,
     // Queues.
     tx_fetch: queue::fetch::Fetch<W>,
     rx_fetch: queue::fetch::Fetch<W>,
@@ -65,8 +67,10 @@ pub struct Function<const W: usize> {
     used: queue::used::Used<W>,
     suppress: queue::suppress::Suppress<W>,
     arm: queue::arm::Arm<W>,
+    control_queue: queue::control::Control<W>,
     lookup: queue::lookup::Lookup<W>,
     // Frames.
+    filter: net::filter::Filter<W>,
     net_tx: net::tx::Tx<W>,
     place: net::place::Place,
     net_rx: net::rx::Rx<W>,
@@ -97,7 +101,7 @@ impl<const W: usize> Function<W> {
             share: Default::default(),
             quiesce: Default::default(),
             reader: pcie::reader::Reader::new(params),
-            writer: pcie::writer::Writer::new(params, 4),
+            writer: pcie::writer::Writer::new(params, 5),
             msix: pcie::msix::Msix::new(params),
             regions: Default::default(),
             common: virtio::common::Common::new(params),
@@ -109,6 +113,7 @@ impl<const W: usize> Function<W> {
             errors: virtio::errors::Errors::new(params),
             interrupts: Default::default(),
             inspection: virtio::inspection::Inspection::new(params),
+            command: virtio::command::Command::new(params),
             tx_fetch: queue::fetch::Fetch::new(params, Direction::Tx),
             rx_fetch: queue::fetch::Fetch::new(params, Direction::Rx),
             cache: queue::cache::Cache::new(params),
@@ -117,7 +122,9 @@ impl<const W: usize> Function<W> {
             used: queue::used::Used::new(params),
             suppress: queue::suppress::Suppress::new(params),
             arm: queue::arm::Arm::new(params),
-            lookup: queue::lookup::Lookup::new(params, 5),
+            control_queue: queue::control::Control::new(params),
+            lookup: queue::lookup::Lookup::new(params, 6),
+            filter: net::filter::Filter::new(params),
             net_tx: net::tx::Tx::new(params),
             place: net::place::Place::new(params),
             net_rx: net::rx::Rx::new(params),
@@ -137,10 +144,10 @@ impl<const W: usize> Logic for Function<W> {
         clock!(self, clock, rx, completer, tx, config_space, quiesce, reader, writer, msix);
         clock!(
             self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
-            inspection
+            inspection, command
         );
         clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress, arm, lookup);
-        clock!(self, clock, net_tx, place, net_rx, tx_buffer, rx_buffer);
+        clock!(self, clock, control_queue, filter, net_tx, place, net_rx, tx_buffer, rx_buffer);
         self.data_reset.next = self.quiesce.data_reset.val();
         self.function_reset.next = self.quiesce.function_reset.val();
         self.rx.reset.next = self.reset.val();
@@ -171,6 +178,9 @@ impl<const W: usize> Logic for Function<W> {
         self.suppress.reset.next = self.data_reset.val();
         self.arm.reset.next = self.data_reset.val();
         self.lookup.reset.next = self.data_reset.val();
+        self.control_queue.reset.next = self.data_reset.val();
+        self.command.reset.next = self.data_reset.val();
+        self.filter.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
         self.place.reset.next = self.data_reset.val();
         self.net_rx.reset.next = self.data_reset.val();
@@ -187,7 +197,7 @@ impl<const W: usize> Logic for Function<W> {
         self.quiesce.writes_busy.next = self.writer.busy.val();
         self.config_space.flr_answer.next = self.quiesce.flr_answer.val();
         self.quiesce.completer_busy.next = self.completer.busy.val();
-        self.quiesce.sweep_busy.next = self.queues.busy.val();
+        self.quiesce.sweep_busy.next = self.queues.busy.val() | self.filter.sweeping.val();
         self.status.quiet.next = self.quiesce.quiet.val();
 
         // TLPs.
@@ -230,7 +240,7 @@ impl<const W: usize> Logic for Function<W> {
         self.status.failed.next = self.errors.failed.val();
         self.device_cfg.link_up.next = self.link_up.val();
         self.notify.driver_ok.next = self.status.driver_ok.val();
-        self.notify.enable.next = self.queues.control.enable.val();
+        self.notify.enable.next = self.queues.control.enable.val() | self.queues.control_queue.enable.val();
         self.notify.enable_queue.next = self.queues.control.settings.val().queue;
 
         // Interrupts.
@@ -302,6 +312,29 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<Arm>::join(&mut self.rx_fetch.arm, &mut self.arm.arms[0]);
         StreamSource::<Arm>::join(&mut self.tx_fetch.arm, &mut self.arm.arms[1]);
 
+        // Control queue.
+        self.control_queue.control.enable.next = self.queues.control_queue.enable.val();
+        self.control_queue.control.clear.next = self.queues.control_queue.clear.val();
+        self.control_queue.control.settings.next = self.queues.control_queue.settings.val();
+        self.control_queue.control.fence.next = self.queues.control_queue.fence.val();
+        self.control_queue.kick.next = self.notify.control_kick.val();
+        self.control_queue.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
+        self.control_queue.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
+        self.control_queue.notified.next = self.writer.notified.val().get_bit(2);
+        StreamSource::<CommandByte>::join(&mut self.control_queue.command, &mut self.command.command);
+        StreamSource::<AnswerByte>::join(&mut self.command.answer, &mut self.control_queue.answer);
+        StreamSource::<QueueIrq>::join(&mut self.control_queue.irq, &mut self.interrupts.control_irq);
+        self.command.forget.next = self.control_queue.forget.val();
+        self.command.accepted.next = self.common.accepted0.val();
+        self.device_cfg.settings.valid.next = self.command.settings.valid.val();
+        self.device_cfg.settings.item.next = self.command.settings.item.val();
+        self.device_cfg.settings.index.next = self.command.settings.index.val();
+        self.device_cfg.settings.data.next = self.command.settings.data.val();
+        self.filter.settings.valid.next = self.command.settings.valid.val();
+        self.filter.settings.item.next = self.command.settings.item.val();
+        self.filter.settings.index.next = self.command.settings.index.val();
+        self.filter.settings.data.next = self.command.settings.data.val();
+
         // Transmission.
         StreamSource::<Head>::join(&mut self.tx_fetch.head, &mut self.tx_walk.head);
         self.tx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
@@ -317,7 +350,9 @@ impl<const W: usize> Logic for Function<W> {
         self.tx_fetch.supply.queue.next = 0.into();
 
         // Reception.
-        BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.rx_buffer.sink);
+        BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.filter.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.filter.source, &mut self.rx_buffer.sink);
+        self.filter.by_vlan.next = self.common.accepted0.val().get_bit(feature::CTRL_VLAN);
         StreamSource::<FrameLength>::join(&mut self.rx_buffer.length, &mut self.place.length);
         StreamSource::<Want>::join(&mut self.place.want, &mut self.cache.want);
         CommitSource::join(&mut self.place.commit, &mut self.cache.commit);
@@ -342,6 +377,9 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<AreaRead>::join(&mut self.tx_walk.request, &mut self.lookup.reads[2]);
         StreamSource::<AreaRead>::join(&mut self.rx_walk.request, &mut self.lookup.reads[3]);
         StreamSource::<AreaRead>::join(&mut self.suppress.request, &mut self.lookup.reads[4]);
+        StreamSource::<AreaRead>::join(&mut self.control_queue.request, &mut self.lookup.reads[5]);
+        BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[5], &mut self.control_queue.reply);
+        BeatSource::<W, WriteSide>::join(&mut self.control_queue.write, &mut self.writer.writes[4]);
         BeatSource::<W, ReadSide>::join(&mut self.reader.replies[0], &mut self.net_tx.reply);
         BeatSource::<W, ReadSide>::join(&mut self.reader.replies[1], &mut self.lookup.reply);
         BeatSource::<W, ReadSide>::join(&mut self.lookup.replies[0], &mut self.tx_fetch.reply);
@@ -363,6 +401,7 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<QueueError>::join(&mut self.rx_walk.error, &mut self.errors.errors[3]);
         StreamSource::<QueueError>::join(&mut self.net_tx.error, &mut self.errors.errors[4]);
         StreamSource::<QueueError>::join(&mut self.suppress.error, &mut self.errors.errors[5]);
+        StreamSource::<QueueError>::join(&mut self.control_queue.error, &mut self.errors.errors[6]);
 
         // Inspection.
         self.inspection.settings_data.next = self.queues.inspect_data.val();
@@ -380,7 +419,10 @@ impl<const W: usize> Logic for Function<W> {
         self.used.probe_queue.next = self.inspection.queue.val();
         self.inspection.used_idx.next = self.used.probe_used.val();
         self.inspection.failed.next = self.errors.failed.val();
-        self.inspection.failed_queue.next = self.errors.stop.queue.val();
+        self.inspection.failed_queue.next = self.errors.failed_queue.val();
+        self.inspection.control_seen.next = self.control_queue.seen.val();
+        self.inspection.control_taken.next = self.control_queue.taken.val();
+        self.inspection.control_used.next = self.control_queue.used.val();
         self.inspection.failed_code.next = self.errors.failed_code.val();
         self.inspection.active.next = self.data_busy.val();
         self.inspection.resetting.next = self.data_reset.val();
@@ -413,12 +455,14 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.rx_bytes_hi = false;
         self.inspection.events.next.tlp_aborted = self.completer.count_aborted.val();
         self.inspection.events.next.tlp_poisoned = self.completer.count_poisoned.val();
-        self.inspection.events.next.irq_suppressed = self.suppress.count_irq_suppressed.val();
+        self.inspection.events.next.irq_suppressed =
+            self.suppress.count_irq_suppressed.val() | self.control_queue.count_irq_suppressed.val();
         self.inspection.events.next.dma_reads = self.reader.count_reads.val();
         self.inspection.events.next.dma_writes = self.writer.count_writes.val();
         self.inspection.events.next.device_resets = self.status.count_resets.val();
-        self.inspection.events.next.queue_resets = self.queues.control.clear.val();
-        self.inspection.events.next.spare_29 = false;
+        self.inspection.events.next.queue_resets =
+            self.queues.control.clear.val() | self.queues.control_queue.clear.val();
+        self.inspection.events.next.rx_filtered = self.filter.count_filtered.val();
         self.inspection.events.next.spare_30 = false;
         self.inspection.events.next.spare_31 = false;
 
@@ -433,6 +477,8 @@ impl<const W: usize> Logic for Function<W> {
             | self.used.busy.val()
             | self.suppress.busy.val()
             | self.arm.busy.val()
+            | self.control_queue.busy.val()
+            | self.command.busy.val()
             | self.interrupts.busy.val();
         self.busy.next = self.data_busy.val()
             | self.rx.busy.val()
@@ -444,6 +490,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.quiesce.busy.val()
             | self.queues.control.fence.val()
             | self.notify.busy.val()
+            | self.filter.busy.val()
             | self.rx_buffer.busy.val()
             | self.tx_buffer.busy.val()
             | self.reset.val();

@@ -1,6 +1,7 @@
 //! Frames between buffers and the MAC.
 
 pub mod buffer;
+pub mod filter;
 pub mod issue;
 pub mod place;
 pub mod rx;

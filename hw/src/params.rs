@@ -49,7 +49,7 @@ impl Params {
         speed_mbps: 1_000,
         buffer_bytes: 4096,
         timeout_cycles: 1 << 20,
-        features: feature::OFFERED & !(1 << feature::INDIRECT_DESC | 1 << feature::EVENT_IDX),
+        features: feature::SMALL,
         mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
     };
     /// The bench's default.
@@ -114,9 +114,19 @@ impl Params {
         2 * self.pairs
     }
 
+    /// Queues of any kind: the control queue is behind the others, whatever number the driver gives it.
+    pub const fn numbers(&self) -> usize {
+        self.queues() + self.offers(feature::CTRL_VQ) as usize
+    }
+
+    /// Bits that a queue's number takes.
+    pub const fn number_mask(&self) -> usize {
+        self.numbers().next_power_of_two() - 1
+    }
+
     /// MSI-X vectors: one per queue, one for configuration changes.
     pub const fn vectors(&self) -> usize {
-        2 * self.pairs + 1
+        self.numbers() + 1
     }
 
     /// Every field in its range, or which is not.

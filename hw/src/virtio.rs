@@ -1,5 +1,6 @@
 //! The registers a virtio driver sees.
 
+pub mod command;
 pub mod common;
 pub mod counters;
 pub mod device_cfg;

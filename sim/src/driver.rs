@@ -1,6 +1,7 @@
 //! A small virtio-net driver in the process, over the root complex: what a guest's driver does, and where tests do otherwise.
 //! Spec: [virtio 1.4: Device Initialization], [virtio 1.4: Network Device]
 
+mod control;
 pub mod memory;
 
 use crate::facts::{common, net, status, virtio};
@@ -10,6 +11,7 @@ use crate::monitor::order::Watched;
 use crate::ring::{Buffer, Ring, RingError, Tables, Used};
 use crate::root::enumerate::{EnumerateError, Function};
 use crate::root::{MsiSink, RequestError, Root, WaitError, Windows};
+pub use memory::windows;
 
 /// What went wrong between driver and device.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,8 @@ pub enum DriverError {
     FeaturesRefused { offered: u64, accepted: u64 },
     #[error("receive: {0}")]
     Receive(&'static str),
+    #[error("there is no control queue: CTRL_VQ is not accepted")]
+    NoControl,
 }
 
 /// How the driver sets the device up.
@@ -58,16 +62,6 @@ pub const TX: u16 = 1;
 /// The vector for configuration changes; queue `n` has vector `n + 1`.
 pub const CONFIG_VECTOR: u16 = 0;
 
-/// Windows with what the driver needs mapped.
-pub fn windows() -> Windows {
-    let mut windows = Windows::new();
-    windows.map(memory::RINGS, 2 * memory::RING_STRIDE as usize);
-    windows.map(memory::TABLES, 2 * memory::RING_STRIDE as usize);
-    windows.map(memory::TX, (memory::SLOT * memory::SLOTS) as usize);
-    windows.map(memory::RX, (memory::SLOT * memory::SLOTS) as usize);
-    windows
-}
-
 type Bench<D> = Root<D, Windows>;
 
 /// A driver bound to the function behind a root complex.
@@ -79,6 +73,8 @@ pub struct Driver {
     pub features: u64,
     pub rx: Ring,
     pub tx: Ring,
+    /// The control queue, if there is one.
+    pub control: Option<Ring>,
     tx_slots: Vec<u64>,
 }
 
@@ -103,7 +99,7 @@ impl Driver {
     /// A driver which has done nothing yet.
     pub fn unbound<D: Device>(root: &mut Bench<D>, function: Function, options: Options) -> Driver {
         let idle = Ring::new(&mut root.memory, RX, 2, memory::RINGS);
-        Driver { function, options, features: 0, rx: idle.clone(), tx: idle, tx_slots: vec![] }
+        Driver { function, options, features: 0, rx: idle.clone(), tx: idle, control: None, tx_slots: vec![] }
     }
 
     /// The initialisation list, from reset to DRIVER_OK. May be run again at any time.
@@ -111,6 +107,9 @@ impl Driver {
         self.negotiate(root)?;
         self.setup_queue(root, RX)?;
         self.setup_queue(root, TX)?;
+        if self.features >> net::F_CTRL_VQ & 1 == 1 {
+            self.setup_control(root)?;
+        }
         self.go(root)?;
         self.post_buffers(root)
     }

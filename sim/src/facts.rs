@@ -10,6 +10,7 @@ pub mod ident {
     pub const ERROR_AVAIL_IDX: u8 = ident::ERROR_AVAIL_INDEX as u8;
     pub const ERROR_DMA_READ: u8 = ident::ERROR_DMA_READ as u8;
     pub const ERROR_DMA_TIMEOUT: u8 = ident::ERROR_DMA_TIMEOUT as u8;
+    pub const ERROR_CHAIN_TOO_LONG: u8 = ident::ERROR_CHAIN_TOO_LONG as u8;
     pub const ERROR_INDIRECT: u8 = ident::ERROR_INDIRECT as u8;
 }
 
@@ -24,6 +25,13 @@ pub mod net {
     pub const F_MAC: u32 = feature::MAC as u32;
     pub const F_STATUS: u32 = feature::STATUS as u32;
     pub const F_MTU: u32 = feature::MTU as u32;
+    pub const F_CTRL_VQ: u32 = feature::CTRL_VQ as u32;
+    pub const F_CTRL_RX: u32 = feature::CTRL_RX as u32;
+    pub const F_CTRL_RX_EXTRA: u32 = feature::CTRL_RX_EXTRA as u32;
+    pub const F_CTRL_VLAN: u32 = feature::CTRL_VLAN as u32;
+    pub const F_CTRL_MAC_ADDR: u32 = feature::CTRL_MAC_ADDR as u32;
+    pub const F_MQ: u32 = feature::MQ as u32;
+    pub const ETHERTYPE_VLAN: u16 = net::ETHERTYPE_VLAN as u16;
     pub const CFG_BYTES: u64 = net::CFG_LENGTH as u64;
     pub const CFG_MAC: u64 = net::MAC as u64;
     pub const CFG_STATUS: u64 = net::STATUS as u64;
@@ -33,6 +41,32 @@ pub mod net {
     pub const CFG_DUPLEX: u64 = net::DUPLEX as u64;
     pub const DUPLEX_FULL: u8 = net::DUPLEX_FULL as u8;
     pub const STATUS_LINK_UP: u16 = net::STATUS_LINK_UP as u16;
+}
+
+/// Control queue: classes, commands, answers.
+pub mod ctrl {
+    use hematite_abi::ctrl;
+
+    pub const ACK_OK: u8 = ctrl::ACK_OK as u8;
+    pub const ACK_ERR: u8 = ctrl::ACK_ERR as u8;
+    pub const RX: u8 = ctrl::CLASS_RX as u8;
+    pub const RX_ALLUNI: u8 = ctrl::RX_ALLUNI as u8;
+    pub const RX_NOBCAST: u8 = ctrl::RX_NOBCAST as u8;
+    pub const MAC: u8 = ctrl::CLASS_MAC as u8;
+    pub const MAC_TABLE_SET: u8 = ctrl::MAC_TABLE_SET as u8;
+    pub const MAC_ADDR_SET: u8 = ctrl::MAC_ADDR_SET as u8;
+    pub const VLAN: u8 = ctrl::CLASS_VLAN as u8;
+    pub const VLAN_ADD: u8 = ctrl::VLAN_ADD as u8;
+    pub const VLAN_DEL: u8 = ctrl::VLAN_DEL as u8;
+    pub const MQ: u8 = ctrl::CLASS_MQ as u8;
+    pub const MQ_PAIRS_SET: u8 = ctrl::MQ_VQ_PAIRS_SET as u8;
+    pub const MODE_PROMISC: u8 = ctrl::MODE_PROMISC as u8;
+    pub const MODE_ALLMULTI: u8 = ctrl::MODE_ALLMULTI as u8;
+    pub const MODE_ALLUNI: u8 = ctrl::MODE_ALLUNI as u8;
+    pub const MODE_NOMULTI: u8 = ctrl::MODE_NOMULTI as u8;
+    pub const MODE_NOUNI: u8 = ctrl::MODE_NOUNI as u8;
+    pub const MODE_NOBCAST: u8 = ctrl::MODE_NOBCAST as u8;
+    pub const VLANS: usize = ctrl::VLANS;
 }
 
 /// Split virtqueue.
@@ -105,6 +139,7 @@ pub mod virtio {
     use hematite_abi::{common, feature, isr};
 
     pub const NO_VECTOR: u16 = common::NO_VECTOR as u16;
+    pub const NO_QUEUE: u16 = common::NO_QUEUE as u16;
     pub const F_VERSION_1: u32 = feature::VERSION_1 as u32;
     pub const F_RING_RESET: u32 = feature::RING_RESET as u32;
     pub const F_INDIRECT_DESC: u32 = feature::INDIRECT_DESC as u32;

@@ -3,6 +3,7 @@
 //! Spec: [virtio 1.4: Virtio Over PCI Bus], [virtio 1.4: Network Device]; answers to bad input as in hw/README.md
 
 mod config;
+mod control;
 mod dma;
 mod engine;
 mod inspect;
@@ -19,6 +20,7 @@ use crate::device::Device;
 use crate::root::replies::span;
 use crate::root::tlp::{CfgRequest, CplFields, MemRequest, Status, Tlp, View};
 use config::ConfigSpace;
+use control::Settings;
 use dma::{Dma, Limits};
 use engine::Job;
 use inspect::Counters;
@@ -67,8 +69,13 @@ impl Shape {
         2 * self.pairs
     }
 
+    /// Queues of any kind: the control queue is behind the others.
+    fn numbers(&self) -> u16 {
+        self.queues() + u16::from(self.features >> feature::CTRL_VQ & 1 == 1)
+    }
+
     fn vectors(&self) -> u16 {
-        self.queues() + 1
+        self.numbers() + 1
     }
 }
 
@@ -85,6 +92,7 @@ pub struct Model {
     msix: Msix,
     dma: Dma,
     job: Option<Job>,
+    settings: Settings,
     /// Queues whose used index has moved and whose interrupt is not yet decided.
     signals: VecDeque<u16>,
     counters: Counters,
@@ -101,7 +109,7 @@ impl Default for Model {
 impl Model {
     /// A function of this shape, out of reset.
     pub fn new(shape: Shape) -> Model {
-        let config = ConfigSpace::new(shape.vectors(), shape.queues(), shape.payload_bytes);
+        let config = ConfigSpace::new(shape.vectors(), shape.numbers(), shape.payload_bytes);
         let limits = Model::limits(&config, &shape);
         Model {
             now: 0,
@@ -109,10 +117,11 @@ impl Model {
             outbox: VecDeque::new(),
             frames_in: VecDeque::new(),
             frames_out: VecDeque::new(),
-            registers: Registers::new(shape.features, shape.queues(), shape.queue_max, shape.vectors()),
+            registers: Registers::new(shape.features, shape.numbers(), shape.queue_max, shape.vectors()),
             msix: Msix::new(shape.vectors()),
             dma: Dma::new(limits),
             job: None,
+            settings: Settings::new(shape.mac),
             signals: VecDeque::new(),
             counters: [0; ident::COUNTERS.len()],
             first_error: (0, 0),
@@ -160,6 +169,7 @@ impl Model {
                 registers::Effect::DeviceReset => {
                     self.count(ident::DEVICE_RESETS);
                     self.abandon(None);
+                    self.settings = Settings::new(self.shape.mac);
                     self.msix.forget_pending();
                 }
                 registers::Effect::QueueReset(queue) => {
@@ -167,7 +177,7 @@ impl Model {
                     self.abandon(Some(queue));
                 }
             }
-        } else if within(offset, bar::NOTIFY, bar::NOTIFY_MULTIPLIER * u64::from(self.shape.queues())) {
+        } else if within(offset, bar::NOTIFY, bar::NOTIFY_MULTIPLIER * u64::from(self.shape.numbers())) {
             let queue = (offset - bar::NOTIFY) / bar::NOTIFY_MULTIPLIER;
             if be != 0 {
                 let rung = self.registers.kick(queue as u16);
@@ -188,7 +198,7 @@ impl Model {
     /// [virtio 1.4: Network Device, Device configuration layout]
     fn device_word(&self, offset: u64) -> u32 {
         let mut bytes = [0; net::CFG_BYTES as usize];
-        bytes[net::CFG_MAC as usize..][..6].copy_from_slice(&self.shape.mac);
+        bytes[net::CFG_MAC as usize..][..6].copy_from_slice(&self.settings.mac);
         bytes[net::CFG_STATUS as usize..][..2].copy_from_slice(&net::STATUS_LINK_UP.to_le_bytes());
         bytes[net::CFG_PAIRS as usize..][..2].copy_from_slice(&self.shape.pairs.to_le_bytes());
         bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());

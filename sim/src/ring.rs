@@ -211,6 +211,11 @@ impl Ring {
         u16::from_le_bytes(memory.peek(self.used_idx_addr()))
     }
 
+    /// Used elements taken, as the index counts them.
+    pub fn used_seen(&self) -> u16 {
+        self.used_seen
+    }
+
     /// Device-writable ranges of a chain in flight, for the order monitor.
     pub fn writable(&self, id: u16) -> Vec<Range<u64>> {
         let chain = self.in_flight.get(&id).map(|chain| chain.buffers.as_slice()).unwrap_or_default();

@@ -84,7 +84,7 @@ fn accepted_features() {
 fn vector_and_count() {
     for params in [Params::TINY, Params::MAX] {
         let regs = &mut bench(&params);
-        let (queues, vectors) = (params.queues() as u32, params.vectors() as u32);
+        let (queues, vectors) = (params.numbers() as u32, params.vectors() as u32);
         for (vector, kept) in [
             (0, 0),
             (vectors - 1, vectors - 1),

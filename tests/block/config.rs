@@ -27,7 +27,8 @@ impl Bench {
     fn new(seed: u64, params: &Params) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let bar = Slave::new(0x1_0000, 40, &mut rng);
-        let space = config_space(&ConfigParams::new(params.vectors(), params.queues(), params.payload_bytes));
+        let space =
+            config_space(&ConfigParams::new(params.vectors(), params.numbers(), params.payload_bytes));
         let dut = Harness::new(Config::new(params), |uut| &mut uut.clock);
         let mut bench = Bench { dut, rng, bar, space };
         bench.dut.uut.flr_answer.next = true;

@@ -84,7 +84,7 @@ fn general_words() {
         for (at, value) in [
             (ident::PARAM_WIDTH, params.width),
             (ident::PARAM_PAIRS, params.pairs),
-            (ident::PARAM_QUEUES, params.queues()),
+            (ident::PARAM_QUEUES, params.numbers()),
             (ident::PARAM_QUEUE_MAX, params.queue_max),
             (ident::PARAM_TAGS, params.tags),
             (ident::PARAM_VECTORS, params.vectors()),

@@ -1,5 +1,6 @@
 //! Every block through the gates: emitted, linted, synthesised, and the same under Verilator as in rust-hdl's simulator.
 
+mod commands;
 mod control;
 mod dma;
 mod frames;

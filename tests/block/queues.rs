@@ -54,19 +54,19 @@ fn defaults(params: &Params, queue: u32) -> Vec<u32> {
 fn defaults_and_absent_queues() {
     for params in [Params::TINY, Params::MAX] {
         let regs = &mut bench(&params);
-        for queue in [0, 1, params.queues() as u64 - 1] {
+        for queue in [0, 1, params.numbers() as u64 - 1] {
             select(regs, queue);
             assert_eq!(words(regs), defaults(&params, queue as u32));
             assert_eq!(regs.read(RESET), 0);
         }
-        for queue in [params.queues() as u64, 128, 0x8000, 0xffff] {
+        for queue in [params.numbers() as u64, 130, 0x8000, 0xffff] {
             select(regs, queue);
             for addr in (SIZE..0x40).step_by(4) {
                 assert_eq!(regs.read(addr), 0, "queue {queue}: {addr:x}");
                 regs.write(addr, 0xffff_ffff);
             }
         }
-        for queue in 0..params.queues().min(8) {
+        for queue in 0..params.numbers().min(8) {
             select(regs, queue as u64);
             assert_eq!(words(regs), defaults(&params, queue as u32));
         }

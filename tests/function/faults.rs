@@ -4,7 +4,7 @@
 use hematite_sim::driver::{self, Options, RX, TX, memory};
 use std::ops::Range;
 
-use hematite_sim::facts::{common, status};
+use hematite_sim::facts::{common, net, status};
 use hematite_sim::ring::{Buffer, Evil};
 use hematite_sim::root::tlp::{Bdf, MemRequest, Status};
 use hematite_sim::root::{Answer, Tlp, Which};
@@ -253,7 +253,9 @@ fn bad_queue_sizes_are_ignored(make: Make) {
 
 /// Kicks before DRIVER_OK, for a queue which is not enabled, for one which does not exist.
 fn kicks_nobody_wants(make: Make) {
-    let mut bench = Bench::new(make, Options::default());
+    // Without a control queue, so that the last doorbell is that of a queue which is off.
+    let features = !(1 << net::F_CTRL_VQ | 1 << net::F_MQ);
+    let mut bench = Bench::new(make, Options { features, ..Options::default() });
     bench.drive(|driver, root| driver.post_tx(root, &frame(60, 1), &[]));
     bench.drive(|driver, root| driver.reset_queue(root, TX));
     let reads = bench.root.counts.reads;

@@ -39,7 +39,8 @@ fn it_says_what_it_is(make: Make) {
     assert_eq!(u64::from(bench.inspect(ident::IDENT_MAGIC)), ident::MAGIC);
     assert_eq!(u64::from(bench.inspect(ident::IDENT_ABI_VERSION)), ident::ABI_VERSION);
     assert_eq!(bench.inspect(ident::PARAM_VECTORS), u32::from(bench.driver.function.vectors));
-    assert_eq!(bench.inspect(ident::PARAM_QUEUES), 2 * bench.inspect(ident::PARAM_PAIRS));
+    let control = u32::from(bench.driver.control.is_some());
+    assert_eq!(bench.inspect(ident::PARAM_QUEUES), 2 * bench.inspect(ident::PARAM_PAIRS) + control);
     let most = bench.inspect(ident::PARAM_QUEUE_MAX);
     bench.drive(|driver, root| driver.reset(root));
     assert_eq!(queue(&mut bench, TX, ident::QUEUE_SIZE), most);

@@ -1,6 +1,8 @@
 //! The whole function, on every body of the device: one file per theme.
 
 mod bench;
+mod commands;
+mod control;
 mod enumerate;
 mod events;
 mod faults;

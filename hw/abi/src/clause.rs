@@ -108,45 +108,40 @@ pub const NET: &[Clause] = &[
     claimed("Device Types / Network Device / Device Operation / Packet Transmission"),
     claimed("Device Types / Network Device / Device Operation / Setting Up Receive Buffers"),
     claimed("Device Types / Network Device / Device Operation / Processing of Incoming Packets"),
-    not(
+    claimed(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Packet Receive Filtering",
-        "CTRL_VQ is not offered",
     ),
-    not(
+    claimed(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Setting MAC Address Filtering",
-        "CTRL_VQ is not offered",
     ),
-    not(
-        "Device Types / Network Device / Device Operation / Control Virtqueue / VLAN Filtering",
-        "CTRL_VQ is not offered",
-    ),
+    claimed("Device Types / Network Device / Device Operation / Control Virtqueue / VLAN Filtering"),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Gratuitous Packet Sending",
-        "CTRL_VQ is not offered",
+        "GUEST_ANNOUNCE is not offered",
     ),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Automatic receive steering in multiqueue mode",
-        "CTRL_VQ is not offered",
+        "all frames go to the first receive queue",
     ),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Receive-side scaling (RSS) / RSS processing",
-        "CTRL_VQ is not offered",
+        "RSS is not offered",
     ),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Notifications Coalescing",
-        "CTRL_VQ is not offered",
+        "NOTF_COAL is not offered",
     ),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Inner Header Hash",
-        "CTRL_VQ is not offered",
+        "HASH_TUNNEL is not offered",
     ),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / Device Statistics",
-        "CTRL_VQ is not offered",
+        "DEVICE_STATS is not offered",
     ),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / RSS Context",
-        "CTRL_VQ is not offered",
+        "RSS_CONTEXT is not offered",
     ),
     not("Device Types / Network Device / Device Operation / Flow filter", "ADMIN_VQ is not offered"),
     not("Device Types / Network Device / Device Operation / IPsec Operation", "IPSEC is not offered"),

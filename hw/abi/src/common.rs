@@ -56,6 +56,8 @@ values! { VALUES, VALUE_CONSTANTS in "common";
     QUEUE_DEVICE_HI_DW: usize = QUEUE_DEVICE_LO_DW + 1;
     /// Vector register: none (VIRTIO_MSI_NO_VECTOR).
     NO_VECTOR: u64 = 0xffff;
+    /// No queue has this number.
+    NO_QUEUE: u64 = 0xffff;
     /// Largest queue size the split ring allows.
     QUEUE_SIZE_LIMIT: u64 = 32768;
 }

@@ -1,6 +1,6 @@
 //! Control queue: classes, commands, answers. Spec: [virtio 1.4: Network Device, Control Virtqueue]
 
-use crate::macros::{constants, values};
+use crate::macros::{constants, flags, values};
 
 values! { VALUES, VALUE_CONSTANTS in "ctrl";
     /// Answer: done.
@@ -71,27 +71,49 @@ values! { VALUES, VALUE_CONSTANTS in "ctrl";
     STATS_GET: u64 = 1;
 }
 
+flags! { MODES, MODE_CONSTANTS in "ctrl";
+    /// Receive mode, as `RX_PROMISC` sets it.
+    MODE_PROMISC, MODE_PROMISC_BIT = 0;
+    /// As `RX_ALLMULTI` sets it.
+    MODE_ALLMULTI, MODE_ALLMULTI_BIT = 1;
+    /// As `RX_ALLUNI` sets it.
+    MODE_ALLUNI, MODE_ALLUNI_BIT = 2;
+    /// As `RX_NOMULTI` sets it.
+    MODE_NOMULTI, MODE_NOMULTI_BIT = 3;
+    /// As `RX_NOUNI` sets it.
+    MODE_NOUNI, MODE_NOUNI_BIT = 4;
+    /// As `RX_NOBCAST` sets it.
+    MODE_NOBCAST, MODE_NOBCAST_BIT = 5;
+}
+
+values! { LIMITS, LIMIT_CONSTANTS in "ctrl";
+    /// VLANs there are: a bit each.
+    VLANS: usize = 4096;
+}
+
 values! { SETTINGS, SETTING_CONSTANTS in "ctrl";
     /// Inside the function: the receive mode; a bit each, as numbered by `RX_…`.
     SET_RX_MODE: u64 = 0;
     /// Inside the function: the address; index 0: its first four bytes, 1: the other two.
     SET_MAC: u64 = 1;
-    /// Inside the function: the filter table is empty.
+    /// Inside the function: a new filter table begins, empty.
     SET_MAC_NONE: u64 = 2;
-    /// Inside the function: the filter table takes the addresses whose hash is the index.
+    /// Inside the function: it takes the addresses whose hash is the index.
     SET_MAC_HASH: u64 = 3;
+    /// Inside the function: it is the one that counts from now on; data 1: it takes all addresses.
+    SET_MAC_TABLE: u64 = 4;
     /// Inside the function: the VLAN of the index; data 1: taken, 0: not.
-    SET_VLAN: u64 = 4;
+    SET_VLAN: u64 = 5;
     /// Inside the function: data: pairs in use.
-    SET_PAIRS: u64 = 5;
+    SET_PAIRS: u64 = 6;
     /// Inside the function: index: DWORD of the RSS key.
-    SET_RSS_KEY: u64 = 6;
+    SET_RSS_KEY: u64 = 7;
     /// Inside the function: index: entry of the indirection table.
-    SET_RSS_TABLE: u64 = 7;
+    SET_RSS_TABLE: u64 = 8;
     /// Inside the function: data: hash types; index: mask of the table's entries.
-    SET_RSS: u64 = 8;
+    SET_RSS: u64 = 9;
     /// Inside the function: data: the queue of what has no hash.
-    SET_RSS_UNCLASSIFIED: u64 = 9;
+    SET_RSS_UNCLASSIFIED: u64 = 10;
 }
 
-constants!(VALUE_CONSTANTS, SETTING_CONSTANTS);
+constants!(VALUE_CONSTANTS, MODE_CONSTANTS, LIMIT_CONSTANTS, SETTING_CONSTANTS);

@@ -127,7 +127,24 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << ACCESS_PLATFORM
     | 1 << ORDER_PLATFORM
     | 1 << IN_ORDER
-    | 1 << SPEED_DUPLEX;
+    | 1 << SPEED_DUPLEX
+    | 1 << CTRL_VQ
+    | 1 << CTRL_RX
+    | 1 << CTRL_RX_EXTRA
+    | 1 << CTRL_VLAN
+    | 1 << CTRL_MAC_ADDR
+    | 1 << MQ;
+
+/// What a small one does without.
+pub const SMALL: u128 = OFFERED
+    & !(1 << INDIRECT_DESC
+        | 1 << EVENT_IDX
+        | 1 << CTRL_VQ
+        | 1 << CTRL_RX
+        | 1 << CTRL_RX_EXTRA
+        | 1 << CTRL_VLAN
+        | 1 << CTRL_MAC_ADDR
+        | 1 << MQ);
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -188,6 +188,8 @@ values! { COUNTERS, COUNTER_CONSTANTS in "ident";
     DEVICE_RESETS: usize = 27;
     /// Queue resets.
     QUEUE_RESETS: usize = 28;
+    /// Frames the driver did not want: addresses, VLANs.
+    RX_FILTERED: usize = 29;
 }
 
 constants!(REG_CONSTANTS, QUEUE_CONSTANTS, VALUE_CONSTANTS, ERROR_CONSTANTS, COUNTER_CONSTANTS);

@@ -90,6 +90,8 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     GSO_ECN: u64 = 0x80;
     /// Bytes of an Ethernet header.
     ETHERNET_HEADER_BYTES: usize = 14;
+    /// Ethertype of a VLAN tag.
+    ETHERTYPE_VLAN: u64 = 0x8100;
     /// Bytes of an Ethernet address.
     MAC_BYTES: usize = 6;
     /// Bytes of a VLAN tag.

@@ -99,7 +99,8 @@ impl Config {
     pub fn new(params: &Params) -> Self {
         // Device Status has the upper half of its DWORD. Error bits which nothing here raises are constants.
         let seen = (config::DEVSTA_UNSUPPORTED as u32) << 16;
-        let space = config_space(&ConfigParams::new(params.vectors(), params.queues(), params.payload_bytes));
+        let space =
+            config_space(&ConfigParams::new(params.vectors(), params.numbers(), params.payload_bytes));
         let rows: Vec<Row> = space
             .iter()
             .map(|reg| Row {

@@ -37,7 +37,7 @@ pub struct Writer<const W: usize> {
     pub writes: Vec<BeatSink<W, WriteSide>>,
     pub tlp: BeatSource<W, TlpSide>,
     /// Pulses: a piece with `notify` has been taken, by `tlp` or, where it goes nowhere, here.
-    pub notified: Signal<Out, Bits<2>>,
+    pub notified: Signal<Out, Bits<3>>,
     pub busy: Signal<Out, Bit>,
     /// Pulse: the last beat of a TLP has been taken.
     pub count_writes: Signal<Out, Bit>,
@@ -57,8 +57,8 @@ pub struct Writer<const W: usize> {
     last: Reg<Bit>,
     header: Reg<RequestHeader>,
     data: Reg<Bits<W>>,
-    notify: Reg<Bits<2>>,
-    dropped: Reg<Bits<2>>,
+    notify: Reg<Bits<3>>,
+    dropped: Reg<Bits<3>>,
     chosen: Vec<Signal<Local, Bit>>,
     offer: Signal<Local, WriteSide>,
     put: Signal<Local, Bit>,

@@ -63,7 +63,8 @@ pub struct Events {
     pub device_resets: Bit,
     /// Queue resets.
     pub queue_resets: Bit,
-    pub spare_29: Bit,
+    /// Frames the driver did not want: addresses, VLANs.
+    pub rx_filtered: Bit,
     pub spare_30: Bit,
     pub spare_31: Bit,
 }

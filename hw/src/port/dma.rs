@@ -35,6 +35,7 @@ pub struct WriteSide {
     pub addr: Bits<64>,
     /// Bytes.
     pub len: Bits<13>,
-    /// Which bits of the writer's `notified` to pulse when this piece has left for the host: 0 `queue::used`, 1 `queue::arm`.
-    pub notify: Bits<2>,
+    /// Which bits of the writer's `notified` to pulse when this piece has left for the host: 0 `queue::used`, 1 `queue::arm`,
+    /// 2 `queue::control`.
+    pub notify: Bits<3>,
 }

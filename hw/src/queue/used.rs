@@ -204,7 +204,7 @@ impl<const W: usize> Logic for Used<W> {
         }
         self.write.data.next = ((self.data.q.val() >> 32) << 32) | bit_cast::<W, 32>(self.lanes.val());
         self.write.side.next.addr = self.addr.q.val();
-        self.write.side.next.notify = bit_cast::<2, 1>(self.index.q.val().into());
+        self.write.side.next.notify = bit_cast::<3, 1>(self.index.q.val().into());
         self.notice.sink.valid.next = false;
         self.notice.sink.data.next.queue = self.queue.q.val();
         self.notice.sink.data.next.index = self.number.q.val();

@@ -26,6 +26,7 @@ pub struct Common {
     pub reset: Signal<In, Bit>,
     pub access: MmioSlave,
     pub queue_access: MmioMaster,
+    /// The queue selected, as the function numbers it: the control queue has the number behind all others.
     pub queue_select: Signal<Out, Bits<16>>,
     pub config_vector: Signal<Out, Bits<16>>,
     /// device_status, as the driver reads it.
@@ -65,6 +66,8 @@ pub struct Common {
     offered3: Constant<Bits<32>>,
     version_1: Constant<Bits<32>>,
     queues: Constant<Bits<16>>,
+    numbers: Constant<Bits<16>>,
+    controlled: Constant<Bit>,
     vectors: Constant<Bits<16>>,
 }
 
@@ -110,6 +113,8 @@ impl Common {
             offered3: offered(3),
             version_1: Constant::new((1u32 << (feature::VERSION_1 - 32)).to_bits()),
             queues: Constant::new(params.queues().to_bits()),
+            numbers: Constant::new(params.numbers().to_bits()),
+            controlled: Constant::new(params.offers(feature::CTRL_VQ)),
             vectors: Constant::new(params.vectors().to_bits()),
         }
     }
@@ -121,7 +126,16 @@ impl Logic for Common {
     fn update(&mut self) {
         dff_setup!(self, clock, state, answer, device_select, driver_select, vector, select, good);
         dff_setup!(self, clock, driver0, driver1, driver2, driver3);
+        // "controlq: index 2*N, N=1 if VIRTIO_NET_F_MQ ... not negotiated, otherwise N is set by max_virtqueue_pairs": without it
+        // there are no more pairs.
         self.queue_select.next = self.select.q.val();
+        if self.controlled.val() & !self.driver0.q.val().get_bit(feature::MQ) {
+            if self.select.q.val() == 2 {
+                self.queue_select.next = self.queues.val();
+            } else if self.select.q.val() > 2 {
+                self.queue_select.next = common::NO_QUEUE.into();
+            }
+        }
         self.config_vector.next = self.vector.q.val();
         // What is not offered is never accepted: synthesis sees by this which logic a parameter set does without.
         self.accepted0.next = self.driver0.q.val() & self.offered0.val();
@@ -167,7 +181,7 @@ impl Logic for Common {
             common::DRIVER_FEATURE_DW => self.shown.next = self.driver_window.val(),
             common::CONFIG_MSIX_VECTOR_DW => {
                 self.shown.next =
-                    bit_cast::<32, 16>(self.vector.q.val()) | (bit_cast::<32, 16>(self.queues.val()) << 16);
+                    bit_cast::<32, 16>(self.vector.q.val()) | (bit_cast::<32, 16>(self.numbers.val()) << 16);
             }
             common::DEVICE_STATUS_DW => self.shown.next = self.status_dword.val(),
             _ => self.for_queue.next = true,

@@ -1,12 +1,13 @@
 //! Device configuration of the network device: address, link, MTU, speed.
-//! In: `access`, `link_up`.   Out: `generation`; `config_change`, a pulse when the link has changed.
+//! In: `access`, `link_up`, `settings`.   Out: `generation`; `config_change`, a pulse when the link has changed.
 //! Time: an access is answered in the cycle it comes.
 //! Waits: never. Read only: writes are ignored.
 //! Spec: [virtio 1.4: Network Device: Device configuration layout]
 
 use crate::params::Params;
+use crate::port::control::SettingSink;
 use crate::port::mmio::MmioSlave;
-use hematite_abi::net;
+use hematite_abi::{ctrl, net};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -17,12 +18,15 @@ pub struct DeviceCfg {
     pub reset: Signal<In, Bit>,
     pub access: MmioSlave,
     pub link_up: Signal<In, Bit>,
+    pub settings: SettingSink,
     pub generation: Signal<Out, Bits<8>>,
     pub config_change: Signal<Out, Bit>,
     link: Reg<Bit>,
     count: Reg<Bits<8>>,
-    mac_low: Constant<Bits<32>>,
-    mac_high: Constant<Bits<32>>,
+    mac_low: Reg<Bits<32>>,
+    mac_high: Reg<Bits<16>>,
+    own_low: Constant<Bits<32>>,
+    own_high: Constant<Bits<16>>,
     pairs: Constant<Bits<32>>,
     speed: Constant<Bits<32>>,
     duplex: Constant<Bits<32>>,
@@ -40,12 +44,15 @@ impl DeviceCfg {
             reset: Default::default(),
             access: Default::default(),
             link_up: Default::default(),
+            settings: Default::default(),
             generation: Default::default(),
             config_change: Default::default(),
             link: Default::default(),
             count: Default::default(),
-            mac_low: Constant::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
-            mac_high: Constant::new((m[4] | m[5] << 8).to_bits()),
+            mac_low: Reg::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
+            mac_high: Reg::new((m[4] | m[5] << 8).to_bits()),
+            own_low: Constant::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
+            own_high: Constant::new((m[4] | m[5] << 8).to_bits()),
             pairs: Constant::new((params.pairs as u32 | mtu << 16).to_bits()),
             speed: Constant::new(params.speed_mbps.to_bits()),
             duplex: Constant::new(net::DUPLEX_FULL.to_bits()),
@@ -57,7 +64,7 @@ impl DeviceCfg {
 impl Logic for DeviceCfg {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, link, count);
+        dff_setup!(self, clock, link, count, mac_low, mac_high);
         self.generation.next = self.count.q.val();
         self.link.d.next = self.link_up.val();
         self.config_change.next = false;
@@ -68,8 +75,10 @@ impl Logic for DeviceCfg {
         self.access.ready.next = self.access.valid.val();
         self.access.read_data.next = 0.into();
         match self.access.addr.val().get_bits::<4>(2).index() {
-            net::MAC_DW => self.access.read_data.next = self.mac_low.val(),
-            net::STATUS_DW => self.access.read_data.next = self.mac_high.val() | self.status.val(),
+            net::MAC_DW => self.access.read_data.next = self.mac_low.q.val(),
+            net::STATUS_DW => {
+                self.access.read_data.next = bit_cast::<32, 16>(self.mac_high.q.val()) | self.status.val();
+            }
             net::MTU_DW => self.access.read_data.next = self.pairs.val(),
             net::SPEED_DW => self.access.read_data.next = self.speed.val(),
             net::DUPLEX_DW => self.access.read_data.next = self.duplex.val(),
@@ -80,7 +89,17 @@ impl Logic for DeviceCfg {
             self.count.d.next = self.count.q.val() + 1;
             self.config_change.next = true;
         }
+        if self.settings.valid.val() & (self.settings.item.val() == ctrl::SET_MAC) {
+            if self.settings.index.val().any() {
+                self.count.d.next = self.count.q.val() + 1;
+                self.mac_high.d.next = self.settings.data.val().get_bits::<16>(0);
+            } else {
+                self.mac_low.d.next = self.settings.data.val();
+            }
+        }
         if self.reset.val() {
+            self.mac_low.d.next = self.own_low.val();
+            self.mac_high.d.next = self.own_high.val();
             // The link is not ours to reset; nobody is told of what he has not asked for yet.
             self.config_change.next = false;
             self.count.d.next = 0.into();

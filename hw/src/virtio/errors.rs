@@ -20,6 +20,7 @@ pub struct Errors {
     pub stop: KickSource,
     pub failed: Signal<Out, Bit>,
     pub failed_code: Signal<Out, Bits<8>>,
+    pub failed_queue: Signal<Out, Bits<16>>,
     pub inspect_queue: Signal<In, Bits<16>>,
     pub inspect_code: Signal<Out, Bits<8>>,
     taken: Reg<QueueError>,
@@ -27,7 +28,9 @@ pub struct Errors {
     found: Signal<Local, Bit>,
     codes: Lutram<Bits<8>>,
     /// Which queues have a code in `codes`.
-    known: Reg<Bits<128>>,
+    known: Reg<Bits<256>>,
+    queues: Constant<Bits<16>>,
+    number_mask: Constant<Bits<16>>,
 }
 
 impl Errors {
@@ -40,19 +43,22 @@ impl Errors {
             stop: Default::default(),
             failed: Default::default(),
             failed_code: Default::default(),
+            failed_queue: Default::default(),
             inspect_queue: Default::default(),
             inspect_code: Default::default(),
             taken: Default::default(),
             valid: Default::default(),
             found: Default::default(),
-            codes: Lutram::new(params.queues()),
+            codes: Lutram::new(params.number_mask() + 1),
             known: Default::default(),
+            queues: Constant::new(params.queues().to_bits()),
+            number_mask: Constant::new(params.number_mask().to_bits()),
         }
     }
 }
 
 /// Blocks that report errors.
-pub const REPORTERS: usize = 6;
+pub const REPORTERS: usize = 7;
 
 impl Logic for Errors {
     #[hdl_gen]
@@ -61,7 +67,7 @@ impl Logic for Errors {
         clock!(self, clock, codes);
         self.found.next = false;
         self.taken.d.next = self.errors[0].data.val();
-        for i in 0..6 {
+        for i in 0..7 {
             self.errors[i].ready.next = false;
             if self.errors[i].valid.val() & !self.found.val() {
                 self.found.next = true;
@@ -71,19 +77,29 @@ impl Logic for Errors {
         }
         self.valid.d.next = self.found.val();
 
-        self.stop.valid.next = self.valid.q.val();
+        // The control queue stops by itself.
+        self.stop.valid.next = self.valid.q.val() & (self.taken.q.val().queue < self.queues.val());
         self.stop.queue.next = self.taken.q.val().queue;
+        self.failed_queue.next = self.taken.q.val().queue;
         self.failed.next = self.valid.q.val();
         self.failed_code.next = self.taken.q.val().code;
         self.codes.write.next = self.valid.q.val();
         self.codes.write_addr.next = self.taken.q.val().queue;
         self.codes.write_data.next = self.taken.q.val().code;
         if self.valid.q.val() {
-            self.known.d.next = self.known.q.val().replace_bit(self.taken.q.val().queue.index(), true);
+            self.known.d.next = self.known.q.val().replace_bit(
+                (self.taken.q.val().queue & self.number_mask.val()).get_bits::<8>(0).index(),
+                true,
+            );
         }
         self.codes.read_addr.next = self.inspect_queue.val();
         self.inspect_code.next = 0.into();
-        if self.known.q.val().get_bit(self.inspect_queue.val().get_bits::<7>(0).index()) {
+        if self
+            .known
+            .q
+            .val()
+            .get_bit((self.inspect_queue.val() & self.number_mask.val()).get_bits::<8>(0).index())
+        {
             self.inspect_code.next = self.codes.read_data.val();
         }
         if self.reset.val() {

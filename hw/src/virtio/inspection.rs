@@ -32,13 +32,17 @@ pub struct Inspection {
     pub settings_addr: Signal<Out, Bits<16>>,
     pub settings_data: Signal<In, Bits<32>>,
     pub settings_ready: Signal<In, Bit>,
-    pub enabled: Signal<In, Bits<128>>,
+    pub enabled: Signal<In, Bits<256>>,
     pub error: Signal<In, Bits<8>>,
     pub tx_seen: Signal<In, Bits<16>>,
     pub tx_taken: Signal<In, Bits<16>>,
     pub rx_seen: Signal<In, Bits<16>>,
     pub rx_taken: Signal<In, Bits<16>>,
     pub used_idx: Signal<In, Bits<16>>,
+    /// Of the control queue.
+    pub control_seen: Signal<In, Bits<16>>,
+    pub control_taken: Signal<In, Bits<16>>,
+    pub control_used: Signal<In, Bits<16>>,
     /// Pulse, and which: a queue has failed.
     pub failed: Signal<In, Bit>,
     pub failed_queue: Signal<In, Bits<16>>,
@@ -52,6 +56,7 @@ pub struct Inspection {
     first_queue: Reg<Bits<16>>,
     seen: Signal<Local, Bits<16>>,
     taken: Signal<Local, Bits<16>>,
+    used: Signal<Local, Bits<16>>,
     word: Signal<Local, Bits<4>>,
     general: Signal<Local, Bits<32>>,
     of_queue: Signal<Local, Bits<32>>,
@@ -74,6 +79,8 @@ pub struct Inspection {
     frame_bytes: Constant<Bits<32>>,
     timeout_cycles: Constant<Bits<32>>,
     queue_count: Constant<Bits<16>>,
+    control_queue: Constant<Bits<16>>,
+    number_mask: Constant<Bits<16>>,
     first_block: Constant<Bits<16>>,
     counters_at: Constant<Bits<5>>,
 }
@@ -103,6 +110,9 @@ impl Inspection {
             rx_seen: Default::default(),
             rx_taken: Default::default(),
             used_idx: Default::default(),
+            control_seen: Default::default(),
+            control_taken: Default::default(),
+            control_used: Default::default(),
             failed: Default::default(),
             failed_queue: Default::default(),
             failed_code: Default::default(),
@@ -114,6 +124,7 @@ impl Inspection {
             first_queue: Default::default(),
             seen: Default::default(),
             taken: Default::default(),
+            used: Default::default(),
             word: Default::default(),
             general: Default::default(),
             of_queue: Default::default(),
@@ -127,7 +138,7 @@ impl Inspection {
             hash4: hash(4),
             width: number(params.width),
             pairs: number(params.pairs),
-            queues: number(params.queues()),
+            queues: number(params.numbers()),
             queue_max: number(params.queue_max),
             tags: number(params.tags),
             vectors: number(params.vectors()),
@@ -135,7 +146,9 @@ impl Inspection {
             payload_bytes: number(params.payload_bytes),
             frame_bytes: number(params.frame_bytes),
             timeout_cycles: number(params.timeout_cycles),
-            queue_count: Constant::new(params.queues().to_bits()),
+            queue_count: Constant::new(params.numbers().to_bits()),
+            control_queue: Constant::new(params.queues().to_bits()),
+            number_mask: Constant::new(params.number_mask().to_bits()),
             counters_at: Constant::new((ident::COUNTERS_OFFSET / 128).to_bits()),
             first_block: Constant::new((ident::QUEUES_OFFSET / ident::QUEUE_STATE_BYTES).to_bits()),
         }
@@ -183,6 +196,12 @@ impl Logic for Inspection {
             self.seen.next = self.tx_seen.val();
             self.taken.next = self.tx_taken.val();
         }
+        self.used.next = self.used_idx.val();
+        if self.queue.val() == self.control_queue.val() {
+            self.seen.next = self.control_seen.val();
+            self.taken.next = self.control_taken.val();
+            self.used.next = self.control_used.val();
+        }
 
         self.general.next = 0.into();
         match self.access.addr.val().get_bits::<5>(2).index() {
@@ -220,7 +239,11 @@ impl Logic for Inspection {
         self.of_queue.next = 0.into();
         match self.word.val().index() {
             ident::QUEUE_ENABLED_DW => {
-                if self.enabled.val().get_bit(self.queue.val().get_bits::<7>(0).index()) {
+                if self
+                    .enabled
+                    .val()
+                    .get_bit((self.queue.val() & self.number_mask.val()).get_bits::<8>(0).index())
+                {
                     self.of_queue.next = 1.into();
                 }
             }
@@ -233,9 +256,9 @@ impl Logic for Inspection {
             ident::QUEUE_ERROR_DW => self.of_queue.next = bit_cast::<32, 8>(self.error.val()),
             ident::QUEUE_AVAIL_SEEN_DW => self.of_queue.next = bit_cast::<32, 16>(self.seen.val()),
             ident::QUEUE_AVAIL_TAKEN_DW => self.of_queue.next = bit_cast::<32, 16>(self.taken.val()),
-            ident::QUEUE_USED_IDX_DW => self.of_queue.next = bit_cast::<32, 16>(self.used_idx.val()),
+            ident::QUEUE_USED_IDX_DW => self.of_queue.next = bit_cast::<32, 16>(self.used.val()),
             ident::QUEUE_IN_FLIGHT_DW => {
-                self.of_queue.next = bit_cast::<32, 16>(self.taken.val() - self.used_idx.val());
+                self.of_queue.next = bit_cast::<32, 16>(self.taken.val() - self.used.val());
             }
             14 => {}
             15 => {}

@@ -17,6 +17,8 @@ pub struct Interrupts {
     pub reset: Signal<In, Bit>,
     /// This queue's driver wants to know of used buffers.
     pub queue_irq: StreamSink<QueueIrq>,
+    /// So does the control queue's.
+    pub control_irq: StreamSink<QueueIrq>,
     pub config_change: Signal<In, Bit>,
     pub config_vector: Signal<In, Bits<16>>,
     /// The vector of `lookup_queue`, combinational.
@@ -38,15 +40,22 @@ impl Logic for Interrupts {
         dff_setup!(self, clock, held, full, changed);
         self.irq.valid.next = self.full.q.val();
         self.irq.data.next = self.held.q.val();
-        self.busy.next = self.full.q.val() | self.changed.q.val() | self.queue_irq.valid.val();
+        self.busy.next = self.full.q.val()
+            | self.changed.q.val()
+            | self.queue_irq.valid.val()
+            | self.control_irq.valid.val();
         self.free.next = !self.full.q.val() | self.irq.ready.val();
         self.lookup_queue.next = self.queue_irq.data.val().queue;
+        if !self.queue_irq.valid.val() {
+            self.lookup_queue.next = self.control_irq.data.val().queue;
+        }
         self.queue_irq.ready.next = self.free.val();
+        self.control_irq.ready.next = self.free.val() & !self.queue_irq.valid.val();
         self.queue_event.next = false;
         self.config_event.next = false;
         if self.free.val() {
             self.full.d.next = false;
-            if self.queue_irq.valid.val() {
+            if self.queue_irq.valid.val() | self.control_irq.valid.val() {
                 self.full.d.next = true;
                 self.held.d.next.vector = self.lookup_vector.val();
                 self.queue_event.next = true;

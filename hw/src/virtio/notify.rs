@@ -22,6 +22,8 @@ pub struct Notify {
     pub enable: Signal<In, Bit>,
     pub enable_queue: Signal<In, Bits<16>>,
     pub kick: KickSource,
+    /// Pulse: the control queue's, of which `kick` says nothing.
+    pub control_kick: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
     /// Pulses for the counters.
     pub count_kicks: Signal<Out, Bit>,
@@ -30,12 +32,14 @@ pub struct Notify {
     sweeping: Reg<Bit>,
     sweep: Reg<Bits<16>>,
     answered: Reg<Bit>,
+    kicked: Signal<Local, Bit>,
     queues: Constant<Bits<16>>,
+    numbers: Constant<Bits<16>>,
     last_queue: Constant<Bits<16>>,
 }
 
 impl Notify {
-    /// Doorbells for `params.queues()` queues.
+    /// Doorbells for `params.numbers()` queues.
     pub fn new(params: &Params) -> Self {
         Self {
             clock: Default::default(),
@@ -45,6 +49,7 @@ impl Notify {
             enable: Default::default(),
             enable_queue: Default::default(),
             kick: Default::default(),
+            control_kick: Default::default(),
             busy: Default::default(),
             count_kicks: Default::default(),
             count_ignored: Default::default(),
@@ -52,8 +57,10 @@ impl Notify {
             sweeping: Default::default(),
             sweep: Default::default(),
             answered: Default::default(),
+            kicked: Default::default(),
             queues: Constant::new(params.queues().to_bits()),
-            last_queue: Constant::new((params.queues() - 1).to_bits()),
+            numbers: Constant::new(params.numbers().to_bits()),
+            last_queue: Constant::new((params.numbers() - 1).to_bits()),
         }
     }
 }
@@ -62,7 +69,7 @@ impl Logic for Notify {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, was_ok, sweeping, sweep, answered);
-        self.kick.valid.next = false;
+        self.kicked.next = false;
         self.kick.queue.next = self.sweep.q.val();
         self.busy.next = self.sweeping.q.val();
         self.count_kicks.next = false;
@@ -74,10 +81,10 @@ impl Logic for Notify {
 
         if self.enable.val() {
             // Buffers may have been made available before the queue, or again after its reset: look.
-            self.kick.valid.next = self.driver_ok.val();
+            self.kicked.next = self.driver_ok.val();
             self.kick.queue.next = self.enable_queue.val();
         } else if self.sweeping.q.val() {
-            self.kick.valid.next = true;
+            self.kicked.next = true;
             self.sweep.d.next = self.sweep.q.val() + 1;
             if self.sweep.q.val() == self.last_queue.val() {
                 self.sweeping.d.next = false;
@@ -87,12 +94,14 @@ impl Logic for Notify {
             self.answered.d.next = true;
             self.kick.queue.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2));
             if self.access.write.val() & self.access.strobe.val().any() {
-                self.kick.valid.next = self.driver_ok.val()
-                    & (bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2)) < self.queues.val());
-                self.count_kicks.next = self.kick.valid.val();
-                self.count_ignored.next = !self.kick.valid.val();
+                self.kicked.next = self.driver_ok.val()
+                    & (bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2)) < self.numbers.val());
+                self.count_kicks.next = self.kicked.val();
+                self.count_ignored.next = !self.kicked.val();
             }
         }
+        self.kick.valid.next = self.kicked.val() & (self.kick.queue.val() < self.queues.val());
+        self.control_kick.next = self.kicked.val() & (self.kick.queue.val() == self.queues.val());
         if self.driver_ok.val() & !self.was_ok.q.val() {
             self.sweeping.d.next = true;
             self.sweep.d.next = 0.into();

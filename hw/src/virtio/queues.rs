@@ -39,6 +39,8 @@ pub struct Queues {
     /// The data plane holds no work (while `control.fence`).
     pub quiet: Signal<In, Bit>,
     pub control: QueueControlSource,
+    /// The same for the control queue, of which `control` says nothing.
+    pub control_queue: QueueControlSource,
     /// Which vector a queue interrupts by, combinational.
     pub irq_queue: Signal<In, Bits<16>>,
     pub irq_vector: Signal<Out, Bits<16>>,
@@ -48,11 +50,11 @@ pub struct Queues {
     /// `inspect_data` is what stood at the `inspect_addr` of the cycle before.
     pub inspect_ready: Signal<Out, Bit>,
     /// One bit per queue.
-    pub enabled: Signal<Out, Bits<128>>,
+    pub enabled: Signal<Out, Bits<256>>,
     state: Reg<State>,
     words: Lutram<Bits<32>>,
     vectors: Lutram<Bits<16>>,
-    enables: Reg<Bits<128>>,
+    enables: Reg<Bits<256>>,
     resetting: Reg<Bit>,
     reset_queue: Reg<Bits<16>>,
     sweep: Reg<Bits<16>>,
@@ -72,6 +74,11 @@ pub struct Queues {
     /// `quiet`, in the cycle before.
     still: Reg<Bit>,
     exists: Signal<Local, Bit>,
+    /// The queue selected; the one enabled or cleared, which is the control queue.
+    here: Signal<Local, Bits<8>>,
+    starts: Signal<Local, Bit>,
+    clears: Signal<Local, Bit>,
+    is_control: Signal<Local, Bit>,
     enabled_here: Signal<Local, Bit>,
     is_word: Signal<Local, Bit>,
     word: Signal<Local, Bits<16>>,
@@ -79,6 +86,8 @@ pub struct Queues {
     size: Signal<Local, Bits<16>>,
     vector: Signal<Local, Bits<16>>,
     queues: Constant<Bits<16>>,
+    numbers: Constant<Bits<16>>,
+    number_mask: Constant<Bits<16>>,
     vectors_given: Constant<Bits<16>>,
     size_max: Constant<Bits<16>>,
     default_word: Constant<Bits<32>>,
@@ -86,7 +95,7 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// Registers for `params.queues()` queues.
+    /// Registers for `params.numbers()` queues.
     pub fn new(params: &Params) -> Self {
         let no_vector = common::NO_VECTOR;
         Self {
@@ -97,6 +106,7 @@ impl Queues {
             queue_select: Default::default(),
             quiet: Default::default(),
             control: Default::default(),
+            control_queue: Default::default(),
             irq_queue: Default::default(),
             irq_vector: Default::default(),
             inspect_addr: Default::default(),
@@ -104,8 +114,8 @@ impl Queues {
             inspect_ready: Default::default(),
             enabled: Default::default(),
             state: Default::default(),
-            words: Lutram::new(8 * params.queues()),
-            vectors: Lutram::new(params.queues()),
+            words: Lutram::new(8 * (params.number_mask() + 1)),
+            vectors: Lutram::new(params.number_mask() + 1),
             enables: Default::default(),
             resetting: Default::default(),
             reset_queue: Default::default(),
@@ -124,6 +134,10 @@ impl Queues {
             shown: Default::default(),
             still: Default::default(),
             exists: Default::default(),
+            here: Default::default(),
+            starts: Default::default(),
+            clears: Default::default(),
+            is_control: Default::default(),
             enabled_here: Default::default(),
             is_word: Default::default(),
             word: Default::default(),
@@ -131,10 +145,12 @@ impl Queues {
             size: Default::default(),
             vector: Default::default(),
             queues: Constant::new(params.queues().to_bits()),
+            numbers: Constant::new(params.numbers().to_bits()),
+            number_mask: Constant::new(params.number_mask().to_bits()),
             vectors_given: Constant::new(params.vectors().to_bits()),
             size_max: Constant::new(params.queue_max.to_bits()),
             default_word: Constant::new((params.queue_max as u64 | no_vector << 16).to_bits()),
-            last_word: Constant::new((8 * params.queues() - 1).to_bits()),
+            last_word: Constant::new((8 * params.numbers() - 1).to_bits()),
         }
     }
 }
@@ -160,9 +176,10 @@ impl Logic for Queues {
         dff_setup!(self, clock, chain0, chain1, chain2, chain3, chain4, chain5, chain6);
         clock!(self, clock, words, vectors);
         self.busy.next = !self.swept.q.val() | (self.reset.val() & !self.was_reset.q.val());
-        self.exists.next = self.queue_select.val() < self.queues.val();
-        self.enabled_here.next = self.exists.val()
-            & self.enables.q.val().get_bit(self.queue_select.val().get_bits::<7>(0).index());
+        self.exists.next = self.queue_select.val() < self.numbers.val();
+        // Bits of queues there are not are never set: synthesis sees that.
+        self.here.next = (self.queue_select.val() & self.number_mask.val()).get_bits::<8>(0);
+        self.enabled_here.next = self.exists.val() & self.enables.q.val().get_bit(self.here.val().index());
         self.enabled.next = self.enables.q.val();
 
         // The words of a queue: its DWORDs of common configuration, by the low three bits of their index.
@@ -199,8 +216,8 @@ impl Logic for Queues {
 
         self.access.ready.next = false;
         self.access.read_data.next = self.answer.q.val();
-        self.control.enable.next = false;
-        self.control.clear.next = false;
+        self.starts.next = false;
+        self.clears.next = false;
         self.control.fence.next = self.resetting.q.val();
         self.control.settings.next.queue = self.queue_select.val();
         self.control.settings.next.size = self.chain6.q.val().get_bits::<16>(0);
@@ -316,8 +333,8 @@ impl Logic for Queues {
             }
             // Enable: the data plane learns of the queue in this cycle.
             State::Enable => {
-                self.control.enable.next = true;
-                self.enables.d.next = self.enables.q.val().replace_bit(self.queue_select.val().index(), true);
+                self.starts.next = true;
+                self.enables.d.next = self.enables.q.val().replace_bit(self.here.val().index(), true);
                 self.state.d.next = State::Answer;
             }
             // Fence: a queue reset waits for the data plane, and lets accesses pass meanwhile.
@@ -333,10 +350,12 @@ impl Logic for Queues {
             }
             // Clear: the data plane forgets the queue.
             State::Clear => {
-                self.control.clear.next = true;
+                self.clears.next = true;
                 self.control.settings.next.queue = self.reset_queue.q.val();
-                self.enables.d.next =
-                    self.enables.q.val().replace_bit(self.reset_queue.q.val().index(), false);
+                self.enables.d.next = self.enables.q.val().replace_bit(
+                    (self.reset_queue.q.val() & self.number_mask.val()).get_bits::<8>(0).index(),
+                    false,
+                );
                 self.state.d.next = State::Default;
             }
             // Default: "The device MUST provide consistent default values after reset" in the queue's registers.
@@ -378,6 +397,15 @@ impl Logic for Queues {
             }
             _ => self.state.d.next = State::Idle,
         }
+
+        // The control queue has a port of its own.
+        self.is_control.next = self.control.settings.val().queue == self.queues.val();
+        self.control.enable.next = self.starts.val() & !self.is_control.val();
+        self.control.clear.next = self.clears.val() & !self.is_control.val();
+        self.control_queue.enable.next = self.starts.val() & self.is_control.val();
+        self.control_queue.clear.next = self.clears.val() & self.is_control.val();
+        self.control_queue.settings.next = self.control.settings.val();
+        self.control_queue.fence.next = self.resetting.q.val();
 
         // However long a reset lasts, it sweeps once.
         self.was_reset.d.next = self.reset.val();

@@ -211,7 +211,13 @@ const SETTLE: u64 = 100_000;
 /// What this driver's rings know how to use.
 const FEATURES: u64 = {
     use hematite_abi::feature as f;
-    1 << f::VERSION_1 | 1 << f::MAC | 1 << f::STATUS | 1 << f::MTU | 1 << f::MRG_RXBUF
+    1 << f::VERSION_1
+        | 1 << f::MAC
+        | 1 << f::STATUS
+        | 1 << f::MTU
+        | 1 << f::MRG_RXBUF
+        | 1 << f::CTRL_VQ
+        | 1 << f::MQ
 };
 
 impl Host {

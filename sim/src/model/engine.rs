@@ -9,15 +9,16 @@ use super::Model;
 use super::dma::Stop;
 
 /// One buffer of a chain.
-struct Segment {
-    addr: u64,
-    len: u32,
+pub(super) struct Segment {
+    pub(super) addr: u64,
+    pub(super) len: u32,
+    pub(super) writable: bool,
 }
 
 /// A chain, walked and checked.
-struct Chain {
-    id: u16,
-    segments: Vec<Segment>,
+pub(super) struct Chain {
+    pub(super) id: u16,
+    pub(super) segments: Vec<Segment>,
 }
 
 impl Chain {
@@ -30,6 +31,7 @@ impl Chain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     Transmit(u16),
+    Control(u16),
     Receive,
     /// There are new receive buffers: say where to ring for the next.
     Restock(u16),
@@ -40,7 +42,7 @@ pub(super) enum Job {
 impl Job {
     fn queue(self) -> u16 {
         match self {
-            Job::Transmit(queue) | Job::Restock(queue) | Job::Signal(queue) => queue,
+            Job::Transmit(queue) | Job::Control(queue) | Job::Restock(queue) | Job::Signal(queue) => queue,
             Job::Receive => RX,
         }
     }
@@ -58,7 +60,10 @@ impl Model {
             let q = &self.registers.queues[*number];
             q.live && q.kicked && !q.bad
         };
-        let all = self.registers.queues.len();
+        let all = usize::from(self.shape.queues());
+        if all < self.registers.queues.len() && kicked(&all) {
+            return Some(Job::Control(all as u16));
+        }
         if let Some(queue) = (1..all).step_by(2).find(kicked) {
             return Some(Job::Transmit(queue as u16));
         }
@@ -81,7 +86,11 @@ impl Model {
         self.dma.tick(self.now);
         while !self.dma.waiting() {
             if self.registers.quiesce() {
-                self.job = None;
+                if let Some(Job::Transmit(queue) | Job::Control(queue) | Job::Restock(queue)) =
+                    self.job.take()
+                {
+                    self.registers.again(queue);
+                }
                 self.dma.finish();
             }
             let Some(job) = self.job.or_else(|| self.next_job()) else { break };
@@ -89,6 +98,7 @@ impl Model {
             self.dma.rewind();
             let outcome = match job {
                 Job::Transmit(queue) => self.transmit(queue),
+                Job::Control(queue) => self.control(queue),
                 Job::Receive => self.receive(),
                 Job::Restock(queue) => self.restock(queue),
                 Job::Signal(queue) => self.signal(queue),
@@ -136,26 +146,28 @@ impl Model {
         }
     }
 
-    fn drop_frame(&mut self, counter: usize) {
+    pub(super) fn drop_frame(&mut self, counter: usize) {
         self.frames_in.pop_front();
         self.count(counter);
     }
 
     /// Chains which the driver has made available and we have not taken.
-    fn available(&mut self, queue: u16) -> Result<u16, Stop> {
+    pub(super) fn available(&mut self, queue: u16) -> Result<u16, Stop> {
         let q = self.registers.queues[usize::from(queue)].clone();
         let idx = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_IDX))?;
         let ahead = idx.wrapping_sub(q.avail_seen);
         if ahead > q.size { Err(Stop::Bad(error::ERROR_AVAIL_IDX)) } else { Ok(ahead) }
     }
 
-    /// Walks the chain `ahead` of the last one taken. `writable`: the direction which its buffers must have.
-    fn chain(&mut self, queue: u16, ahead: u16, writable: bool) -> Result<Chain, Stop> {
+    /// Walks the chain `ahead` of the last one taken. `writable`: the direction which its buffers must have; without, readable ones
+    /// come first, and the walk ends at the first writable one that has room.
+    pub(super) fn chain(&mut self, queue: u16, ahead: u16, writable: Option<bool>) -> Result<Chain, Stop> {
         let q = self.registers.queues[usize::from(queue)].clone();
         let slot = u64::from(q.avail_seen.wrapping_add(ahead) % q.size);
         let entry = q.driver.wrapping_add(ring::AVAIL_RING + slot * ring::AVAIL_ENTRY);
         let id = self.dma.read_u16(self.now, entry)?;
-        let mut segments = vec![];
+        let mut segments: Vec<Segment> = vec![];
+        let mut answers = false;
         let mut index = id;
         // The table in which the chain goes on, its entries, and how many of them may still come.
         let (mut table, mut entries, mut left) = (q.desc, u32::from(q.size), u32::from(q.size));
@@ -185,13 +197,15 @@ impl Model {
             if flags & ring::DESC_F_INDIRECT != 0 {
                 return Err(Stop::Bad(error::ERROR_INDIRECT));
             }
-            if (flags & ring::DESC_F_WRITE != 0) != writable {
+            let write = flags & ring::DESC_F_WRITE != 0;
+            if writable.is_some_and(|writable| writable != write) || answers && !write {
                 return Err(Stop::Bad(error::ERROR_DIRECTION));
             }
+            answers = write && writable.is_none();
             if len > 0 {
-                segments.push(Segment { addr, len });
+                segments.push(Segment { addr, len, writable: write });
             }
-            if flags & ring::DESC_F_NEXT == 0 {
+            if flags & ring::DESC_F_NEXT == 0 || answers && len > 0 {
                 return Ok(Chain { id, segments });
             }
             index = next;
@@ -201,7 +215,7 @@ impl Model {
     }
 
     /// Writes used elements, then the index, then leaves the interrupt to a job of its own.
-    fn used(&mut self, queue: u16, chains: &[(u16, u32)]) {
+    pub(super) fn used(&mut self, queue: u16, chains: &[(u16, u32)]) {
         let q = &mut self.registers.queues[usize::from(queue)];
         for (id, len) in chains {
             let slot = u64::from(q.used_idx % q.size);
@@ -245,7 +259,7 @@ impl Model {
             self.arm(queue, seen);
             return Ok(());
         }
-        let chain = self.chain(queue, 0, false)?;
+        let chain = self.chain(queue, 0, Some(false))?;
         let header = u64::from(net::HDR_BYTES);
         let (least, most) =
             (header + u64::from(net::ETHERNET_HEADER_BYTES), header + self.shape.frame_bytes as u64);
@@ -280,7 +294,7 @@ impl Model {
 
     /// All up to `seen` is known: asks the driver to ring for what comes next, once, and looks again for what came before it knew.
     /// [virtio 1.4: Available Buffer Notification Suppression]
-    fn arm(&mut self, queue: u16, seen: u16) {
+    pub(super) fn arm(&mut self, queue: u16, seen: u16) {
         if !self.registers.accepted(virtio::F_EVENT_IDX) {
             return;
         }
@@ -294,6 +308,10 @@ impl Model {
     }
 
     fn receive(&mut self) -> Result<(), Stop> {
+        if self.frames_in.front().is_some_and(|frame| !self.wanted(frame)) {
+            self.drop_frame(ident::RX_FILTERED);
+            return Ok(());
+        }
         let live = self.registers.queues.first().is_some_and(|q| q.live && !q.bad);
         let most = self.shape.frame_bytes;
         let Some(frame) = self.frames_in.front().cloned().filter(|frame| live && frame.len() <= most) else {
@@ -312,7 +330,7 @@ impl Model {
                 self.drop_frame(ident::RX_NO_BUFFER);
                 return Ok(());
             }
-            let chain = self.chain(RX, chains.len() as u16, true)?;
+            let chain = self.chain(RX, chains.len() as u16, Some(true))?;
             room += chain.len();
             chains.push(chain);
         }

@@ -36,7 +36,7 @@ impl Model {
             ident::IDENT_MAGIC => ident::MAGIC as u32,
             ident::IDENT_ABI_VERSION => ident::ABI_VERSION as u32,
             ident::PARAM_PAIRS => shape.pairs.into(),
-            ident::PARAM_QUEUES => shape.queues().into(),
+            ident::PARAM_QUEUES => shape.numbers().into(),
             ident::PARAM_QUEUE_MAX => shape.queue_max.into(),
             ident::PARAM_VECTORS => shape.vectors().into(),
             ident::PARAM_READ_BYTES => shape.read_bytes as u32,

@@ -1,7 +1,7 @@
 //! The model's virtio registers: common configuration, per-queue settings, ISR. One double word at a time, with byte enables.
 //! Spec: [virtio 1.4: Common configuration structure layout]
 
-use crate::facts::{common, status, virtio};
+use crate::facts::{common, net, status, virtio};
 
 /// One queue: what the driver set, and where the engine stands.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,8 @@ pub(super) struct Registers {
     features: [u32; FEATURE_WINDOWS],
     pub(super) config_vector: u16,
     pub(super) status: u8,
+    /// Of device configuration.
+    pub(super) generation: u8,
     queue_select: u16,
     pub(super) queues: Vec<Queue>,
     pub(super) isr: u8,
@@ -76,6 +78,7 @@ impl Registers {
             features: [0; FEATURE_WINDOWS],
             config_vector: virtio::NO_VECTOR,
             status: 0,
+            generation: 0,
             queue_select: 0,
             queues: vec![queue; usize::from(queues)],
             isr: 0,
@@ -105,6 +108,12 @@ impl Registers {
         news
     }
 
+    /// Looks again at a queue whose work was given up.
+    pub(super) fn again(&mut self, number: u16) {
+        let queue = &mut self.queues[usize::from(number)];
+        queue.kicked |= queue.live;
+    }
+
     /// No DMA is in flight: resets which waited for that are done now. True if there was one.
     pub(super) fn quiesce(&mut self) -> bool {
         let mut done = self.resetting;
@@ -118,8 +127,20 @@ impl Registers {
         done
     }
 
+    /// The queue selected, as the function numbers it: the control queue is behind all others.
+    /// [virtio 1.4: Network Device, Virtqueues] "controlq: N=1 if VIRTIO_NET_F_MQ ... not negotiated".
+    fn number(&self) -> u16 {
+        let one_pair = self.offered >> net::F_CTRL_VQ & 1 == 1 && !self.accepted(net::F_MQ);
+        match self.queue_select {
+            2 if one_pair => self.queues.len() as u16 - 1,
+            3.. if one_pair => virtio::NO_QUEUE,
+            select => select,
+        }
+    }
+
     fn selected(&mut self) -> Option<&mut Queue> {
-        self.queues.get_mut(usize::from(self.queue_select))
+        let number = usize::from(self.number());
+        self.queues.get_mut(number)
     }
 
     /// A kick of a queue. False if nobody wants it: ignored.
@@ -144,7 +165,7 @@ impl Registers {
 
     /// One double word of the common configuration structure.
     pub(super) fn read(&mut self, offset: u64) -> u32 {
-        let number = self.queue_select;
+        let number = self.number();
         let queues = self.queues.len() as u16;
         let queue = self.selected().cloned().unwrap_or_default();
         match offset {
@@ -153,7 +174,9 @@ impl Registers {
             common::DRIVER_FEATURE_SELECT => self.driver_select,
             common::DRIVER_FEATURE => self.features.get(self.driver_select as usize).copied().unwrap_or(0),
             common::CONFIG_MSIX_VECTOR => pair(self.config_vector, queues),
-            common::DEVICE_STATUS => pair(u16::from(self.status), number),
+            common::DEVICE_STATUS => {
+                pair(u16::from_le_bytes([self.status, self.generation]), self.queue_select)
+            }
             common::QUEUE_SIZE => pair(queue.size, queue.vector),
             common::QUEUE_ENABLE => pair(u16::from(queue.live), if number < queues { number } else { 0 }),
             common::QUEUE_DESC => queue.desc as u32,
@@ -223,7 +246,7 @@ impl Registers {
 
     fn write_queue(&mut self, offset: u64, be: u8, word: u32) -> Effect {
         let (low, high) = (be & 0b0011 != 0, be & 0b1100 != 0);
-        let (number, most, vector) = (self.queue_select, self.queue_max, self.vector(half(word, true)));
+        let (number, most, vector) = (self.number(), self.queue_max, self.vector(half(word, true)));
         let Some(queue) = self.selected() else { return Effect::Nothing };
         let low_word = |old: u64| old & !u64::from(u32::MAX) | u64::from(word);
         let high_word = |old: u64| old & u64::from(u32::MAX) | u64::from(word) << 32;

@@ -5,11 +5,11 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 13] = [
+const LONG: [(&str, usize, &str); 15] = [
     ("hw/src/function.rs", 550, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
-        400,
+        425,
         "one state machine over one RAM; its walk, enable and reset share every register",
     ),
     ("hw/src/pcie/msix.rs", 310, "one state machine over one table"),
@@ -19,6 +19,12 @@ const LONG: [(&str, usize, &str); 13] = [
     ("hw/src/queue/fetch/plan.rs", 350, "one state machine"),
     ("hw/src/queue/used.rs", 320, "one state machine"),
     ("hw/src/queue/walk.rs", 310, "one state machine"),
+    (
+        "hw/src/queue/control.rs",
+        625,
+        "one state machine: ring, chain and answer share one reader and one writer",
+    ),
+    ("hw/src/virtio/command.rs", 335, "a branch per command, over the same bytes"),
     ("tests/block/net_rx.rs", 420, "one reference for both halves of reception"),
     ("hw/src/net/place.rs", 340, "one state machine"),
     ("hw/verilog/tests/samples/mod.rs", 400, "a catalogue of small kernels"),

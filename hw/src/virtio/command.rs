@@ -1,0 +1,330 @@
+//! Carries out the commands of the control queue.
+//! In: `command`, byte by byte; `forget`: its queue has failed, there is no command and none to answer; `accepted`.   Out: `answer`; `settings`, a pulse each.
+//! Time: an answer comes a few cycles after the command's end, for filter tables two cycles per byte later.
+//! Waits: on `answer`; the next command waits until it is taken.
+//! A command takes effect as a whole or not at all: what is not offered, not accepted, too short, too long or out of range is refused.
+//! Spec: [virtio 1.4: Network Device, Control Virtqueue]
+
+use crate::params::Params;
+use crate::port::control::{AnswerByte, CommandByte, SettingSource};
+use crate::prim::ram::Ram;
+use crate::prim::stream::{StreamSink, StreamSource};
+use hematite_abi::{ctrl, feature};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// Bytes kept of a command. A filter table that is longer takes every address: "it can silently switch to allmulti or promiscuous mode".
+const KEPT: usize = 512;
+
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum State {
+    Take,
+    Judge,
+    Second,
+    Read,
+    Use,
+    Answer,
+}
+
+/// See the file's head.
+#[derive(LogicBlock)]
+pub struct Command {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// The low 32 features accepted.
+    pub accepted: Signal<In, Bits<32>>,
+    pub command: StreamSink<CommandByte>,
+    pub forget: Signal<In, Bit>,
+    pub answer: StreamSource<AnswerByte>,
+    pub settings: SettingSource,
+    pub busy: Signal<Out, Bit>,
+    data: Ram<Bits<8>>,
+    state: Reg<State>,
+    /// Bytes so far, class and command among them; more than are kept.
+    count: Reg<Bits<10>>,
+    long: Reg<Bit>,
+    class: Reg<Bits<8>>,
+    verb: Reg<Bits<8>>,
+    /// The first six bytes behind them, the youngest on top.
+    first: Reg<Bits<48>>,
+    ack: Reg<Bits<8>>,
+    mode: Reg<Bits<8>>,
+    // Within a filter table: the next byte; a count is being read, the second one; entries left; bytes of this entry or count.
+    at: Reg<Bits<10>>,
+    counting: Reg<Bit>,
+    second: Reg<Bit>,
+    complete: Reg<Bit>,
+    left: Reg<Bits<8>>,
+    phase: Reg<Bits<3>>,
+    hash: Reg<Bits<8>>,
+    byte: Signal<Local, Bits<8>>,
+    length: Signal<Local, Bits<10>>,
+    value16: Signal<Local, Bits<16>>,
+    mode_now: Signal<Local, Bits<8>>,
+    list_end: Signal<Local, Bit>,
+    offered: Constant<Bit>,
+    pairs: Constant<Bits<16>>,
+    kept: Constant<Bits<10>>,
+    least: Constant<Bits<10>>,
+    vlans: Constant<Bits<16>>,
+}
+
+impl Command {
+    /// Commands for the features of `params`.
+    pub fn new(params: &Params) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            accepted: Default::default(),
+            command: Default::default(),
+            forget: Default::default(),
+            answer: Default::default(),
+            settings: Default::default(),
+            busy: Default::default(),
+            data: Ram::apart(KEPT),
+            state: Default::default(),
+            count: Default::default(),
+            long: Default::default(),
+            class: Default::default(),
+            verb: Default::default(),
+            first: Default::default(),
+            ack: Default::default(),
+            mode: Reg::new(ctrl::MODE_PROMISC.into()),
+            at: Default::default(),
+            counting: Default::default(),
+            second: Default::default(),
+            complete: Default::default(),
+            left: Default::default(),
+            phase: Default::default(),
+            hash: Default::default(),
+            byte: Default::default(),
+            length: Default::default(),
+            value16: Default::default(),
+            mode_now: Default::default(),
+            list_end: Default::default(),
+            offered: Constant::new(params.offers(feature::CTRL_VQ)),
+            pairs: Constant::new(params.pairs.to_bits()),
+            kept: Constant::new(KEPT.to_bits()),
+            // Class, command, two counts.
+            least: Constant::new(10u64.into()),
+            vlans: Constant::new((ctrl::VLANS as u64).into()),
+        }
+    }
+}
+
+impl Logic for Command {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, data);
+        dff_setup!(self, clock, state, count, long, class, verb, first, ack, mode);
+        dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
+        self.busy.next = self.state.q.val() != State::Take;
+        self.command.ready.next = self.state.q.val() == State::Take;
+        self.answer.valid.next = self.state.q.val() == State::Answer;
+        self.answer.data.next.data = self.ack.q.val();
+        self.answer.data.next.last = true;
+        self.settings.valid.next = false;
+        self.settings.item.next = ctrl::SET_RX_MODE.into();
+        self.settings.index.next = 0.into();
+        self.settings.data.next = 0.into();
+
+        // Of a command without filter tables: its bytes behind class and command; what they say.
+        self.length.next = self.count.q.val() - 2;
+        self.value16.next = self.first.q.val().get_bits::<16>(32);
+        self.mode_now.next = self
+            .mode
+            .q
+            .val()
+            .replace_bit(self.verb.q.val().get_bits::<3>(0).index(), self.first.q.val().get_bit(40));
+
+        self.data.write.next = false;
+        self.data.write_addr.next = bit_cast::<16, 10>(self.count.q.val());
+        self.data.write_data.next = self.command.data.val().data;
+        self.data.read.next = self.state.q.val() == State::Read;
+        self.data.read_addr.next = bit_cast::<16, 10>(self.at.q.val());
+        self.byte.next = self.data.read_data.val();
+        self.list_end.next = false;
+
+        match self.state.q.val() {
+            State::Take => {
+                self.ack.d.next = ctrl::ACK_ERR.into();
+                if self.command.valid.val() {
+                    if self.command.data.val().end {
+                        self.state.d.next = State::Judge;
+                    } else if self.count.q.val() == self.kept.val() {
+                        self.long.d.next = true;
+                    } else {
+                        self.data.write.next = true;
+                        self.count.d.next = self.count.q.val() + 1;
+                        match self.count.q.val().index() {
+                            0 => self.class.d.next = self.command.data.val().data,
+                            1 => self.verb.d.next = self.command.data.val().data,
+                            _ => {
+                                if self.count.q.val() < 8 {
+                                    self.first.d.next = (self.first.q.val() >> 8)
+                                        | (bit_cast::<48, 8>(self.command.data.val().data) << 40);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            // Judge: all of it is here.
+            State::Judge => {
+                self.state.d.next = State::Answer;
+                if (self.class.q.val() == ctrl::CLASS_RX)
+                    & (self.verb.q.val() <= ctrl::RX_NOBCAST)
+                    & (self.length.val() == 1)
+                    & (self.first.q.val().get_bits::<8>(40) < 2)
+                    & (self.accepted.val().get_bit(feature::CTRL_RX_EXTRA)
+                        | (self.accepted.val().get_bit(feature::CTRL_RX)
+                            & (self.verb.q.val() < ctrl::RX_ALLUNI)))
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.mode.d.next = self.mode_now.val();
+                    self.settings.valid.next = true;
+                    self.settings.data.next = bit_cast::<32, 8>(self.mode_now.val());
+                }
+                if (self.class.q.val() == ctrl::CLASS_MAC)
+                    & (self.verb.q.val() == ctrl::MAC_ADDR_SET)
+                    & (self.length.val() == 6)
+                    & !self.first.q.val().get_bit(0)
+                    & self.accepted.val().get_bit(feature::CTRL_MAC_ADDR)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_MAC.into();
+                    self.settings.data.next = self.first.q.val().get_bits::<32>(0);
+                    self.state.d.next = State::Second;
+                }
+                if (self.class.q.val() == ctrl::CLASS_MAC)
+                    & (self.verb.q.val() == ctrl::MAC_TABLE_SET)
+                    & (self.count.q.val() >= self.least.val())
+                    & self.accepted.val().get_bit(feature::CTRL_RX)
+                {
+                    if self.long.q.val() {
+                        self.ack.d.next = ctrl::ACK_OK.into();
+                        self.settings.valid.next = true;
+                        self.settings.item.next = ctrl::SET_MAC_TABLE.into();
+                        self.settings.data.next = 1.into();
+                    } else {
+                        self.settings.valid.next = true;
+                        self.settings.item.next = ctrl::SET_MAC_NONE.into();
+                        self.at.d.next = 2.into();
+                        self.counting.d.next = true;
+                        self.second.d.next = false;
+                        self.complete.d.next = false;
+                        self.phase.d.next = 0.into();
+                        self.hash.d.next = 0.into();
+                        self.state.d.next = State::Read;
+                    }
+                }
+                if (self.class.q.val() == ctrl::CLASS_VLAN)
+                    & (self.verb.q.val() <= ctrl::VLAN_DEL)
+                    & (self.length.val() == 2)
+                    & (self.value16.val() < self.vlans.val())
+                    & self.accepted.val().get_bit(feature::CTRL_VLAN)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_VLAN.into();
+                    self.settings.index.next = self.value16.val();
+                    if self.verb.q.val() == ctrl::VLAN_ADD {
+                        self.settings.data.next = 1.into();
+                    }
+                }
+                if (self.class.q.val() == ctrl::CLASS_MQ)
+                    & (self.verb.q.val() == ctrl::MQ_VQ_PAIRS_SET)
+                    & (self.length.val() == 2)
+                    & self.value16.val().any()
+                    & (self.value16.val() <= self.pairs.val())
+                    & self.accepted.val().get_bit(feature::MQ)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_PAIRS.into();
+                    self.settings.data.next = bit_cast::<32, 16>(self.value16.val());
+                }
+            }
+            // Second: the rest of the address.
+            State::Second => {
+                self.settings.valid.next = true;
+                self.settings.item.next = ctrl::SET_MAC.into();
+                self.settings.index.next = 1.into();
+                self.settings.data.next = bit_cast::<32, 16>(self.value16.val());
+                self.state.d.next = State::Answer;
+            }
+            // Read: the next byte of a filter table, or its end.
+            State::Read => {
+                self.state.d.next = State::Use;
+                if self.at.q.val() == self.count.q.val() {
+                    self.state.d.next = State::Answer;
+                    if self.complete.q.val() {
+                        self.ack.d.next = ctrl::ACK_OK.into();
+                        self.settings.valid.next = true;
+                        self.settings.item.next = ctrl::SET_MAC_TABLE.into();
+                    }
+                }
+            }
+            State::Use => {
+                self.at.d.next = self.at.q.val() + 1;
+                self.phase.d.next = self.phase.q.val() + 1;
+                self.state.d.next = State::Read;
+                if self.counting.q.val() {
+                    // Four bytes, of which no table that is kept needs the upper three.
+                    if self.phase.q.val() == 0 {
+                        self.left.d.next = self.byte.val();
+                    } else if self.byte.val().any() {
+                        self.state.d.next = State::Answer;
+                    }
+                    if self.phase.q.val() == 3 {
+                        self.counting.d.next = false;
+                        self.phase.d.next = 0.into();
+                        self.list_end.next = !self.left.q.val().any();
+                    }
+                } else {
+                    self.hash.d.next = self.hash.q.val() ^ self.byte.val();
+                    if self.phase.q.val() == 5 {
+                        self.hash.d.next = 0.into();
+                        self.phase.d.next = 0.into();
+                        self.settings.valid.next = true;
+                        self.settings.item.next = ctrl::SET_MAC_HASH.into();
+                        self.settings.index.next = bit_cast::<16, 8>(self.hash.q.val() ^ self.byte.val());
+                        self.left.d.next = self.left.q.val() - 1;
+                        self.list_end.next = self.left.q.val() == 1;
+                    }
+                }
+                if self.list_end.val() {
+                    self.second.d.next = true;
+                    self.counting.d.next = !self.second.q.val();
+                    self.complete.d.next = self.second.q.val();
+                }
+                if self.complete.q.val() {
+                    // Something stands behind the second list.
+                    self.settings.valid.next = false;
+                    self.state.d.next = State::Answer;
+                }
+            }
+            State::Answer => {
+                if self.answer.ready.val() {
+                    self.state.d.next = State::Take;
+                }
+            }
+            _ => self.state.d.next = State::Take,
+        }
+        if self.forget.val() {
+            // Nobody is there to take its answer.
+            self.state.d.next = State::Take;
+        }
+        if self.forget.val() | (self.answer.valid.val() & self.answer.ready.val()) {
+            self.count.d.next = 0.into();
+            self.long.d.next = false;
+        }
+        if self.reset.val() | !self.offered.val() {
+            self.state.d.next = State::Take;
+            self.count.d.next = 0.into();
+            self.long.d.next = false;
+            self.mode.d.next = ctrl::MODE_PROMISC.into();
+        }
+    }
+}

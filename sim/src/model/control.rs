@@ -1,0 +1,148 @@
+//! The control queue of the model: commands, what they set, which frames are wanted by that.
+//! Spec: [virtio 1.4: Network Device, Control Virtqueue]
+
+use crate::facts::{ctrl, ident as error, net};
+
+use super::Model;
+use super::dma::Stop;
+use super::engine::Segment;
+
+/// Bytes of a command that are kept; a longer filter table takes every address.
+const KEPT: usize = 512;
+/// Bytes of a command after which its queue has failed.
+const MOST: u64 = 1 << 16;
+/// Bytes read at once.
+const STEP: usize = 2048;
+/// Hashes of addresses.
+const HASHES: usize = 256;
+
+/// What commands have set.
+pub(super) struct Settings {
+    mode: u8,
+    pub(super) mac: [u8; 6],
+    /// Which addresses are taken, by their hash.
+    table: [bool; HASHES],
+    vlans: Vec<bool>,
+}
+
+impl Settings {
+    /// Out of reset: everything is taken.
+    pub(super) fn new(mac: [u8; 6]) -> Settings {
+        Settings { mode: ctrl::MODE_PROMISC, mac, table: [false; HASHES], vlans: vec![false; ctrl::VLANS] }
+    }
+}
+
+fn hash(address: &[u8]) -> usize {
+    address.iter().fold(0, |hash, byte| hash ^ usize::from(*byte))
+}
+
+/// The two lists of addresses of a filter table, as the hashes in them.
+fn table(mut data: &[u8]) -> Option<[bool; HASHES]> {
+    let mut hashes = [false; HASHES];
+    for _ in 0..2 {
+        let (count, rest) = data.split_first_chunk::<4>()?;
+        let bytes = (u32::from_le_bytes(*count) as usize).checked_mul(6)?;
+        let (list, rest) = rest.split_at_checked(bytes)?;
+        list.chunks_exact(6).for_each(|address| hashes[hash(address)] = true);
+        data = rest;
+    }
+    data.is_empty().then_some(hashes)
+}
+
+impl Model {
+    /// The next chain of the control queue.
+    pub(super) fn control(&mut self, queue: u16) -> Result<(), Stop> {
+        if self.dma.fresh() {
+            self.registers.queues[usize::from(queue)].kicked = false;
+        }
+        if self.available(queue)? == 0 {
+            let seen = self.registers.queues[usize::from(queue)].avail_seen;
+            self.arm(queue, seen);
+            return Ok(());
+        }
+        let chain = self.chain(queue, 0, None)?;
+        let (writable, readable): (Vec<&Segment>, Vec<&Segment>) =
+            chain.segments.iter().partition(|segment| segment.writable);
+        if readable.iter().map(|segment| u64::from(segment.len)).sum::<u64>() > MOST {
+            return Err(Stop::Bad(error::ERROR_CHAIN_TOO_LONG));
+        }
+        let mut command = vec![];
+        for segment in readable {
+            // in steps of which each has tags for all its reads
+            for at in (0..segment.len).step_by(STEP) {
+                let bytes = (segment.len - at).min(STEP as u32) as usize;
+                command.extend(self.dma.read(self.now, segment.addr.wrapping_add(at.into()), bytes)?);
+            }
+        }
+        let answer = if self.execute(&command).is_some() { ctrl::ACK_OK } else { ctrl::ACK_ERR };
+        let written = match writable.first() {
+            Some(place) => {
+                self.dma.write(place.addr, &[answer]);
+                1
+            }
+            None => 0,
+        };
+        self.used(queue, &[(chain.id, written)]);
+        self.registers.queues[usize::from(queue)].kicked = true;
+        Ok(())
+    }
+
+    /// Carries a command out, or refuses it as a whole.
+    fn execute(&mut self, command: &[u8]) -> Option<()> {
+        let accepted = |bit| self.registers.accepted(bit);
+        let (class, rest) = command.split_first()?;
+        let (verb, data) = rest.split_first()?;
+        match (*class, *verb) {
+            (ctrl::RX, verb @ ..=ctrl::RX_NOBCAST) => {
+                let basic = accepted(net::F_CTRL_RX) && verb < ctrl::RX_ALLUNI;
+                let on = match data {
+                    [on @ 0..=1] if basic || accepted(net::F_CTRL_RX_EXTRA) => *on,
+                    _ => return None,
+                };
+                self.settings.mode = self.settings.mode & !(1 << verb) | on << verb;
+            }
+            (ctrl::MAC, ctrl::MAC_ADDR_SET) if accepted(net::F_CTRL_MAC_ADDR) => {
+                let mac: [u8; 6] = data.try_into().ok()?;
+                self.settings.mac = (mac[0] & 1 == 0).then_some(mac)?;
+                self.registers.generation = self.registers.generation.wrapping_add(1);
+            }
+            (ctrl::MAC, ctrl::MAC_TABLE_SET) if accepted(net::F_CTRL_RX) => {
+                let long = command.len() > KEPT;
+                self.settings.table = if long { [true; HASHES] } else { table(data)? };
+            }
+            (ctrl::VLAN, verb @ (ctrl::VLAN_ADD | ctrl::VLAN_DEL)) if accepted(net::F_CTRL_VLAN) => {
+                let vlan = u16::from_le_bytes(data.try_into().ok()?);
+                *self.settings.vlans.get_mut(usize::from(vlan))? = verb == ctrl::VLAN_ADD;
+            }
+            (ctrl::MQ, ctrl::MQ_PAIRS_SET) if accepted(net::F_MQ) => {
+                let pairs = u16::from_le_bytes(data.try_into().ok()?);
+                (1..=self.shape.pairs).contains(&pairs).then_some(())?;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Whether the driver wants this frame.
+    pub(super) fn wanted(&self, frame: &[u8]) -> bool {
+        let settings = &self.settings;
+        let on = |mode| settings.mode & mode != 0;
+        let Some(target) = frame.get(..6).filter(|_| !on(ctrl::MODE_PROMISC)) else { return true };
+        let listed = settings.table[hash(target)];
+        let addressed = if target == [0xff; 6] {
+            !on(ctrl::MODE_NOBCAST)
+        } else if target[0] & 1 == 1 {
+            !on(ctrl::MODE_NOMULTI) && (on(ctrl::MODE_ALLMULTI) || listed)
+        } else {
+            !on(ctrl::MODE_NOUNI) && (on(ctrl::MODE_ALLUNI) || listed || target == settings.mac)
+        };
+        let vlan = match frame.get(12..16).and_then(|tag| tag.split_first_chunk::<2>()) {
+            Some((ethertype, tag)) if u16::from_be_bytes(*ethertype) == net::ETHERTYPE_VLAN => {
+                let vid = usize::from(tag[0] & 0xf) << 8 | usize::from(tag[1]);
+                settings.vlans[vid] || !self.registers.accepted(net::F_CTRL_VLAN)
+            }
+            _ => true,
+        };
+        addressed && vlan
+    }
+}
