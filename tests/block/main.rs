@@ -20,6 +20,7 @@ mod narrow_fifo;
 mod net_rx;
 mod net_tx;
 mod pack;
+mod place;
 mod queues;
 mod quiesce;
 mod reader;

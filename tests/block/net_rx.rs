@@ -8,7 +8,7 @@ use hematite_hw::net::rx::Rx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::WriteSide;
-use hematite_hw::port::frame::{FrameLength, FrameSide};
+use hematite_hw::port::frame::{Arrival, FrameSide};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{HashMap, VecDeque};
@@ -251,7 +251,7 @@ impl<const W: usize> Bench<W> {
     }
 
     fn run(&mut self, count: usize, supply: f64, eager: f64) {
-        let mut lengths = Feed::<FrameLength>::new(eager);
+        let mut lengths = Feed::<Arrival>::new(eager);
         let mut beats = Feed::<Beat<W, FrameSide>>::new(eager);
         let mut segments = Feed::<Segment>::new(eager);
         let mut jobs = Feed::<Job>::new(eager);
@@ -268,7 +268,7 @@ impl<const W: usize> Bench<W> {
                 _ => self.rng.random_range(14..1519),
             };
             let frame: Vec<u8> = (0..len).map(|_| self.rng.random()).collect();
-            lengths.queue.push_back(FrameLength { len: (len as u64).into() });
+            lengths.queue.push_back(Arrival { len: (len as u64).into(), queue: 0.into() });
             let end = frame.len().div_ceil(W / 8);
             for (i, chunk) in frame.chunks(W / 8).enumerate() {
                 let mut bytes: Vec<u8> = (0..W / 8).map(|_| self.rng.random()).collect();
@@ -290,14 +290,14 @@ impl<const W: usize> Bench<W> {
             }
             let rng = &mut self.rng;
             let u = &mut self.place.uut;
-            lengths.drive(&mut u.length, rng);
+            lengths.drive(&mut u.arrival, rng);
             segments.drive(&mut u.segment, rng);
             wants.drive(&mut u.want, rng);
             made.drive(&mut u.job, rng);
             found.drive(&mut u.share, rng);
             self.place.settle();
             let u = &self.place.uut;
-            lengths.taken(&u.length);
+            lengths.taken(&u.arrival);
             let commits = u.commit.valid.val();
             let chains = u.commit.chains.val().index();
             assert!(!commits || u.commit.queue.val() == 0);

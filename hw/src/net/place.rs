@@ -1,8 +1,9 @@
 //! Reception, first half: finds buffers for a frame.
-//! In: `length`, one per frame waiting; `segment`, what the queue gives.   Out: `want`, `commit`; `job`, one per frame; `share`, what each
+//! In: `arrival`, one per frame waiting; `segment`, what the queue gives.   Out: `want`, `commit`; `job`, one per frame; `share`, what each
 //! buffer of a frame that is not dropped gets of it.
 //! Time: a cycle for a frame that fits the one buffer of a chain; its shares are offered 2 cycles after its job.
-//! Waits: for the queue's answer: a chain is asked for as soon as a frame's length is known, while those before it are placed.
+//! Waits: for the queue's answer: a chain is asked for as soon as a frame's length is known, while those before it are placed. A frame
+//! that needs more chains than one takes those asked for behind it, if they are of its queue; else it begins again, alone.
 //! A frame for which there are no buffers, or not enough, is dropped, and what it was shown stays the queue's.
 //! Spec: [virtio 1.4: Setting Up Receive Buffers], [Processing of Incoming Packets]
 
@@ -10,11 +11,11 @@ pub mod ahead;
 
 use crate::params::Params;
 use crate::port::chain::{CommitSource, Segment, Want};
-use crate::port::frame::FrameLength;
+use crate::port::frame::Arrival;
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
-use ahead::Ahead;
+use ahead::{Ahead, Waiting};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -62,7 +63,7 @@ pub struct Place {
     pub fence: Signal<In, Bit>,
     /// VIRTIO_NET_F_MRG_RXBUF is accepted.
     pub mergeable: Signal<In, Bit>,
-    pub length: StreamSink<FrameLength>,
+    pub arrival: StreamSink<Arrival>,
     pub want: StreamSource<Want>,
     pub segment: StreamSink<Segment>,
     pub commit: CommitSource,
@@ -77,9 +78,16 @@ pub struct Place {
     ahead: Ahead,
     state: Reg<State>,
     made: Reg<Job>,
+    /// The frame in hand; it has begun again, and no other comes beside it.
+    frame: Reg<Waiting>,
+    alone: Reg<Bit>,
+    /// A chain that is to be passed over is being answered.
+    passing: Reg<Bit>,
+    again: Reg<Bit>,
     /// The frame before took what it was shown: so many chains.
     gave: Reg<Bit>,
     given: Reg<Bits<8>>,
+    given_queue: Reg<Bits<16>>,
     /// Chains of the frame in hand, with the one that is seen.
     chains: Signal<Local, Bits<8>>,
     /// Shares of this frame so far; bytes of it without one.
@@ -94,6 +102,10 @@ pub struct Place {
     load: Signal<Local, Bit>,
     more: Signal<Local, Bit>,
     answered: Signal<Local, Bit>,
+    /// The queue of the segment; it is another one than the frame's.
+    queue: Signal<Local, Bits<16>>,
+    other: Signal<Local, Bit>,
+    seen: Signal<Local, Bit>,
     left_mask: Constant<Bits<15>>,
     id_mask: Constant<Bits<16>>,
     queue_mask: Constant<Bits<16>>,
@@ -111,7 +123,7 @@ impl Place {
             enabled: Default::default(),
             fence: Default::default(),
             mergeable: Default::default(),
-            length: Default::default(),
+            arrival: Default::default(),
             want: Default::default(),
             segment: Default::default(),
             commit: Default::default(),
@@ -125,13 +137,21 @@ impl Place {
             ahead: Ahead::new(params),
             state: Default::default(),
             made: Default::default(),
+            frame: Default::default(),
+            alone: Default::default(),
+            passing: Default::default(),
+            again: Default::default(),
             gave: Default::default(),
             given: Default::default(),
+            given_queue: Default::default(),
             chains: Default::default(),
             load: Default::default(),
             begin: Default::default(),
             more: Default::default(),
             answered: Default::default(),
+            queue: Default::default(),
+            other: Default::default(),
+            seen: Default::default(),
             ends: Default::default(),
             count: Default::default(),
             left: Default::default(),
@@ -148,7 +168,21 @@ impl Place {
 impl Logic for Place {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, made, gave, given, count, left);
+        dff_setup!(
+            self,
+            clock,
+            state,
+            made,
+            frame,
+            alone,
+            passing,
+            again,
+            gave,
+            given,
+            given_queue,
+            count,
+            left
+        );
         clock!(self, clock, shares, jobs, ahead);
         self.shares.reset.next = self.reset.val();
         self.jobs.reset.next = self.reset.val();
@@ -167,12 +201,21 @@ impl Logic for Place {
         self.count_dropped.next = false;
 
         // Frames come while there is a driver; else they are passed over, once none of those before is inside.
-        self.ahead.open.next = self.enabled.val() & !self.fence.val();
-        self.ahead.length.valid.next = self.length.valid.val();
-        self.ahead.length.data.next = self.length.data.val();
-        self.length.ready.next = self.ahead.length.ready.val();
+        self.ahead.open.next = self.enabled.val() & !self.fence.val() & !self.alone.q.val();
+        self.ahead.arrival.valid.next = self.arrival.valid.val();
+        self.ahead.arrival.data.next = self.arrival.data.val();
+        self.arrival.ready.next = self.ahead.arrival.ready.val();
         self.ahead.more.next = self.state.q.val() == State::Ask;
-        self.ahead.again.next = self.state.q.val() == State::Clear;
+        self.ahead.more_queue.next = self.frame.q.val().queue;
+        // What is passed over stays its queue's; so does what the frame itself was shown.
+        self.queue.next = self.segment.data.val().queue & self.queue_mask.val();
+        self.other.next = self.queue.val() != self.frame.q.val().queue;
+        self.seen.next = self.segment.valid.val() & (self.ahead.due.val() | self.passing.q.val());
+        self.ahead.spoilt.next = self.state.q.val() == State::Clear;
+        self.ahead.spoilt_queue.next = self.frame.q.val().queue;
+        if self.seen.val() {
+            self.ahead.spoilt_queue.next = self.queue.val();
+        }
 
         // A buffer of 16 KiB or more is room enough for any frame.
         self.over.next =
@@ -180,7 +223,7 @@ impl Logic for Place {
         self.enough.next = self.segment.data.val().len.get_bits::<18>(14).any()
             | self.over.val().get_bit(14)
             | !self.over.val().any();
-        self.shares.sink.data.next.queue = self.segment.data.val().queue & self.queue_mask.val();
+        self.shares.sink.data.next.queue = self.queue.val();
         self.shares.sink.data.next.id = self.segment.data.val().id & self.id_mask.val();
         self.shares.sink.data.next.addr = self.segment.data.val().addr;
         self.shares.sink.data.next.len =
@@ -194,7 +237,7 @@ impl Logic for Place {
         // The last buffer that is needed ends its chain: the frame is done with at once.
         self.ends.next = self.enough.val() & self.segment.data.val().last & self.jobs.sink.ready.val();
         self.commit.valid.next = self.gave.q.val();
-        self.commit.queue.next = 0.into();
+        self.commit.queue.next = self.given_queue.q.val();
         self.commit.chains.next = self.given.q.val();
         self.gave.d.next = false;
         self.chains.next = self.made.q.val().chains + 1;
@@ -204,8 +247,8 @@ impl Logic for Place {
         match self.state.q.val() {
             State::Idle => {
                 self.begin.next = true;
-                if !self.enabled.val() & !self.ahead.busy.val() & self.length.valid.val() {
-                    self.length.ready.next = true;
+                if !self.enabled.val() & !self.ahead.busy.val() & self.arrival.valid.val() {
+                    self.arrival.ready.next = true;
                     self.count_dropped.next = true;
                     self.made.d.next.drop = true;
                     self.state.d.next = State::Give;
@@ -220,7 +263,12 @@ impl Logic for Place {
             // Listen: its buffers come one by one; once there is room, the rest of the chain is passed over.
             State::Listen => {
                 if self.segment.valid.val() {
-                    if self.segment.data.val().none | self.segment.data.val().error {
+                    if self.other.val() {
+                        // It was asked for by a frame behind this one.
+                        self.passing.d.next = true;
+                        self.again.d.next = true;
+                        self.state.d.next = State::Clear;
+                    } else if self.segment.data.val().none | self.segment.data.val().error {
                         self.segment.ready.next = true;
                         self.made.d.next.drop = true;
                         self.count_no_buffer.next = self.segment.data.val().none;
@@ -288,11 +336,22 @@ impl Logic for Place {
             }
             // Clear: chains behind what a dropped frame was shown are not to be taken before it.
             State::Clear => {
-                self.segment.ready.next = self.ahead.due.val();
-                self.answered.next =
-                    self.ahead.due.val() & self.segment.valid.val() & self.segment.data.val().last;
-                if !self.ahead.due.val() {
+                self.segment.ready.next = self.ahead.due.val() | self.passing.q.val();
+                if self.segment.valid.val() & self.segment.data.val().last {
+                    self.passing.d.next = false;
+                    self.answered.next = self.ahead.due.val() & !self.passing.q.val();
+                }
+                if !self.ahead.due.val() & !self.passing.q.val() {
                     self.state.d.next = State::Give;
+                    if self.again.q.val() {
+                        self.shares.forget.next = true;
+                        self.again.d.next = false;
+                        self.alone.d.next = true;
+                        self.made.d.next.chains = 0.into();
+                        self.count.d.next = 0.into();
+                        self.left.d.next = self.frame.q.val().bytes;
+                        self.state.d.next = State::Ask;
+                    }
                 }
             }
             // Give: the frame's job, and the chains are its own from now on.
@@ -308,6 +367,7 @@ impl Logic for Place {
             _ => self.state.d.next = State::Idle,
         }
         self.given.d.next = self.jobs.sink.data.val().chains;
+        self.given_queue.d.next = self.frame.q.val().queue;
         // The next frame in hand; a chain may have been asked for it, or may be on its way for those behind.
         self.load.next = self.begin.val() & self.ahead.frame.valid.val();
         self.ahead.frame.ready.next = self.begin.val();
@@ -319,11 +379,15 @@ impl Logic for Place {
             }
         }
         self.ahead.answered.next = self.answered.val();
+        if self.begin.val() {
+            self.alone.d.next = false;
+        }
         if self.load.val() {
             self.made.d.next.chains = 0.into();
             self.made.d.next.drop = false;
             self.count.d.next = 0.into();
-            self.left.d.next = self.ahead.frame.data.val();
+            self.left.d.next = self.ahead.frame.data.val().bytes;
+            self.frame.d.next = self.ahead.frame.data.val();
         }
         self.busy.next = !(self.state.q.val() == State::Idle)
             | self.ahead.busy.val()
@@ -332,6 +396,9 @@ impl Logic for Place {
             | self.shares.source.valid.val();
         if self.reset.val() {
             self.gave.d.next = false;
+            self.passing.d.next = false;
+            self.again.d.next = false;
+            self.alone.d.next = false;
             self.state.d.next = State::Idle;
         }
     }

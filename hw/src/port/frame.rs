@@ -19,3 +19,12 @@ pub struct FrameLength {
     /// Bytes.
     pub len: Bits<16>,
 }
+
+/// A frame that waits for buffers. In a `StreamSource`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Arrival {
+    /// Bytes.
+    pub len: Bits<16>,
+    /// The receive queue it goes to.
+    pub queue: Bits<16>,
+}

@@ -9,7 +9,7 @@ use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
-use hematite_hw::port::frame::{FrameLength, FrameSide};
+use hematite_hw::port::frame::{Arrival, FrameSide};
 use hematite_hw::prim::overlay::Overlay;
 use hematite_hw::prim::pack::{Pack, Pick};
 use hematite_hw::prim::rotate::Rotate;
@@ -205,42 +205,50 @@ fn frame_blocks_512() {
     });
 }
 
+fn place(params: &Params, seed: u64) {
+    prints("net_place", Place::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut arrivals, mut segments) = (Feed::<Arrival>::new(0.9), Feed::<Segment>::new(0.9));
+    let mut wants = Watch::<Want>::new("want", 0.8);
+    let pairs = params.pairs.min(3) as u64;
+    agrees(
+        "net_place",
+        Place::new(params),
+        |b| &mut b.clock,
+        2 * CYCLES,
+        move |b, s| {
+            b.reset.next = s.cycle() < 2;
+            b.enabled.next = s.cycle() % 500 < 450;
+            b.fence.next = s.cycle() % 400 > 380;
+            b.mergeable.next = s.cycle() % 900 < 600;
+            if arrivals.queue.is_empty() {
+                let len = rng.random_range(1..1518u64).into();
+                arrivals.queue.push_back(Arrival { len, queue: (2 * rng.random_range(0..pairs)).into() });
+            }
+            arrivals.drive(&mut b.arrival, &mut rng);
+            segments.drive(&mut b.segment, &mut rng);
+            wants.drive(&mut b.want, &mut rng);
+            s.bit("share", &mut b.share.ready);
+            s.bit("job", &mut b.job.ready);
+            settle(b);
+            arrivals.taken(&b.arrival);
+            segments.taken(&b.segment);
+            if let Some(want) = wants.taken(&b.want) {
+                while {
+                    let segment = Segment { queue: want.queue, ..segment(&mut rng, 700) };
+                    segments.queue.push_back(segment);
+                    !segment.last
+                } {}
+            }
+        },
+    );
+}
+
 #[test]
 fn places() {
     roomy(|| {
-        prints("net_place", Place::new(&Params::TINY));
-        let mut rng = ChaCha8Rng::seed_from_u64(10);
-        let (mut lengths, mut segments) = (Feed::<FrameLength>::new(0.9), Feed::<Segment>::new(0.9));
-        let mut wants = Watch::<Want>::new("want", 0.8);
-        agrees(
-            "net_place",
-            Place::new(&Params::TINY),
-            |b| &mut b.clock,
-            CYCLES,
-            move |b, s| {
-                b.reset.next = s.cycle() < 2;
-                b.enabled.next = s.cycle() % 500 < 450;
-                b.fence.next = s.cycle() % 400 > 380;
-                b.mergeable.next = s.cycle() % 900 < 600;
-                if lengths.queue.is_empty() {
-                    let len = rng.random_range(1..1518u64).into();
-                    lengths.queue.push_back(FrameLength { len });
-                }
-                lengths.drive(&mut b.length, &mut rng);
-                segments.drive(&mut b.segment, &mut rng);
-                wants.drive(&mut b.want, &mut rng);
-                s.bit("share", &mut b.share.ready);
-                s.bit("job", &mut b.job.ready);
-                settle(b);
-                lengths.taken(&b.length);
-                segments.taken(&b.segment);
-                if wants.taken(&b.want).is_some() {
-                    while segments.queue.back().is_none_or(|s| !s.last) {
-                        segments.queue.push_back(segment(&mut rng, 700));
-                    }
-                }
-            },
-        );
+        place(&Params::TINY, 10);
+        place(&Params::MAX, 14);
     });
 }
 
