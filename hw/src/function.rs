@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::port::chain::{Arm, CommitSource, Done, Head, Published, QueueIrq, Segment, Want};
 use crate::port::control::{AnswerByte, CommandByte};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
-use crate::port::frame::FrameSide;
+use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
 use crate::port::queue::QueueError;
@@ -71,6 +71,8 @@ pub struct Function<const W: usize> {
     lookup: queue::lookup::Lookup<W>,
     // Frames.
     filter: net::filter::Filter<W>,
+    classify: net::classify::Classify<W>,
+    steer: net::steer::Steer,
     net_tx: net::tx::Tx<W>,
     place: net::place::Place,
     net_rx: net::rx::Rx<W>,
@@ -125,6 +127,8 @@ impl<const W: usize> Function<W> {
             control_queue: queue::control::Control::new(params),
             lookup: queue::lookup::Lookup::new(params, 6),
             filter: net::filter::Filter::new(params),
+            classify: net::classify::Classify::new(params),
+            steer: net::steer::Steer::new(params),
             net_tx: net::tx::Tx::new(params),
             place: net::place::Place::new(params),
             net_rx: net::rx::Rx::new(params),
@@ -147,7 +151,19 @@ impl<const W: usize> Logic for Function<W> {
             inspection, command
         );
         clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress, arm, lookup);
-        clock!(self, clock, control_queue, filter, net_tx, place, net_rx, tx_buffer, rx_buffer);
+        clock!(
+            self,
+            clock,
+            control_queue,
+            filter,
+            classify,
+            steer,
+            net_tx,
+            place,
+            net_rx,
+            tx_buffer,
+            rx_buffer
+        );
         self.data_reset.next = self.quiesce.data_reset.val();
         self.function_reset.next = self.quiesce.function_reset.val();
         self.rx.reset.next = self.reset.val();
@@ -181,6 +197,8 @@ impl<const W: usize> Logic for Function<W> {
         self.control_queue.reset.next = self.data_reset.val();
         self.command.reset.next = self.data_reset.val();
         self.filter.reset.next = self.data_reset.val();
+        self.classify.reset.next = self.data_reset.val();
+        self.steer.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
         self.place.reset.next = self.data_reset.val();
         self.net_rx.reset.next = self.data_reset.val();
@@ -326,6 +344,7 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<QueueIrq>::join(&mut self.control_queue.irq, &mut self.interrupts.control_irq);
         self.command.forget.next = self.control_queue.forget.val();
         self.command.accepted.next = self.common.accepted0.val();
+        self.command.accepted1.next = self.common.accepted1.val();
         self.device_cfg.settings.valid.next = self.command.settings.valid.val();
         self.device_cfg.settings.item.next = self.command.settings.item.val();
         self.device_cfg.settings.index.next = self.command.settings.index.val();
@@ -334,6 +353,14 @@ impl<const W: usize> Logic for Function<W> {
         self.filter.settings.item.next = self.command.settings.item.val();
         self.filter.settings.index.next = self.command.settings.index.val();
         self.filter.settings.data.next = self.command.settings.data.val();
+        self.classify.settings.valid.next = self.command.settings.valid.val();
+        self.classify.settings.item.next = self.command.settings.item.val();
+        self.classify.settings.index.next = self.command.settings.index.val();
+        self.classify.settings.data.next = self.command.settings.data.val();
+        self.steer.settings.valid.next = self.command.settings.valid.val();
+        self.steer.settings.item.next = self.command.settings.item.val();
+        self.steer.settings.index.next = self.command.settings.index.val();
+        self.steer.settings.data.next = self.command.settings.data.val();
 
         // Transmission.
         StreamSource::<Head>::join(&mut self.tx_fetch.head, &mut self.tx_walk.head);
@@ -351,12 +378,12 @@ impl<const W: usize> Logic for Function<W> {
 
         // Reception.
         BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.filter.sink);
-        BeatSource::<W, FrameSide>::join(&mut self.filter.source, &mut self.rx_buffer.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.filter.source, &mut self.classify.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.classify.source, &mut self.rx_buffer.sink);
         self.filter.by_vlan.next = self.common.accepted0.val().get_bit(feature::CTRL_VLAN);
-        self.place.arrival.valid.next = self.rx_buffer.length.valid.val();
-        self.place.arrival.data.next.len = self.rx_buffer.length.data.val().len;
-        self.place.arrival.data.next.queue = 0.into();
-        self.rx_buffer.length.ready.next = self.place.arrival.ready.val();
+        StreamSource::<FrameLength>::join(&mut self.rx_buffer.length, &mut self.steer.length);
+        StreamSource::<Flow>::join(&mut self.classify.flow, &mut self.steer.flow);
+        StreamSource::<Arrival>::join(&mut self.steer.arrival, &mut self.place.arrival);
         StreamSource::<Want>::join(&mut self.place.want, &mut self.cache.want);
         CommitSource::join(&mut self.place.commit, &mut self.cache.commit);
         StreamSource::<Head>::join(&mut self.rx_fetch.head, &mut self.cache.head);
@@ -494,6 +521,8 @@ impl<const W: usize> Logic for Function<W> {
             | self.queues.control.fence.val()
             | self.notify.busy.val()
             | self.filter.busy.val()
+            | self.classify.busy.val()
+            | self.steer.busy.val()
             | self.rx_buffer.busy.val()
             | self.tx_buffer.busy.val()
             | self.reset.val();

@@ -1,8 +1,10 @@
 //! Frames between buffers and the MAC.
 
 pub mod buffer;
+pub mod classify;
 pub mod filter;
 pub mod issue;
 pub mod place;
 pub mod rx;
+pub mod steer;
 pub mod tx;

@@ -109,6 +109,11 @@ impl Params {
         (self.frame_bytes + net::HDR_BYTES + 1).next_power_of_two() - 1
     }
 
+    /// Frames a buffer holds at most: a power of two.
+    pub const fn frames_held(&self) -> usize {
+        if self.buffer_bytes < 64 * 64 { self.buffer_bytes / 64 } else { 64 }
+    }
+
     /// Queues of both directions.
     pub const fn queues(&self) -> usize {
         2 * self.pairs

@@ -17,3 +17,4 @@ pub mod ram;
 pub mod regfile;
 pub mod rotate;
 pub mod stream;
+pub mod toeplitz;

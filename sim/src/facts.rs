@@ -31,7 +31,10 @@ pub mod net {
     pub const F_CTRL_VLAN: u32 = feature::CTRL_VLAN as u32;
     pub const F_CTRL_MAC_ADDR: u32 = feature::CTRL_MAC_ADDR as u32;
     pub const F_MQ: u32 = feature::MQ as u32;
-    pub const ETHERTYPE_VLAN: u16 = net::ETHERTYPE_VLAN as u16;
+    pub const CFG_KEY_BYTES: u64 = net::RSS_MAX_KEY_SIZE as u64;
+    pub const CFG_TABLE_LENGTH: u64 = net::RSS_MAX_INDIRECTION_TABLE_LENGTH as u64;
+    pub const CFG_HASH_TYPES: u64 = net::SUPPORTED_HASH_TYPES as u64;
+    pub const F_RSS: u32 = feature::RSS as u32;
     pub const CFG_BYTES: u64 = net::CFG_LENGTH as u64;
     pub const CFG_MAC: u64 = net::MAC as u64;
     pub const CFG_STATUS: u64 = net::STATUS as u64;
@@ -41,6 +44,35 @@ pub mod net {
     pub const CFG_DUPLEX: u64 = net::DUPLEX as u64;
     pub const DUPLEX_FULL: u8 = net::DUPLEX_FULL as u8;
     pub const STATUS_LINK_UP: u16 = net::STATUS_LINK_UP as u16;
+}
+
+/// Frames: types and protocols.
+pub mod ethernet {
+    use hematite_abi::net;
+
+    pub const VLAN: u16 = net::ETHERTYPE_VLAN as u16;
+    pub const IPV4: u16 = net::ETHERTYPE_IPV4 as u16;
+    pub const IPV6: u16 = net::ETHERTYPE_IPV6 as u16;
+    pub const TCP: u8 = net::PROTOCOL_TCP as u8;
+    pub const UDP: u8 = net::PROTOCOL_UDP as u8;
+}
+
+/// Hash types, by their bits: behind that of the addresses those of TCP and UDP.
+pub mod hash {
+    use hematite_abi::net;
+
+    pub const IPV4: u32 = net::HASH_IPV4_BIT as u32;
+    pub const IPV6: u32 = net::HASH_IPV6_BIT as u32;
+    pub const KNOWN: u32 = net::HASH_TYPES_KNOWN as u32;
+}
+
+/// Receive side scaling.
+pub mod rss {
+    use hematite_abi::net;
+
+    pub const KEY_BYTES: usize = net::RSS_KEY_BYTES;
+    pub const KEY_START: u32 = net::RSS_KEY_START as u32;
+    pub const TABLE: usize = net::RSS_TABLE;
 }
 
 /// Control queue: classes, commands, answers.
@@ -60,6 +92,7 @@ pub mod ctrl {
     pub const VLAN_DEL: u8 = ctrl::VLAN_DEL as u8;
     pub const MQ: u8 = ctrl::CLASS_MQ as u8;
     pub const MQ_PAIRS_SET: u8 = ctrl::MQ_VQ_PAIRS_SET as u8;
+    pub const MQ_RSS_CONFIG: u8 = ctrl::MQ_RSS_CONFIG as u8;
     pub const MODE_PROMISC: u8 = ctrl::MODE_PROMISC as u8;
     pub const MODE_ALLMULTI: u8 = ctrl::MODE_ALLMULTI as u8;
     pub const MODE_ALLUNI: u8 = ctrl::MODE_ALLUNI as u8;

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod device;
 pub mod driver;
 pub mod facts;
+pub mod flow;
 pub mod log;
 pub mod model;
 pub mod monitor;

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use hematite_abi::{feature, ident};
 
-use crate::facts::{bar, net};
+use crate::facts::{bar, hash, net, rss};
 
 use crate::device::Device;
 use crate::root::replies::span;
@@ -204,6 +204,11 @@ impl Model {
         bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());
         bytes[net::CFG_SPEED as usize..][..4].copy_from_slice(&self.shape.speed.to_le_bytes());
         bytes[net::CFG_DUPLEX as usize] = net::DUPLEX_FULL;
+        if self.shape.features >> feature::RSS & 1 == 1 {
+            bytes[net::CFG_KEY_BYTES as usize] = rss::KEY_BYTES as u8;
+            bytes[net::CFG_TABLE_LENGTH as usize..][..2].copy_from_slice(&(rss::TABLE as u16).to_le_bytes());
+            bytes[net::CFG_HASH_TYPES as usize..][..4].copy_from_slice(&hash::KNOWN.to_le_bytes());
+        }
         let at = offset as usize;
         u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
     }

@@ -2,7 +2,7 @@
 
 use hematite_abi::ident;
 use hematite_sim::driver::{Driver, Options, memory};
-use hematite_sim::facts::{common, ctrl, net};
+use hematite_sim::facts::{common, ctrl, ethernet, net};
 use hematite_sim::ring::Buffer;
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_tests::{Bench, Make, frame, on_bodies};
@@ -46,7 +46,7 @@ pub(crate) fn mode(bench: &mut Bench, mode: u8, on: bool) {
 fn to(address: [u8; 6], vlan: Option<u16>) -> Vec<u8> {
     let mut packet = frame(64, 9);
     packet[..6].copy_from_slice(&address);
-    let ethertype = if vlan.is_some() { net::ETHERTYPE_VLAN } else { 0x0800 };
+    let ethertype = if vlan.is_some() { ethernet::VLAN } else { 0x0800 };
     packet[12..14].copy_from_slice(&ethertype.to_be_bytes());
     // Priority and drop eligibility are no part of the VLAN.
     packet[14..16].copy_from_slice(&(vlan.unwrap_or(0) | 0xb000).to_be_bytes());

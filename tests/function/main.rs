@@ -15,4 +15,5 @@ mod pair;
 mod reads;
 mod reset;
 mod rx;
+mod steer;
 mod tx;

@@ -61,6 +61,21 @@ flags! { HDR_FLAGS, HDR_FLAG_CONSTANTS in "net";
     HDR_F_UDP_TUNNEL_CSUM, HDR_F_UDP_TUNNEL_CSUM_BIT = 3;
 }
 
+flags! { HASH_TYPES, HASH_CONSTANTS in "net";
+    /// Hash of the addresses of IPv4.
+    HASH_IPV4, HASH_IPV4_BIT = 0;
+    /// Of addresses and ports of TCP over IPv4.
+    HASH_TCPV4, HASH_TCPV4_BIT = 1;
+    /// Of UDP over IPv4.
+    HASH_UDPV4, HASH_UDPV4_BIT = 2;
+    /// Of the addresses of IPv6.
+    HASH_IPV6, HASH_IPV6_BIT = 3;
+    /// Of addresses and ports of TCP over IPv6.
+    HASH_TCPV6, HASH_TCPV6_BIT = 4;
+    /// Of UDP over IPv6.
+    HASH_UDPV6, HASH_UDPV6_BIT = 5;
+}
+
 values! { VALUES, VALUE_CONSTANTS in "net";
     /// Bytes of the configuration structure.
     CFG_LENGTH: usize = 0x1c;
@@ -96,6 +111,22 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     MAC_BYTES: usize = 6;
     /// Bytes of a VLAN tag.
     VLAN_TAG_BYTES: usize = 4;
+    /// Hash types the function knows: `HASH_…`. What a hash report says of a packet is the bit's number and one; 0: no hash.
+    HASH_TYPES_KNOWN: u64 = HASH_IPV4 | HASH_TCPV4 | HASH_UDPV4 | HASH_IPV6 | HASH_TCPV6 | HASH_UDPV6;
+    /// Bytes of the RSS key.
+    RSS_KEY_BYTES: usize = 40;
+    /// Four bytes of which the key consists out of reset, over and over: both directions of a flow have the same hash.
+    RSS_KEY_START: u64 = 0x5a6d_5a6d;
+    /// Entries of the RSS indirection table.
+    RSS_TABLE: usize = 128;
+    /// Ethertype of IPv4.
+    ETHERTYPE_IPV4: u64 = 0x0800;
+    /// Ethertype of IPv6.
+    ETHERTYPE_IPV6: u64 = 0x86dd;
+    /// Protocol: TCP.
+    PROTOCOL_TCP: u64 = 6;
+    /// Protocol: UDP.
+    PROTOCOL_UDP: u64 = 17;
     /// Least MTU of an IPv4 host.
     MTU_LEAST: u64 = 68;
     /// Queue number of the first receive queue; every even one.
@@ -104,4 +135,11 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     TX_QUEUE: u64 = 1;
 }
 
-constants!(REG_CONSTANTS, STATUS_CONSTANTS, HDR_CONSTANTS, HDR_FLAG_CONSTANTS, VALUE_CONSTANTS);
+constants!(
+    REG_CONSTANTS,
+    STATUS_CONSTANTS,
+    HDR_CONSTANTS,
+    HDR_FLAG_CONSTANTS,
+    HASH_CONSTANTS,
+    VALUE_CONSTANTS
+);

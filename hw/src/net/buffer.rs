@@ -1,5 +1,6 @@
 //! Holds frames until they are complete.
-//! In: `sink`.   Out: `source`, frames without errors only; `length`, one per frame, offered no later than its first beat.
+//! In: `sink`.   Out: `source`, frames without errors only; `length`, one per frame, offered no later than its first beat; where a set has
+//! several receive queues, for frames dropped too.
 //! Time: one beat per cycle in and out, but with `length` at 64 bits two in three cycles out, which is more than such a link takes. A
 //! frame comes out 3 cycles after its last beat went in, at the earliest.
 //! Waits: `sink` waits while there is no room; a frame marked bad, or longer than the device carries, makes its room free again.
@@ -11,6 +12,7 @@ use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSource;
+use hematite_abi::feature;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -68,6 +70,8 @@ pub struct Buffer<const W: usize> {
     fetch: Signal<Local, Bit>,
     /// There is someone to tell the lengths to.
     told: Constant<Bit>,
+    /// Dropped frames have lengths too.
+    all: Constant<Bit>,
     /// What reads does so in the cycle in which a beat is taken; else two beats of three come without a gap.
     eager: Constant<Bit>,
     mask: Constant<Bits<16>>,
@@ -99,7 +103,7 @@ impl<const W: usize> Buffer<W> {
             count_dropped: Default::default(),
             data: Ram::apart(depth),
             marks: Ram::apart(depth),
-            lengths: BlockFifo::new((params.buffer_bytes / 64).min(64)),
+            lengths: BlockFifo::new(params.frames_held()),
             committed: Default::default(),
             writing: Default::default(),
             reading: Default::default(),
@@ -121,6 +125,7 @@ impl<const W: usize> Buffer<W> {
             step: Default::default(),
             fetch: Default::default(),
             told: Constant::new(true),
+            all: Constant::new(params.offers(feature::MQ)),
             eager: Constant::new(W > 64),
             // Positions count to twice the depth, so that full and empty differ.
             mask: Constant::new((2 * depth - 1).to_bits()),
@@ -172,6 +177,7 @@ impl<const W: usize> Logic for Buffer<W> {
         self.marks.write_data.next.count = self.sink.side.val().count;
         self.marks.write_data.next.last = self.sink.last.val();
         self.lengths.sink.valid.next = false;
+        self.lengths.sink.data.next.dropped = false;
         self.lengths.sink.data.next.len = (self.most.val() - self.over.val()) & self.over_mask.val();
         self.count_dropped.next = false;
         if self.put.val() {
@@ -186,6 +192,8 @@ impl<const W: usize> Logic for Buffer<W> {
                 if self.sink.side.val().error | self.too_long.val() {
                     self.writing.d.next = self.committed.q.val();
                     self.count_dropped.next = true;
+                    self.lengths.sink.data.next.dropped = true;
+                    self.lengths.sink.valid.next = self.told.val() & self.all.val();
                 } else {
                     self.committed.d.next = self.following.val();
                     self.lengths.sink.valid.next = self.told.val();

@@ -18,6 +18,17 @@ pub struct FrameSide {
 pub struct FrameLength {
     /// Bytes.
     pub len: Bits<16>,
+    /// The frame was dropped: no beats follow. Said only where someone counts frames.
+    pub dropped: Bit,
+}
+
+/// To which flow a frame belongs. In a `StreamSource`, one per frame, in order.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Flow {
+    /// Toeplitz hash.
+    pub hash: Bits<32>,
+    /// Of what: as a hash report says it; 0: there is no hash.
+    pub kind: Bits<3>,
 }
 
 /// A frame that waits for buffers. In a `StreamSource`.

@@ -11,7 +11,10 @@ use crate::prim::ram::Ram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::{ctrl, feature};
 use hematite_verilog::{Reg, dff_setup};
+use rss::Rss;
 use rust_hdl_core::prelude::*;
+
+pub mod rss;
 
 /// Bytes kept of a command. A filter table that is longer takes every address: "it can silently switch to allmulti or promiscuous mode".
 const KEPT: usize = 512;
@@ -23,6 +26,7 @@ pub enum State {
     Second,
     Read,
     Use,
+    Rss,
     Answer,
 }
 
@@ -31,14 +35,16 @@ pub enum State {
 pub struct Command {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    /// The low 32 features accepted.
+    /// The low 64 features accepted, by 32.
     pub accepted: Signal<In, Bits<32>>,
+    pub accepted1: Signal<In, Bits<32>>,
     pub command: StreamSink<CommandByte>,
     pub forget: Signal<In, Bit>,
     pub answer: StreamSource<AnswerByte>,
     pub settings: SettingSource,
     pub busy: Signal<Out, Bit>,
     data: Ram<Bits<8>>,
+    rss: Rss,
     state: Reg<State>,
     /// Bytes so far, class and command among them; more than are kept.
     count: Reg<Bits<10>>,
@@ -66,6 +72,7 @@ pub struct Command {
     pairs: Constant<Bits<16>>,
     kept: Constant<Bits<10>>,
     least: Constant<Bits<10>>,
+    rss_bit: Constant<Bits<5>>,
     vlans: Constant<Bits<16>>,
 }
 
@@ -76,12 +83,14 @@ impl Command {
             clock: Default::default(),
             reset: Default::default(),
             accepted: Default::default(),
+            accepted1: Default::default(),
             command: Default::default(),
             forget: Default::default(),
             answer: Default::default(),
             settings: Default::default(),
             busy: Default::default(),
             data: Ram::apart(KEPT),
+            rss: Rss::new(params),
             state: Default::default(),
             count: Default::default(),
             long: Default::default(),
@@ -107,6 +116,7 @@ impl Command {
             kept: Constant::new(KEPT.to_bits()),
             // Class, command, two counts.
             least: Constant::new(10u64.into()),
+            rss_bit: Constant::new((feature::RSS - 32).to_bits()),
             vlans: Constant::new((ctrl::VLANS as u64).into()),
         }
     }
@@ -115,7 +125,7 @@ impl Command {
 impl Logic for Command {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, data);
+        clock!(self, clock, data, rss);
         dff_setup!(self, clock, state, count, long, class, verb, first, ack, mode);
         dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
         self.busy.next = self.state.q.val() != State::Take;
@@ -140,8 +150,15 @@ impl Logic for Command {
         self.data.write.next = false;
         self.data.write_addr.next = bit_cast::<16, 10>(self.count.q.val());
         self.data.write_data.next = self.command.data.val().data;
-        self.data.read.next = self.state.q.val() == State::Read;
+        self.rss.reset.next = self.reset.val();
+        self.rss.start.next = false;
+        self.rss.count.next = self.count.q.val();
+        self.rss.byte.next = self.data.read_data.val();
+        self.data.read.next = (self.state.q.val() == State::Read) | (self.state.q.val() == State::Rss);
         self.data.read_addr.next = bit_cast::<16, 10>(self.at.q.val());
+        if self.state.q.val() == State::Rss {
+            self.data.read_addr.next = bit_cast::<16, 10>(self.rss.at.val());
+        }
         self.byte.next = self.data.read_data.val();
         self.list_end.next = false;
 
@@ -234,6 +251,15 @@ impl Logic for Command {
                     }
                 }
                 if (self.class.q.val() == ctrl::CLASS_MQ)
+                    & (self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
+                    & (self.count.q.val() >= self.least.val())
+                    & !self.long.q.val()
+                    & self.accepted1.val().get_bit(self.rss_bit.val().index())
+                {
+                    self.rss.start.next = true;
+                    self.state.d.next = State::Rss;
+                }
+                if (self.class.q.val() == ctrl::CLASS_MQ)
                     & (self.verb.q.val() == ctrl::MQ_VQ_PAIRS_SET)
                     & (self.length.val() == 2)
                     & self.value16.val().any()
@@ -303,6 +329,19 @@ impl Logic for Command {
                     // Something stands behind the second list.
                     self.settings.valid.next = false;
                     self.state.d.next = State::Answer;
+                }
+            }
+            // Rss: it is read twice.
+            State::Rss => {
+                self.settings.valid.next = self.rss.settings.valid.val();
+                self.settings.item.next = self.rss.settings.item.val();
+                self.settings.index.next = self.rss.settings.index.val();
+                self.settings.data.next = self.rss.settings.data.val();
+                if self.rss.done.val() {
+                    self.state.d.next = State::Answer;
+                    if self.rss.good.val() {
+                        self.ack.d.next = ctrl::ACK_OK.into();
+                    }
                 }
             }
             State::Answer => {

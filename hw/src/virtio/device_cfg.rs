@@ -1,4 +1,4 @@
-//! Device configuration of the network device: address, link, MTU, speed.
+//! Device configuration of the network device: address, link, MTU, speed, what RSS there is.
 //! In: `access`, `link_up`, `settings`.   Out: `generation`; `config_change`, a pulse when the link has changed.
 //! Time: an access is answered in the cycle it comes.
 //! Waits: never. Read only: writes are ignored.
@@ -7,7 +7,7 @@
 use crate::params::Params;
 use crate::port::control::SettingSink;
 use crate::port::mmio::MmioSlave;
-use hematite_abi::{ctrl, net};
+use hematite_abi::{ctrl, feature, net};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -30,6 +30,7 @@ pub struct DeviceCfg {
     pairs: Constant<Bits<32>>,
     speed: Constant<Bits<32>>,
     duplex: Constant<Bits<32>>,
+    hash_types: Constant<Bits<32>>,
     status: Signal<Local, Bits<32>>,
 }
 
@@ -38,6 +39,10 @@ impl DeviceCfg {
     pub fn new(params: &Params) -> Self {
         let m = params.mac.map(u32::from);
         // Ethernet header and one VLAN tag come on top of the MTU.
+        let rss = match params.offers(feature::RSS) {
+            true => [net::RSS_KEY_BYTES as u32, net::RSS_TABLE as u32, net::HASH_TYPES_KNOWN as u32],
+            false => [0; 3],
+        };
         let mtu = (params.frame_bytes - 18) as u32;
         Self {
             clock: Default::default(),
@@ -55,7 +60,8 @@ impl DeviceCfg {
             own_high: Constant::new((m[4] | m[5] << 8).to_bits()),
             pairs: Constant::new((params.pairs as u32 | mtu << 16).to_bits()),
             speed: Constant::new(params.speed_mbps.to_bits()),
-            duplex: Constant::new(net::DUPLEX_FULL.to_bits()),
+            duplex: Constant::new((net::DUPLEX_FULL as u32 | rss[0] << 8 | rss[1] << 16).to_bits()),
+            hash_types: Constant::new(rss[2].to_bits()),
             status: Default::default(),
         }
     }
@@ -82,6 +88,7 @@ impl Logic for DeviceCfg {
             net::MTU_DW => self.access.read_data.next = self.pairs.val(),
             net::SPEED_DW => self.access.read_data.next = self.speed.val(),
             net::DUPLEX_DW => self.access.read_data.next = self.duplex.val(),
+            net::SUPPORTED_HASH_TYPES_DW => self.access.read_data.next = self.hash_types.val(),
             _ => {}
         }
         // "The device MUST change the generation whenever there is any possibility of a driver seeing an inconsistent view".

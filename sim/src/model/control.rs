@@ -1,7 +1,8 @@
 //! The control queue of the model: commands, what they set, which frames are wanted by that.
 //! Spec: [virtio 1.4: Network Device, Control Virtqueue]
 
-use crate::facts::{ctrl, ident as error, net};
+use crate::facts::{ctrl, ethernet, hash as types, ident as error, net, rss};
+use crate::flow::Rss;
 
 use super::Model;
 use super::dma::Stop;
@@ -23,12 +24,19 @@ pub(super) struct Settings {
     /// Which addresses are taken, by their hash.
     table: [bool; HASHES],
     vlans: Vec<bool>,
+    pub(super) steering: Rss,
 }
 
 impl Settings {
     /// Out of reset: everything is taken.
     pub(super) fn new(mac: [u8; 6]) -> Settings {
-        Settings { mode: ctrl::MODE_PROMISC, mac, table: [false; HASHES], vlans: vec![false; ctrl::VLANS] }
+        Settings {
+            mode: ctrl::MODE_PROMISC,
+            mac,
+            table: [false; HASHES],
+            vlans: vec![false; ctrl::VLANS],
+            steering: Rss::automatic(1),
+        }
     }
 }
 
@@ -47,6 +55,33 @@ fn table(mut data: &[u8]) -> Option<[bool; HASHES]> {
         data = rest;
     }
     data.is_empty().then_some(hashes)
+}
+
+/// The parameters of RSS, if they are of whole length and all in their range.
+fn parameters(data: &[u8], pairs: u16) -> Option<Rss> {
+    let (kinds, data) = data.split_first_chunk::<4>()?;
+    let (mask, data) = data.split_first_chunk::<2>()?;
+    let (unclassified, data) = data.split_first_chunk::<2>()?;
+    let entries = usize::from(u16::from_le_bytes(*mask)) + 1;
+    let (table, data) = data.split_at_checked(2 * entries)?;
+    let (max_tx, data) = data.split_first_chunk::<2>()?;
+    let (length, rest) = data.split_first()?;
+    // Linux (6.12) sends a byte of padding behind it
+    let (key, _) = rest.split_at_checked(rss::KEY_BYTES)?;
+    let rss = Rss {
+        types: u32::from_le_bytes(*kinds),
+        table: table.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect(),
+        unclassified: u16::from_le_bytes(*unclassified),
+        max_tx: u16::from_le_bytes(*max_tx),
+        key: key.to_vec(),
+    };
+    let good = rss.types & !types::KNOWN == 0
+        && entries.is_power_of_two()
+        && entries <= rss::TABLE
+        && rss.table.iter().chain([&rss.unclassified]).all(|pair| *pair < pairs)
+        && (1..=pairs).contains(&rss.max_tx)
+        && usize::from(*length) == rss::KEY_BYTES;
+    good.then_some(rss)
 }
 
 impl Model {
@@ -117,6 +152,11 @@ impl Model {
             (ctrl::MQ, ctrl::MQ_PAIRS_SET) if accepted(net::F_MQ) => {
                 let pairs = u16::from_le_bytes(data.try_into().ok()?);
                 (1..=self.shape.pairs).contains(&pairs).then_some(())?;
+                self.settings.steering =
+                    Rss { key: self.settings.steering.key.clone(), ..Rss::automatic(pairs) };
+            }
+            (ctrl::MQ, ctrl::MQ_RSS_CONFIG) if accepted(net::F_RSS) && command.len() <= KEPT => {
+                self.settings.steering = parameters(data, self.shape.pairs)?;
             }
             _ => return None,
         }
@@ -137,7 +177,7 @@ impl Model {
             !on(ctrl::MODE_NOUNI) && (on(ctrl::MODE_ALLUNI) || listed || target == settings.mac)
         };
         let vlan = match frame.get(12..16).and_then(|tag| tag.split_first_chunk::<2>()) {
-            Some((ethertype, tag)) if u16::from_be_bytes(*ethertype) == net::ETHERTYPE_VLAN => {
+            Some((ethertype, tag)) if u16::from_be_bytes(*ethertype) == ethernet::VLAN => {
                 let vid = usize::from(tag[0] & 0xf) << 8 | usize::from(tag[1]);
                 settings.vlans[vid] || !self.registers.accepted(net::F_CTRL_VLAN)
             }

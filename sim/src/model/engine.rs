@@ -32,7 +32,7 @@ impl Chain {
 pub(super) enum Job {
     Transmit(u16),
     Control(u16),
-    Receive,
+    Receive(u16),
     /// There are new receive buffers: say where to ring for the next.
     Restock(u16),
     /// The used index of this queue has been published: interrupt, unless the driver does not want it.
@@ -42,14 +42,11 @@ pub(super) enum Job {
 impl Job {
     fn queue(self) -> u16 {
         match self {
-            Job::Transmit(queue) | Job::Control(queue) | Job::Restock(queue) | Job::Signal(queue) => queue,
-            Job::Receive => RX,
+            Job::Transmit(queue) | Job::Control(queue) | Job::Receive(queue) => queue,
+            Job::Restock(queue) | Job::Signal(queue) => queue,
         }
     }
 }
-
-/// Without VIRTIO_NET_F_MQ all frames go to the first receive queue.
-const RX: u16 = 0;
 
 impl Model {
     fn next_job(&self) -> Option<Job> {
@@ -72,7 +69,7 @@ impl Model {
             (0..all).step_by(2).find(kicked).filter(|_| self.registers.accepted(virtio::F_EVENT_IDX));
         match restocked {
             Some(queue) => Some(Job::Restock(queue as u16)),
-            None => (!self.frames_in.is_empty()).then_some(Job::Receive),
+            None => self.frames_in.front().map(|frame| Job::Receive(2 * self.settings.steering.pair(frame))),
         }
     }
 
@@ -99,7 +96,7 @@ impl Model {
             let outcome = match job {
                 Job::Transmit(queue) => self.transmit(queue),
                 Job::Control(queue) => self.control(queue),
-                Job::Receive => self.receive(),
+                Job::Receive(queue) => self.receive(queue),
                 Job::Restock(queue) => self.restock(queue),
                 Job::Signal(queue) => self.signal(queue),
             };
@@ -109,7 +106,7 @@ impl Model {
             self.job = None;
             self.dma.finish();
             if let Err(Stop::Bad(code)) = outcome {
-                self.fail(job.queue(), code);
+                self.fail(job, code);
             }
         }
         while let Some(tlp) = self.dma.take() {
@@ -128,14 +125,15 @@ impl Model {
     }
 
     /// The queue stops; the device as a whole asks for a reset. [virtio 1.4: Device Status Field, DEVICE_NEEDS_RESET]
-    fn fail(&mut self, queue: u16, code: u8) {
+    fn fail(&mut self, job: Job, code: u8) {
+        let queue = job.queue();
         self.count(ident::QUEUE_ERRORS);
         self.signals.retain(|q| *q != queue);
         if let Some(q) = self.registers.queues.get_mut(usize::from(queue)) {
             q.bad = true;
             q.last_error = code;
         }
-        if self.frames_in.front().is_some() && queue == RX {
+        if matches!(job, Job::Receive(_)) {
             self.drop_frame(ident::RX_DROPPED);
         }
         if self.first_error.0 == 0 {
@@ -307,21 +305,26 @@ impl Model {
         self.dma.write(at, &seen.to_le_bytes());
     }
 
-    fn receive(&mut self) -> Result<(), Stop> {
+    fn receive(&mut self, queue: u16) -> Result<(), Stop> {
         if self.frames_in.front().is_some_and(|frame| !self.wanted(frame)) {
             self.drop_frame(ident::RX_FILTERED);
             return Ok(());
         }
-        let live = self.registers.queues.first().is_some_and(|q| q.live && !q.bad);
+        let live = self.registers.queues.first().is_some_and(|q| q.live);
         let most = self.shape.frame_bytes;
         let Some(frame) = self.frames_in.front().cloned().filter(|frame| live && frame.len() <= most) else {
             self.drop_frame(ident::RX_DROPPED);
             return Ok(());
         };
+        let to = &self.registers.queues[usize::from(queue)];
+        if !to.live || to.bad {
+            self.drop_frame(ident::RX_NO_BUFFER);
+            return Ok(());
+        }
         let merge = self.registers.accepted(net::F_MRG_RXBUF);
         let mut packet = vec![0; net::HDR_BYTES as usize];
         packet.extend_from_slice(&frame);
-        let available = self.available(RX)?;
+        let available = self.available(queue)?;
         let mut chains: Vec<Chain> = vec![];
         let mut room = 0;
         while room < packet.len() as u64 {
@@ -330,7 +333,7 @@ impl Model {
                 self.drop_frame(ident::RX_NO_BUFFER);
                 return Ok(());
             }
-            let chain = self.chain(RX, chains.len() as u16, Some(true))?;
+            let chain = self.chain(queue, chains.len() as u16, Some(true))?;
             room += chain.len();
             chains.push(chain);
         }
@@ -349,7 +352,7 @@ impl Model {
             }
             done.push((chain.id, written));
         }
-        self.used(RX, &done);
+        self.used(queue, &done);
         self.frames_in.pop_front();
         self.count(ident::RX_FRAMES);
         self.count_by(ident::RX_BYTES_LO, frame.len() as u32);

@@ -1,14 +1,17 @@
-//! What commands pass through: their queue, who carries them out, and the filter they set.
+//! What commands pass through: their queue, who carries them out, and those whose settings they are.
 
 use super::{agrees, prints, roomy};
 use crate::streams::{Beat, Feed, Watch, to_bits};
 use hematite_abi::ctrl;
+use hematite_hw::net::classify::Classify;
 use hematite_hw::net::filter::Filter;
+use hematite_hw::net::steer::Steer;
 use hematite_hw::params::Params;
 use hematite_hw::port::control::{AnswerByte, CommandByte};
 use hematite_hw::port::dma::{ReadSide, WriteSide};
-use hematite_hw::port::frame::FrameSide;
+use hematite_hw::port::frame::{Flow, FrameLength, FrameSide};
 use hematite_hw::port::queue::QueueSettings;
+use hematite_hw::prim::toeplitz::Toeplitz;
 use hematite_hw::queue::control::Control;
 use hematite_hw::queue::lookup::AreaRead;
 use hematite_hw::virtio::command::Command;
@@ -125,7 +128,13 @@ fn control_queues() {
 fn command(rng: &mut ChaCha8Rng) -> Vec<u8> {
     let class = rng.random_range(0..6);
     let mut bytes = vec![class, rng.random_range(0..3)];
-    if u64::from(class) == ctrl::CLASS_MAC && bytes[1] == 0 {
+    if u64::from(class) == ctrl::CLASS_MQ && bytes[1] == 1 {
+        let mask = [0, 1, 3, 7, 2][rng.random_range(0..5)];
+        bytes.extend([rng.random_range(0..0x42), 0, 0, 0, mask, 0, rng.random_range(0..4), 0]);
+        bytes.extend((0..=mask).flat_map(|_| [rng.random_range(0..4), 0]));
+        bytes.extend([rng.random_range(0..5), 0, 40]);
+        bytes.extend((0..40).map(|_| rng.random::<u8>()));
+    } else if u64::from(class) == ctrl::CLASS_MAC && bytes[1] == 0 {
         for _ in 0..2 {
             let count = if rng.random_ratio(1, 20) { 60 } else { rng.random_range(0..4u32) };
             bytes.extend(count.to_le_bytes());
@@ -156,6 +165,7 @@ fn commands() {
             CYCLES,
             move |b, s| {
                 b.reset.next = s.cycle() < 2;
+                b.accepted1.next = b.accepted.next;
                 b.accepted.next = if s.cycle() % 2048 > 1800 { 0u64.into() } else { 0xffff_ffffu64.into() };
                 b.forget.next = rng.random_ratio(1, 500);
                 if bytes.queue.is_empty() {
@@ -226,5 +236,106 @@ fn filters() {
         filter::<64>(&Params::TINY, 5);
         filter::<128>(&Params::BOARD, 6);
         filter::<512>(&Params::MAX, 7);
+    });
+}
+
+/// A frame's beats: addresses, types and protocols that are looked for, more often than not.
+fn frame<const W: usize>(rng: &mut ChaCha8Rng) -> Vec<Beat<W, FrameSide>> {
+    let mut bytes =
+        vec![0; if rng.random_ratio(1, 4) { rng.random_range(1..64) } else { rng.random_range(60..200) }];
+    rng.fill(&mut bytes[..]);
+    if bytes.len() > 50 {
+        let mut at = 12;
+        if rng.random() {
+            bytes[12..14].copy_from_slice(&[0x81, 0]);
+            at = 16;
+        }
+        let v4 = rng.random();
+        bytes[at..at + 3].copy_from_slice(&if v4 { [8, 0, 0x45] } else { [0x86, 0xdd, 0x60] });
+        bytes[at + if v4 { 11 } else { 8 }] = [6, 17, 1][rng.random_range(0..3)];
+        if v4 && rng.random_ratio(3, 4) {
+            bytes[at + 8..at + 10].fill(0);
+        }
+    }
+    let beats: Vec<_> = bytes.chunks(W / 8).map(<[u8]>::to_vec).collect();
+    let count = beats.len();
+    let beat = |(i, mut beat): (usize, Vec<u8>)| {
+        let side = FrameSide { count: (beat.len() as u64).into(), error: false };
+        beat.resize(W / 8, 0xee);
+        Beat { data: to_bits(&beat), last: i + 1 == count, side }
+    };
+    beats.into_iter().enumerate().map(beat).collect()
+}
+
+fn classify<const W: usize>(params: &Params, seed: u64) {
+    prints("classify", Classify::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
+    agrees(
+        "classify",
+        Classify::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES / 2,
+        move |b, s| {
+            b.reset.next = s.cycle() % 1500 < 3;
+            b.settings.valid.next = rng.random_ratio(1, 50);
+            b.settings.item.next = rng.random_range(0..12u64).into();
+            b.settings.index.next = rng.random_range(0..64u64).into();
+            b.settings.data.next = u64::from(rng.random::<u32>()).into();
+            if frames.queue.is_empty() {
+                frames.queue.extend(frame(&mut rng));
+            }
+            frames.drive_beat(&mut b.sink, &mut rng);
+            s.bit("source", &mut b.source.ready);
+            b.flow.ready.next = s.cycle() % 600 > 200 && rng.random_bool(0.8);
+            settle(b);
+            frames.taken_beat(&b.sink);
+        },
+    );
+}
+
+#[test]
+fn classifiers() {
+    roomy(|| {
+        classify::<64>(&Params::TINY, 8);
+        classify::<128>(&Params::BOARD, 9);
+        classify::<256>(&Params::SIM, 10);
+        classify::<512>(&Params::MAX, 11);
+    });
+}
+
+#[test]
+fn steers() {
+    roomy(|| {
+        prints("toeplitz", Toeplitz::default());
+        prints("steer", Steer::new(&Params::MAX));
+        let mut rng = ChaCha8Rng::seed_from_u64(12);
+        let mut lengths = Feed::<FrameLength>::new(0.9);
+        let mut flows = Feed::<Flow>::new(0.9);
+        agrees(
+            "steer",
+            Steer::new(&Params::MAX),
+            |b| &mut b.clock,
+            CYCLES,
+            move |b, s| {
+                b.reset.next = s.cycle() % 5000 < 3;
+                b.settings.valid.next = rng.random_ratio(1, 200);
+                b.settings.item.next = rng.random_range(5..12u64).into();
+                b.settings.index.next = rng.random_range(0..128u64).into();
+                b.settings.data.next = rng.random_range(1..65u64).into();
+                if lengths.queue.is_empty() {
+                    let len = rng.random_range(1..1518u64).into();
+                    lengths.queue.push_back(FrameLength { len, dropped: rng.random_ratio(1, 8) });
+                    let kind = rng.random_range(0..7u64).into();
+                    flows.queue.push_back(Flow { hash: u64::from(rng.random::<u32>()).into(), kind });
+                }
+                lengths.drive(&mut b.length, &mut rng);
+                flows.drive(&mut b.flow, &mut rng);
+                s.bit("arrival", &mut b.arrival.ready);
+                settle(b);
+                lengths.taken(&b.length);
+                flows.taken(&b.flow);
+            },
+        );
     });
 }

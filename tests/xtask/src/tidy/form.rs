@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 15] = [
+const LONG: [(&str, usize, &str); 16] = [
     ("hw/src/function.rs", 550, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -24,9 +24,14 @@ const LONG: [(&str, usize, &str); 15] = [
         625,
         "one state machine: ring, chain and answer share one reader and one writer",
     ),
-    ("hw/src/virtio/command.rs", 335, "a branch per command, over the same bytes"),
+    ("hw/src/virtio/command.rs", 370, "a branch per command, over the same bytes"),
     ("tests/block/net_rx.rs", 420, "one reference for both halves of reception"),
-    ("hw/src/net/place.rs", 340, "one state machine"),
+    ("hw/src/net/place.rs", 410, "one state machine"),
+    (
+        "hw/src/net/classify.rs",
+        350,
+        "a frame's head on its way through four steps, each of which waits for the next",
+    ),
     ("hw/verilog/tests/samples/mod.rs", 400, "a catalogue of small kernels"),
     ("tests/block/fetch.rs", 515, "a catalogue of small tests over one bench"),
 ];
