@@ -105,7 +105,11 @@ fn device_configuration() {
         assert_eq!((half(net::MAX_VIRTQUEUE_PAIRS), half(net::MTU)), (params.pairs as u16, mtu as u16));
         assert_eq!(bytes[net::SPEED..net::DUPLEX], params.speed_mbps.to_le_bytes());
         assert_eq!(bytes[net::DUPLEX], net::DUPLEX_FULL as u8);
-        assert!(bytes[net::DUPLEX + 1..].iter().all(|b| *b == 0));
+        assert_eq!(usize::from(bytes[net::RSS_MAX_KEY_SIZE]), net::RSS_KEY_BYTES);
+        assert_eq!(usize::from(half(net::RSS_MAX_INDIRECTION_TABLE_LENGTH)), net::RSS_TABLE);
+        let known = (net::HASH_TYPES_KNOWN as u32).to_le_bytes();
+        assert_eq!(bytes[net::SUPPORTED_HASH_TYPES..net::SUPPORTED_TUNNEL_TYPES], known);
+        assert!(bytes[net::SUPPORTED_TUNNEL_TYPES..].iter().all(|b| *b == 0));
         regs.write(0, 0xffff_ffff);
         assert_eq!(regs.read(0).to_le_bytes(), params.mac[..4]);
     }

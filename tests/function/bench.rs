@@ -44,7 +44,7 @@ fn queues_are_all_in_use() {
     let report = measure("--sizes 64 --frames 400 --queues 1,2 --interrupts always");
     assert!(report.clean(), "{:?}", report.findings());
     let pairs: Vec<u16> = report.cases.iter().map(|case| case.case.queue_pairs).collect();
-    assert_eq!((pairs, report.rx_not_available_queue_pairs.clone()), (vec![1, 1, 1, 2], vec![2]));
+    assert_eq!(pairs, [1, 1, 1, 2, 2, 2]);
     assert!(report.cases[3].tx_frames_slowest_queue > 0, "{:?}", report.cases[3]);
 }
 

@@ -2,6 +2,7 @@
 
 use rand::RngCore;
 
+use crate::flow::Rss;
 use crate::seed::Seed;
 
 /// Where things are in a frame: behind Ethernet, IPv4 and UDP headers, the flow and its number.
@@ -41,6 +42,18 @@ impl Frames {
         let mut head = self.headers;
         head[UDP_AT..UDP_AT + 2].copy_from_slice(&(FIRST_PORT + flow).to_be_bytes());
         head
+    }
+
+    /// For each of so many pairs a flow whose frames automatic steering gives to it.
+    pub(super) fn flows(&self, pairs: u16) -> Vec<u16> {
+        let steering = Rss::automatic(pairs);
+        let mut flows = vec![None; usize::from(pairs)];
+        let mut frame = vec![];
+        for flow in 0..=u16::MAX - FIRST_PORT {
+            self.write(flow, 0, &mut frame);
+            flows[usize::from(steering.pair(&frame))].get_or_insert(flow);
+        }
+        flows.into_iter().map(|flow| flow.expect("16384 ports reach every pair")).collect()
     }
 
     fn fill(&self, number: u64) -> &[u8] {

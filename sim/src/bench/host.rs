@@ -8,7 +8,7 @@ use super::options::{Interrupts, Options, Selection};
 use super::tlps::{Counter, Place};
 use crate::device::Device;
 use crate::driver::{self, Driver, DriverError, message};
-use crate::facts::{bar, common, net};
+use crate::facts::{bar, common, ctrl, net};
 use crate::log::TlpLog;
 use crate::ring::{Buffer, Ring, Used};
 use crate::root::{Root, Windows};
@@ -82,6 +82,8 @@ struct Queue {
 pub(super) struct Host {
     queues: Vec<Queue>,
     frames: Frames,
+    /// The flow that arrives at each pair.
+    flows: Vec<u16>,
     /// What TLPs there were.
     pub(super) tlps: Counter,
     batch: usize,
@@ -140,7 +142,7 @@ pub(super) fn limits(options: &Options) -> Result<Limits, BenchError> {
 pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, Host), BenchError> {
     let Selection { size, direction, queues } = selection;
     let traffic = direction.traffic();
-    let (mut root, driver, limits) = bind(options, options.ring_of(queues))?;
+    let (mut root, mut driver, limits) = bind(options, options.ring_of(queues))?;
     let ring_size = options.ring_of(queues).min(limits.ring_entries);
     let buffer = (size as u64 + u64::from(net::HDR_BYTES)).next_multiple_of(LINE);
     let area = buffer * u64::from(ring_size);
@@ -159,6 +161,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         batch: options.batch.into(),
         interrupts: options.interrupts,
         buffer,
+        flows: vec![0],
         packet: vec![],
         stop: false,
         queued: 0,
@@ -180,7 +183,19 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         ring.suppress(&mut root.memory, polls);
         host.queues.push(Queue { ring, doorbell, tx, free, next: 0, polls, received: Sequence::default() });
     }
+    if queues > 1 {
+        driver.setup_control(&mut root)?;
+        host.flows = host.frames.flows(queues);
+    }
     driver.go(&mut root)?;
+    if queues > 1 {
+        let answer = driver.command(&mut root, ctrl::MQ, ctrl::MQ_PAIRS_SET, &queues.to_le_bytes())?;
+        if answer != ctrl::ACK_OK {
+            return Err(BenchError::Options(format!(
+                "--queues {queues}: the function refuses so many pairs"
+            )));
+        }
+    }
     root.tap(Box::new(host.tlps.clone()));
     for index in 0..host.queues.len() {
         if !host.queues[index].tx {
@@ -221,10 +236,11 @@ const FEATURES: u64 = {
 };
 
 impl Host {
-    /// The frame of this number from the wire; all are one flow.
+    /// The frame of this number from the wire: a flow for each pair, in turn.
     pub(super) fn arriving(&self, number: u64) -> Vec<u8> {
         let mut frame = Vec::with_capacity(self.frames.bytes);
-        self.frames.write(0, number, &mut frame);
+        let pairs = self.flows.len() as u64;
+        self.frames.write(self.flows[(number % pairs) as usize], number / pairs, &mut frame);
         frame
     }
 
@@ -310,7 +326,9 @@ impl Host {
         let buffers = net::HDR_NUM_BUFFERS as usize;
         let whole = self.packet.get(buffers..HEADER) == Some(&1u16.to_le_bytes());
         match self.packet.get(HEADER..).and_then(|frame| self.frames.read(frame)) {
-            Some((_, number)) if whole => self.queues[index].received.take(number),
+            Some((flow, number)) if whole && flow == self.flows[index / 2] => {
+                self.queues[index].received.take(number);
+            }
             _ => self.damaged += 1,
         }
     }

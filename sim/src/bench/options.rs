@@ -147,8 +147,6 @@ pub(super) struct Selection {
     pub queues: u16,
 }
 
-/// Pairs which receive: the function has neither VIRTIO_NET_F_MQ nor RSS, so it gives every frame to the first.
-const STEERED: u16 = 1;
 /// Sizes which everyone measures. The first is Ethernet's shortest.
 const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 1518, 9000];
 /// Bytes of frames in a case by default, unless those are too many or too few frames.
@@ -223,14 +221,6 @@ impl Options {
         Ok(())
     }
 
-    /// Numbers of pairs with which frames cannot be received: see [`STEERED`].
-    pub(super) fn not_available(&self) -> Vec<u16> {
-        match self.direction {
-            Directions::Tx => vec![],
-            _ => self.queues.iter().copied().filter(|queues| *queues > STEERED).collect(),
-        }
-    }
-
     /// The cases, or what of them the function cannot do.
     pub(super) fn cases(&self, limits: &Limits) -> Result<Vec<Selection>, String> {
         let (set, most) = (&self.params, limits.frame_bytes);
@@ -259,12 +249,8 @@ impl Options {
         let mut cases = vec![];
         for queues in &self.queues {
             for size in &sizes {
-                let possible = directions.iter().filter(|way| **way == Direction::Tx || *queues <= STEERED);
-                cases.extend(possible.map(|&direction| Selection {
-                    size: *size,
-                    direction,
-                    queues: *queues,
-                }));
+                let case = |&direction: &Direction| Selection { size: *size, direction, queues: *queues };
+                cases.extend(directions.iter().map(case));
             }
         }
         Ok(cases)

@@ -30,8 +30,6 @@ pub struct Report {
     pub credits: usize,
     pub reorder: bool,
     pub cases: Vec<Figures>,
-    /// Numbers of queue pairs which were asked for, and cannot receive yet.
-    pub rx_not_available_queue_pairs: Vec<u16>,
     pub latency: Option<Vec<Latency>>,
     /// What is to be reached, if it was measured under the conditions for which that is said.
     pub targets: Vec<Target>,
@@ -60,7 +58,6 @@ impl Report {
             reorder: options.reorder,
             targets: targets::judge(options, &cases, latency.as_deref()),
             cases,
-            rx_not_available_queue_pairs: options.not_available(),
             latency,
         }
     }
@@ -188,11 +185,6 @@ pub fn table(report: &Report) -> String {
         let Target { frame_bytes, what, queue_pairs, unit, wanted, measured, .. } = target;
         text += &format!(
             "| {frame_bytes} | {what} | {queue_pairs} | {wanted:.2} {unit} | {measured:.2} | {met} |\n"
-        );
-    }
-    for pairs in &report.rx_not_available_queue_pairs {
-        text += &format!(
-            "\n{pairs} pairs, rx and both: not available, the function gives every frame to the first pair.\n"
         );
     }
     text
