@@ -266,6 +266,7 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<QueueIrq>::join(&mut self.suppress.irq, &mut self.interrupts.queue_irq);
         StreamSource::<Irq>::join(&mut self.interrupts.irq, &mut self.msix.irq);
         self.used.notified.next = self.writer.notified.val().get_bit(0);
+        self.used.calm.next = self.suppress.calm.val();
         self.arm.notified.next = self.writer.notified.val().get_bit(1);
         self.suppress.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
         self.interrupts.config_change.next = self.status.config_change.val()

@@ -33,6 +33,8 @@ struct Bench<const W: usize> {
     watch: Taken<Published>,
     queues: BTreeMap<u64, Queue>,
     stall: u32,
+    /// Many publications are in flight, as far as the function knows.
+    hurried: bool,
     /// Queues in the order their indices were written.
     order: VecDeque<u64>,
     chains: u64,
@@ -50,6 +52,7 @@ impl<const W: usize> Bench<W> {
             watch: Taken::default(),
             queues: BTreeMap::new(),
             stall,
+            hurried: false,
             order: VecDeque::new(),
             chains: 0,
         };
@@ -97,6 +100,7 @@ impl<const W: usize> Bench<W> {
         let uut = &mut self.harness.uut;
         self.done[0].drive(&mut self.rng, &mut uut.done[0]);
         self.done[1].drive(&mut self.rng, &mut uut.done[1]);
+        uut.calm.next = !self.hurried && self.rng.random_range(0..100) >= self.stall;
         uut.published.ready.next = self.rng.random_range(0..100) >= self.stall;
         self.writer.drive(&mut self.rng, cycle, &mut uut.write, &mut uut.notified);
         self.harness.settle();
@@ -225,6 +229,72 @@ fn batches() {
     assert!(cycles < 3 * 160, "160 chains took {cycles} cycles");
     assert_eq!(bench.queues[&3].published, 10);
     assert_eq!(bench.writer.pieces, 30);
+}
+
+/// Chains of several queues that end in turns: sixteen of a queue share an index, fewer wait while many publications are in flight.
+#[test]
+fn queues_in_turns() {
+    let mut bench = Bench::<512>::new(&Params::MAX, 7, 0);
+    let queues = [0, 2, 6, 126];
+    for queue in queues {
+        bench.enable(queue, 256, (queue + 1) << 20);
+    }
+    for _ in 0..40 {
+        for queue in queues {
+            bench.packet(queue, 1);
+        }
+    }
+    bench.hurried = true;
+    let start = bench.harness.cycle;
+    while queues.iter().any(|queue| bench.queues[queue].published < 2) {
+        bench.step();
+        assert!(bench.harness.cycle - start < 3 * 160, "160 chains took more than 480 cycles");
+    }
+    for _ in 0..100 {
+        bench.step();
+    }
+    for queue in queues {
+        let q = &bench.queues[&queue];
+        assert_eq!(
+            (q.used, q.chains.len()),
+            (32, 8),
+            "queue {queue}: two runs, and what is not enough for one"
+        );
+    }
+    for _ in 0..1200 {
+        bench.step();
+    }
+    for queue in queues {
+        let q = &bench.queues[&queue];
+        assert_eq!((q.published, q.used), (3, 40), "queue {queue}: the rest, which has waited long enough");
+    }
+    // Writes of eight elements, and an index for sixteen.
+    assert_eq!(bench.writer.pieces, 4 * (3 + 3 + 2));
+}
+
+/// A queue that has little to say is heard beside those that never stop, however many publications are in flight.
+#[test]
+fn a_single_chain_beside_full_runs() {
+    let mut bench = Bench::<512>::new(&Params::MAX, 8, 0);
+    for queue in [1, 3, 5, 0] {
+        bench.enable(queue, 1024, (queue + 1) << 20);
+    }
+    for _ in 0..1000 {
+        for queue in [1, 3, 5] {
+            bench.packet(queue, 1);
+        }
+    }
+    bench.hurried = true;
+    for round in 1..4 {
+        bench.packet(0, 1);
+        let start = bench.harness.cycle;
+        while bench.queues[&0].published < round {
+            bench.step();
+            assert!(bench.harness.cycle - start < 1400, "packet {round} of queue 0 is not published");
+        }
+    }
+    assert!(!bench.done[1].words.is_empty(), "the others went on");
+    bench.drain();
 }
 
 /// `used.idx` goes on behind 65535.

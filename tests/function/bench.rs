@@ -48,6 +48,18 @@ fn queues_are_all_in_use() {
     assert!(report.cases[3].tx_frames_slowest_queue > 0, "{:?}", report.cases[3]);
 }
 
+/// Frames of several queues in turns: their used elements and indices are still written together.
+#[test]
+fn several_pairs_cost_little_more_than_one() {
+    let report = measure("--sizes 64 --frames 2000 --queues 1,4");
+    assert!(report.clean(), "{:?}", report.findings());
+    for (one, four) in report.cases[..3].iter().zip(&report.cases[3..]) {
+        assert!(four.cycles_per_packet < 1.25 * one.cycles_per_packet, "{one:?}\n{four:?}");
+        let [used_of_one, used_of_four] = [one, four].map(|case| case.tlps_per_packet.used_writes);
+        assert!(used_of_four < 1.25 * used_of_one, "{one:?}\n{four:?}");
+    }
+}
+
 #[test]
 fn a_short_ring_loses_nothing() {
     let report = measure("--sizes 64 --frames 200 --queue-size 16");

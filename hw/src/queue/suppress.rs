@@ -1,7 +1,7 @@
 //! Asks the driver's available ring, for each used index published, whether it wants to be interrupted: its flags, or with EVENT_IDX
 //! `used_event`, the element behind which it wants to be.
 //! In: `published`.   Out: `irq`, for queues whose driver does; `error`; `request`, `reply`: DMA.
-//! Time: one every second cycle, and a read's delay; up to eight at once.
+//! Time: one every second cycle, and a read's delay; up to sixteen at once, as the tags allow; at 64 bits eight.
 //! Waits: on `request`, `irq` and `error`; a reply is never held back, for each there is a place.
 //! Busy: a read is in flight, or an interrupt or error has not been taken.
 //! They are read after the index has left for the host: a driver that allows interrupts looks at the index once more
@@ -19,9 +19,6 @@ use crate::queue::lookup::AreaRead;
 use hematite_abi::{ident, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
-
-/// Interrupts on their way.
-const PLACES: usize = 8;
 
 /// Where a queue's available ring stands, as far as a field of 16 bits of it is to be found.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
@@ -62,6 +59,8 @@ pub struct Suppress<const W: usize> {
     pub request: StreamSource<AreaRead>,
     pub reply: BeatSink<W, ReadSide>,
     pub error: StreamSource<QueueError>,
+    /// Few publications are in flight: less than a quarter of what may be.
+    pub calm: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
     /// Pulse: the driver does not want this one.
     pub count_irq_suppressed: Signal<Out, Bit>,
@@ -69,7 +68,8 @@ pub struct Suppress<const W: usize> {
     flags_offset: Constant<Bits<20>>,
     event_offset: Constant<Bits<20>>,
     field_bytes: Constant<Bits<8>>,
-    places: Constant<Bits<4>>,
+    places: Constant<Bits<5>>,
+    calm_free: Constant<Bits<5>>,
     rings: Lutram<RingPlace>,
     /// The index of each queue's last publication that has been decided.
     decided: Lutram<Bits<16>>,
@@ -82,7 +82,7 @@ pub struct Suppress<const W: usize> {
     failed: Reg<Bit>,
     fault: Reg<QueueError>,
     /// Places that nobody holds: one is held from the read until the interrupt has gone.
-    free: Reg<Bits<4>>,
+    free: Reg<Bits<5>>,
     load: Signal<Local, Bit>,
     here: Signal<Local, RingPlace>,
     upper: Signal<Local, Bit>,
@@ -90,12 +90,14 @@ pub struct Suppress<const W: usize> {
     beyond: Signal<Local, Bits<16>>,
     wanted: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
-    back: Signal<Local, Bits<4>>,
+    back: Signal<Local, Bits<5>>,
 }
 
 impl<const W: usize> Suppress<W> {
     /// For all queues.
     pub fn new(params: &Params) -> Self {
+        // Interrupts on their way: a place for each, and few that take tags from the descriptors.
+        let places = if W == 64 { 8 } else { (params.tags / 16).clamp(4, 16) };
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -106,17 +108,19 @@ impl<const W: usize> Suppress<W> {
             request: Default::default(),
             reply: Default::default(),
             error: Default::default(),
+            calm: Default::default(),
             busy: Default::default(),
             count_irq_suppressed: Default::default(),
             mask: Constant::new((params.queues() as u64 - 1).into()),
             flags_offset: Constant::new((ring::AVAIL_FLAGS as u64).into()),
             event_offset: Constant::new((ring::AVAIL_RING as u64).into()),
             field_bytes: Constant::new((ring::EVENT_BYTES as u64).into()),
-            places: Constant::new((PLACES as u64).into()),
+            places: Constant::new((places as u64).into()),
+            calm_free: Constant::new((places as u64 * 3 / 4).into()),
             rings: Lutram::new(params.queues()),
             decided: Lutram::new(params.queues()),
-            reads: Fifo::new(PLACES),
-            irqs: Fifo::new(PLACES),
+            reads: Fifo::new(places),
+            irqs: Fifo::new(places),
             asking: Default::default(),
             asked: Default::default(),
             answered: Default::default(),
@@ -250,6 +254,7 @@ impl<const W: usize> Logic for Suppress<W> {
             self.back.next = self.back.val() + 1;
         }
         self.free.d.next = self.back.val();
+        self.calm.next = self.free.q.val() > self.calm_free.val();
         self.busy.next = (self.free.q.val() != self.places.val()) | self.failed.q.val();
         if self.reset.val() {
             self.asking.d.next = false;

@@ -13,6 +13,7 @@ use crate::prim::beat::BeatSource;
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
+use collect::Collect;
 use hematite_abi::ring;
 use hematite_verilog::{Reg, dff_setup};
 use notice::Notice;
@@ -20,12 +21,10 @@ use rings::{UsedRing, UsedRings};
 use rust_hdl_core::prelude::*;
 use turn::Turn;
 
+pub mod collect;
 pub mod notice;
 pub mod rings;
 pub mod turn;
-
-/// Elements after which the index is written though more of its queue wait.
-const PUBLISH_EVERY: u64 = 16;
 
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
@@ -52,6 +51,8 @@ pub struct Used<const W: usize> {
     /// Pulse: the oldest index written and not yet notified has left for the host.
     pub notified: Signal<In, Bit>,
     pub published: StreamSource<Published>,
+    /// Few publications are in flight: what there is of a queue is published at once. Else it may wait for more.
+    pub calm: Signal<In, Bit>,
     pub busy: Signal<Out, Bit>,
     /// For inspection: a queue, and its `used.idx` as published.
     pub probe_queue: Signal<In, Bits<16>>,
@@ -69,7 +70,10 @@ pub struct Used<const W: usize> {
     page_end: Constant<Bits<12>>,
     turn: Turn,
     rings: UsedRings,
+    /// A narrow function has two queues and no room: their chains wait in one list. Else queue by queue.
+    sorts: Constant<Bit>,
     chains: BlockFifo<Done>,
+    collect: Collect,
     /// The next of them, in a register: block RAM is slow.
     front: Fifo<Done>,
     notice: Notice,
@@ -110,6 +114,7 @@ impl<const W: usize> Used<W> {
             write: Default::default(),
             notified: Default::default(),
             published: Default::default(),
+            calm: Default::default(),
             busy: Default::default(),
             probe_queue: Default::default(),
             probe_used: Default::default(),
@@ -118,13 +123,15 @@ impl<const W: usize> Used<W> {
             ring_offset: Constant::new((ring::USED_RING as u64).into()),
             idx_offset: Constant::new((ring::USED_IDX as u64).into()),
             last_elem: Constant::new((W as u64 / 64 - 1).into()),
-            last_since: Constant::new((PUBLISH_EVERY - 1).into()),
-            often: Constant::new(PUBLISH_EVERY.into()),
+            last_since: Constant::new((collect::RUN - 1).into()),
+            often: Constant::new(collect::RUN.into()),
             page_late: Constant::new((4096 - 12).into()),
             page_end: Constant::new((4096 - 4).into()),
             turn: Turn::default(),
             rings: UsedRings::new(params),
+            sorts: Constant::new(W > 64),
             chains: BlockFifo::new(16),
+            collect: Collect::new(params),
             front: Fifo::new(1),
             notice: Notice::new(if W == 64 { 4 } else { 16 }),
             state: Default::default(),
@@ -156,8 +163,10 @@ impl<const W: usize> Logic for Used<W> {
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue, ring, number);
         dff_setup!(self, clock, addr, data, elems, split, half, index, offset, closed, since, more);
-        clock!(self, clock, turn, chains, front, rings, notice);
-        self.chains.reset.next = self.reset.val();
+        clock!(self, clock, turn, chains, collect, front, rings, notice);
+        self.chains.reset.next = self.reset.val() | self.sorts.val();
+        self.collect.calm.next = self.calm.val() & !self.notice.busy.val();
+        self.collect.reset.next = self.reset.val() | !self.sorts.val();
         self.chains.keep.next = true;
         self.chains.forget.next = false;
         self.front.reset.next = self.reset.val();
@@ -172,8 +181,20 @@ impl<const W: usize> Logic for Used<W> {
         self.turn.reset.next = self.reset.val();
         StreamSink::<Done>::link(&mut self.done[0], &mut self.turn.done[0]);
         StreamSink::<Done>::link(&mut self.done[1], &mut self.turn.done[1]);
-        StreamSource::<Done>::join(&mut self.turn.source, &mut self.chains.sink);
-        StreamSource::<Done>::join(&mut self.chains.source, &mut self.front.sink);
+        self.chains.sink.valid.next = self.turn.source.valid.val() & !self.sorts.val();
+        self.chains.sink.data.next = self.turn.source.data.val();
+        self.collect.sink.valid.next = self.turn.source.valid.val() & self.sorts.val();
+        self.collect.sink.data.next = self.turn.source.data.val();
+        self.turn.source.ready.next = self.chains.sink.ready.val();
+        self.front.sink.valid.next = self.chains.source.valid.val();
+        self.front.sink.data.next = self.chains.source.data.val();
+        if self.sorts.val() {
+            self.turn.source.ready.next = self.collect.sink.ready.val();
+            self.front.sink.valid.next = self.collect.source.valid.val();
+            self.front.sink.data.next = self.collect.source.data.val();
+        }
+        self.chains.source.ready.next = self.front.sink.ready.val();
+        self.collect.source.ready.next = self.front.sink.ready.val();
         self.notice.reset.next = self.reset.val();
         self.notice.notified.next = self.notified.val();
         StreamSource::<Published>::link(&mut self.published, &mut self.notice.source);
@@ -307,6 +328,7 @@ impl<const W: usize> Logic for Used<W> {
             }
         }
         self.busy.next = !self.chains.empty.val()
+            | self.collect.busy.val()
             | self.front.source.valid.val()
             | self.notice.busy.val()
             | self.turn.open.val()

@@ -137,7 +137,7 @@ pub(super) fn run(options: &Options, selection: Selection) -> Result<Figures, Be
         transmitted: 0,
         offered: 0,
         offering: traffic.rx,
-        window: options.window.unwrap_or((host.receive_ring() / 2).max(1)),
+        window: options.window.unwrap_or((host.receive_buffers() / 2).max(1)),
         rate: options.offer_mpps.map(|mpps| mpps / options.clock_mhz),
         started: world.device.now(),
         grace: options.slot().rtt_cycles() + GRACE,
@@ -294,7 +294,7 @@ impl Run {
             frame_bytes: size,
             direction,
             queue_pairs: queues,
-            ring_entries: self.host.receive_ring() as u16,
+            ring_entries: self.host.receive_buffers() as u16,
         };
         Figures {
             case,

@@ -261,8 +261,8 @@ impl Host {
     }
 
     /// Receive buffers in all.
-    pub(super) fn receive_ring(&self) -> u64 {
-        u64::from(self.queues[0].ring.size)
+    pub(super) fn receive_buffers(&self) -> u64 {
+        self.queues.iter().filter(|queue| !queue.tx).map(|queue| u64::from(queue.ring.size)).sum()
     }
 
     /// Receive queues, as far as something came: lost and out of order.

@@ -108,7 +108,7 @@ pub struct Options {
     /// Cycles between two looks of the driver
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
     pub poll_cycles: u64,
-    /// Frames at most between the wire and the driver when it receives. By default half a ring
+    /// Frames at most between the wire and the driver when it receives. By default half as many as there are receive buffers
     #[arg(long)]
     pub window: Option<u64>,
     /// Frames from the wire at this rate, lost or not, instead of as the device takes them

@@ -194,6 +194,7 @@ fn used<const W: usize>(params: &Params) {
                 }
             }
             s.bit("write_ready", &mut b.write.ready);
+            b.calm.next = seldom(s, 2);
             b.notified.next = seldom(s, 8);
             s.bit("published_ready", &mut b.published.ready);
             b.probe_queue.next = known(s, params);

@@ -1,0 +1,268 @@
+//! Puts chains that are done with side by side, queue by queue: neighbours share a write and an index.
+//! In: `sink`, in which the chains of a packet stand together (`more`).   Out: `source`: the chains of a queue in their order, those
+//! of several queues in runs, which end with a packet.
+//! Time: one per cycle; a chain that finds nothing before it is offered 7 cycles later.
+//! Waits: on `source`, and `sink` while there are as many of its queue as may wait. Queues take turns: behind sixteen chains of
+//! one, and the packet they end in, comes the next that has any. Fewer are passed over until it is `calm`, or 1024 cycles have gone.
+
+use crate::params::Params;
+use crate::port::chain::Done;
+use crate::prim::block_fifo::BlockFifo;
+use crate::prim::fifo::Fifo;
+use crate::prim::lutram::Lutram;
+use crate::prim::ram::Ram;
+use crate::prim::stream::{StreamSink, StreamSource};
+use hematite_verilog::{Reg, dff_setup};
+use rust_hdl_core::prelude::*;
+
+/// Chains of a queue that may wait: two runs.
+const PLACES: u64 = 32;
+
+/// Chains after which it is another queue's turn.
+pub const RUN: u64 = 16;
+
+/// So many times 128 cycles fewer wait at most, and until the turn comes.
+const PATIENCE: u64 = 8;
+
+/// Per queue two counts, modulo 256: chains put in and taken out. Those put in count from those taken out if the queue is not listed.
+#[derive(LogicBlock)]
+pub struct Collect {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub sink: StreamSink<Done>,
+    pub source: StreamSource<Done>,
+    /// Few publications are in flight: there is no reason to wait for more.
+    pub calm: Signal<In, Bit>,
+    pub busy: Signal<Out, Bit>,
+    mask: Constant<Bits<16>>,
+    one: Constant<Bits<128>>,
+    places: Constant<Bits<8>>,
+    place_bits: Constant<Bits<4>>,
+    place_mask: Constant<Bits<8>>,
+    run_length: Constant<Bits<8>>,
+    patience: Constant<Bits<8>>,
+    front: Fifo<Done>,
+    /// The queues that wait for their turn, each once; a bit for each, and for the one whose turn it is.
+    list: BlockFifo<Bits<16>>,
+    listed: Reg<Bits<128>>,
+    chains: Ram<Done>,
+    put_in: Lutram<Bits<8>>,
+    put_out: Lutram<Bits<8>>,
+    taken_in: Lutram<Bits<8>>,
+    taken_out: Lutram<Bits<8>>,
+    /// When a queue came on the list, or had its last turn; in 128 cycles.
+    time: Reg<Bits<15>>,
+    since: Lutram<Bits<8>>,
+    late: Reg<Bit>,
+    /// Whose turn it is, what has been taken of it, and how much in this turn.
+    serving: Reg<Bit>,
+    queue: Reg<Bits<16>>,
+    from: Reg<Bits<8>>,
+    run: Reg<Bits<5>>,
+    /// A chain is on offer.
+    full: Reg<Bit>,
+    sink_queue: Signal<Local, Bits<16>>,
+    at_sink: Signal<Local, Bits<128>>,
+    at_queue: Signal<Local, Bits<128>>,
+    known: Signal<Local, Bit>,
+    count: Signal<Local, Bits<8>>,
+    put: Signal<Local, Bit>,
+    /// The time; of the queue whose turn it is: what it has; that it may begin; the last chain belongs to a packet that goes on; it has had its run.
+    now: Signal<Local, Bits<8>>,
+    waiting: Signal<Local, Bits<8>>,
+    has: Signal<Local, Bit>,
+    ripe: Signal<Local, Bit>,
+    open: Signal<Local, Bit>,
+    over: Signal<Local, Bit>,
+    moves: Signal<Local, Bit>,
+    take: Signal<Local, Bit>,
+    /// The turn ends; the queue is to have another.
+    finish: Signal<Local, Bit>,
+    again: Signal<Local, Bit>,
+}
+
+impl Collect {
+    /// For all queues.
+    pub fn new(params: &Params) -> Self {
+        let queues = params.queues();
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            sink: Default::default(),
+            source: Default::default(),
+            calm: Default::default(),
+            busy: Default::default(),
+            mask: Constant::new((queues as u64 - 1).into()),
+            one: Constant::new(1.into()),
+            places: Constant::new(PLACES.into()),
+            place_bits: Constant::new(u64::from(PLACES.trailing_zeros()).into()),
+            place_mask: Constant::new((PLACES - 1).into()),
+            run_length: Constant::new(RUN.into()),
+            patience: Constant::new(PATIENCE.into()),
+            front: Fifo::new(2),
+            list: BlockFifo::new(2 * queues),
+            listed: Default::default(),
+            chains: Ram::apart(queues * PLACES as usize),
+            put_in: Lutram::new(queues),
+            put_out: Lutram::new(queues),
+            taken_in: Lutram::new(queues),
+            taken_out: Lutram::new(queues),
+            time: Default::default(),
+            since: Lutram::new(queues),
+            late: Default::default(),
+            serving: Default::default(),
+            queue: Default::default(),
+            from: Default::default(),
+            run: Default::default(),
+            full: Default::default(),
+            sink_queue: Default::default(),
+            at_sink: Default::default(),
+            at_queue: Default::default(),
+            known: Default::default(),
+            count: Default::default(),
+            put: Default::default(),
+            now: Default::default(),
+            waiting: Default::default(),
+            has: Default::default(),
+            ripe: Default::default(),
+            open: Default::default(),
+            over: Default::default(),
+            moves: Default::default(),
+            take: Default::default(),
+            finish: Default::default(),
+            again: Default::default(),
+        }
+    }
+}
+
+impl Logic for Collect {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, listed, time, late, serving, queue, from, run, full);
+        clock!(self, clock, front, list, chains, put_in, put_out, taken_in, taken_out, since);
+        self.front.reset.next = self.reset.val();
+        self.list.reset.next = self.reset.val();
+        self.list.keep.next = true;
+        self.list.forget.next = false;
+        StreamSink::<Done>::link(&mut self.sink, &mut self.front.sink);
+
+        // In: behind those of its queue; a queue that has none comes on the list.
+        self.sink_queue.next = self.front.source.data.val().queue & self.mask.val();
+        self.at_sink.next = self.one.val() << self.sink_queue.val();
+        self.known.next = (self.listed.q.val() & self.at_sink.val()).any();
+        self.put_in.read_addr.next = self.sink_queue.val();
+        self.taken_in.read_addr.next = self.sink_queue.val();
+        self.count.next = self.taken_in.read_data.val();
+        if self.known.val() {
+            self.count.next = self.put_in.read_data.val();
+        }
+        self.put.next = self.front.source.valid.val()
+            & (self.count.val() - self.taken_in.read_data.val() != self.places.val())
+            & (self.known.val() | self.list.sink.ready.val());
+        self.front.source.ready.next = self.put.val();
+        self.chains.write.next = self.put.val();
+        self.chains.write_addr.next = (self.sink_queue.val() << self.place_bits.val())
+            | bit_cast::<16, 8>(self.count.val() & self.place_mask.val());
+        self.chains.write_data.next = self.front.source.data.val();
+        self.put_in.write.next = self.put.val();
+        self.put_in.write_addr.next = self.sink_queue.val();
+        self.put_in.write_data.next = self.count.val() + 1;
+        self.put_out.write.next = self.put.val();
+        self.put_out.write_addr.next = self.sink_queue.val();
+        self.put_out.write_data.next = self.count.val() + 1;
+
+        // Out: what there is of the queue whose turn it is. What was taken last still stands at the RAM's end.
+        self.put_out.read_addr.next = self.queue.q.val();
+        self.taken_out.read_addr.next = self.list.source.data.val() & self.mask.val();
+        self.waiting.next = self.put_out.read_data.val() - self.from.q.val();
+        self.has.next = self.waiting.val().any();
+        self.time.d.next = self.time.q.val() + 1;
+        self.now.next = self.time.q.val().get_bits::<8>(7);
+        self.since.read_addr.next = self.queue.q.val();
+        if !self.serving.q.val() {
+            self.since.read_addr.next = self.list.source.data.val() & self.mask.val();
+        }
+        self.late.d.next = self.now.val() - self.since.read_data.val() >= self.patience.val();
+        self.ripe.next = self.run.q.val().any()
+            | self.calm.val()
+            | self.late.q.val()
+            | (self.waiting.val() >= self.run_length.val());
+        self.open.next = self.chains.read_data.val().more & self.run.q.val().any();
+        self.over.next = bit_cast::<8, 5>(self.run.q.val()) == self.run_length.val();
+        self.moves.next = !self.full.q.val() | self.source.ready.val();
+        self.take.next = self.serving.q.val()
+            & self.has.val()
+            & self.ripe.val()
+            & (!self.over.val() | self.open.val())
+            & self.moves.val();
+        self.chains.read.next = self.take.val();
+        self.chains.read_addr.next = (self.queue.q.val() << self.place_bits.val())
+            | bit_cast::<16, 8>(self.from.q.val() & self.place_mask.val());
+        if self.moves.val() {
+            self.full.d.next = self.take.val();
+        }
+        if self.take.val() {
+            self.from.d.next = self.from.q.val() + 1;
+            if !self.over.val() {
+                self.run.d.next = self.run.q.val() + 1;
+            }
+        }
+        self.source.valid.next = self.full.q.val();
+        self.source.data.next = self.chains.read_data.val();
+
+        // The turn ends with a packet: of a run, or of all there is, unless more comes in this cycle. Or it is not the time for it.
+        self.at_queue.next = self.one.val() << self.queue.q.val();
+        self.again.next = self.has.val();
+        self.finish.next = self.serving.q.val()
+            & !self.open.val()
+            & (self.over.val() | !self.has.val() | (!self.ripe.val() & self.list.source.valid.val()));
+        if self.again.val() {
+            if !self.list.sink.ready.val() | (self.put.val() & !self.known.val()) {
+                self.finish.next = false;
+            }
+        } else if self.put.val() & (self.at_sink.val() & self.at_queue.val()).any() {
+            self.finish.next = false;
+        }
+        self.taken_in.write.next = self.finish.val();
+        self.taken_in.write_addr.next = self.queue.q.val();
+        self.taken_in.write_data.next = self.from.q.val();
+        self.taken_out.write.next = self.finish.val();
+        self.taken_out.write_addr.next = self.queue.q.val();
+        self.taken_out.write_data.next = self.from.q.val();
+        self.list.sink.valid.next = self.put.val() & !self.known.val();
+        self.list.sink.data.next = self.sink_queue.val();
+        if self.put.val() {
+            self.listed.d.next = self.listed.q.val() | self.at_sink.val();
+        }
+        if self.finish.val() {
+            self.serving.d.next = false;
+            if self.again.val() {
+                self.list.sink.valid.next = true;
+                self.list.sink.data.next = self.queue.q.val();
+            } else {
+                self.listed.d.next = (self.listed.q.val() | self.at_sink.val()) & !self.at_queue.val();
+                if !self.put.val() {
+                    self.listed.d.next = self.listed.q.val() & !self.at_queue.val();
+                }
+            }
+        }
+        // One that is passed over keeps its time.
+        self.since.write.next = self.list.sink.valid.val() & (!self.finish.val() | self.run.q.val().any());
+        self.since.write_addr.next = self.list.sink.data.val();
+        self.since.write_data.next = self.now.val();
+        // The next turn.
+        self.list.source.ready.next = !self.serving.q.val();
+        if !self.serving.q.val() {
+            self.serving.d.next = self.list.source.valid.val();
+            self.queue.d.next = self.list.source.data.val() & self.mask.val();
+            self.from.d.next = self.taken_out.read_data.val();
+            self.run.d.next = 0.into();
+        }
+        self.busy.next = self.front.source.valid.val() | self.listed.q.val().any() | self.full.q.val();
+        if self.reset.val() {
+            self.listed.d.next = 0.into();
+            self.serving.d.next = false;
+            self.full.d.next = false;
+        }
+    }
+}
