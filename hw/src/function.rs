@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::port::chain::{Arm, CommitSource, Done, Head, Published, QueueIrq, Segment, Want};
 use crate::port::control::{AnswerByte, CommandByte};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
-use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide};
+use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Sum};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
 use crate::port::queue::QueueError;
@@ -74,6 +74,8 @@ pub struct Function<const W: usize> {
     classify: net::classify::Classify<W>,
     steer: net::steer::Steer,
     net_tx: net::tx::Tx<W>,
+    checksum: net::checksum::Checksum<W>,
+    patch: net::patch::Patch<W>,
     place: net::place::Place,
     net_rx: net::rx::Rx<W>,
     tx_buffer: net::buffer::Buffer<W>,
@@ -130,6 +132,8 @@ impl<const W: usize> Function<W> {
             classify: net::classify::Classify::new(params),
             steer: net::steer::Steer::new(params),
             net_tx: net::tx::Tx::new(params),
+            checksum: net::checksum::Checksum::new(params),
+            patch: net::patch::Patch::new(params),
             place: net::place::Place::new(params),
             net_rx: net::rx::Rx::new(params),
             tx_buffer: net::buffer::Buffer::without_lengths(params),
@@ -159,6 +163,8 @@ impl<const W: usize> Logic for Function<W> {
             classify,
             steer,
             net_tx,
+            checksum,
+            patch,
             place,
             net_rx,
             tx_buffer,
@@ -172,6 +178,8 @@ impl<const W: usize> Logic for Function<W> {
         self.quiesce.reset.next = self.reset.val();
         self.regions.reset.next = self.reset.val();
         self.tx_buffer.reset.next = self.reset.val();
+        self.checksum.reset.next = self.reset.val();
+        self.patch.reset.next = self.reset.val();
         self.config_space.reset.next = self.function_reset.val();
         self.reader.reset.next = self.function_reset.val();
         self.writer.reset.next = self.function_reset.val();
@@ -205,6 +213,7 @@ impl<const W: usize> Logic for Function<W> {
         self.rx_buffer.reset.next = self.data_reset.val();
         self.rx_buffer.abort.next = false;
         self.tx_buffer.abort.next = self.data_reset.val();
+        self.checksum.abort.next = self.data_reset.val();
         self.reader.drain.next = self.data_reset.val();
         self.writer.drain.next = self.data_reset.val();
         self.msix.drain.next = self.data_reset.val();
@@ -368,8 +377,13 @@ impl<const W: usize> Logic for Function<W> {
         self.tx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
         self.rx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
         StreamSource::<Segment>::join(&mut self.tx_walk.segment, &mut self.net_tx.segment);
-        BeatSource::<W, FrameSide>::join(&mut self.net_tx.frame, &mut self.tx_buffer.sink);
-        BeatSource::<W, FrameSide>::link(&mut self.frame_out, &mut self.tx_buffer.source);
+        BeatSource::<W, FrameSide>::join(&mut self.net_tx.frame, &mut self.checksum.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.checksum.source, &mut self.tx_buffer.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.tx_buffer.source, &mut self.patch.sink);
+        BeatSource::<W, FrameSide>::link(&mut self.frame_out, &mut self.patch.source);
+        StreamSource::<Sum>::join(&mut self.checksum.sum, &mut self.patch.sum);
+        self.checksum.offload.next = self.net_tx.offload.val();
+        self.net_tx.csum.next = self.common.accepted0.val().get_bit(feature::CSUM);
         self.tx_buffer.length.ready.next = true;
         self.net_tx.read_bytes.next = self.config_space.settings.val().read_bytes;
         self.tx_fetch.credit.valid.next = false;
@@ -459,7 +473,7 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.resetting.next = self.data_reset.val();
         self.inspection.tx_bytes.next = self.tx_buffer.count_bytes.val();
         self.inspection.rx_bytes.next = self.rx_buffer.count_bytes.val();
-        self.inspection.events.next.tx_frames = self.net_tx.count_frames.val();
+        self.inspection.events.next.tx_frames = self.checksum.count_frames.val();
         self.inspection.events.next.rx_frames = self.net_rx.count_frames.val();
         self.inspection.events.next.rx_no_buffer = self.place.count_no_buffer.val();
         self.inspection.events.next.rx_dropped =
@@ -494,7 +508,7 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.queue_resets =
             self.queues.control.clear.val() | self.queues.control_queue.clear.val();
         self.inspection.events.next.rx_filtered = self.filter.count_filtered.val();
-        self.inspection.events.next.spare_30 = false;
+        self.inspection.events.next.tx_dropped_offload = self.checksum.count_bad.val();
         self.inspection.events.next.spare_31 = false;
 
         // Who holds work.
@@ -526,6 +540,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.steer.busy.val()
             | self.rx_buffer.busy.val()
             | self.tx_buffer.busy.val()
+            | self.checksum.busy.val()
             | self.reset.val();
     }
 }

@@ -1,9 +1,11 @@
 //! Frames between buffers and the MAC.
 
 pub mod buffer;
+pub mod checksum;
 pub mod classify;
 pub mod filter;
 pub mod issue;
+pub mod patch;
 pub mod place;
 pub mod rx;
 pub mod steer;

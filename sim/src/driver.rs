@@ -8,6 +8,7 @@ use crate::facts::{common, net, status, virtio};
 
 use crate::device::Device;
 use crate::monitor::order::Watched;
+use crate::offload::Header;
 use crate::ring::{Buffer, Ring, RingError, Tables, Used};
 use crate::root::enumerate::{EnumerateError, Function};
 use crate::root::{MsiSink, RequestError, Root, WaitError, Windows};
@@ -315,10 +316,21 @@ impl Driver {
         frame: &[u8],
         cuts: &[usize],
     ) -> Result<u16, DriverError> {
+        self.post_packet(root, Header::default(), frame, cuts)
+    }
+
+    /// As [`Driver::post_tx`], with a header that asks for something.
+    pub fn post_packet<D: Device>(
+        &mut self,
+        root: &mut Bench<D>,
+        header: Header,
+        frame: &[u8],
+        cuts: &[usize],
+    ) -> Result<u16, DriverError> {
         let full = RingError::Full { queue: TX, wanted: 1, free: 0 };
         let slot = self.tx_slots.pop().ok_or(full)?;
         let base = memory::TX + slot * memory::SLOT + self.options.skew;
-        let mut packet = vec![0; net::HDR_BYTES as usize];
+        let mut packet = header.bytes().to_vec();
         packet.extend_from_slice(frame);
         root.memory.poke(base, &packet);
         let mut buffers = vec![];

@@ -21,6 +21,8 @@ pub mod net {
     pub const HDR_BYTES: u32 = net::HDR_BYTES as u32;
     pub const HDR_NUM_BUFFERS: u32 = net::HDR_NUM_BUFFERS as u32;
     pub const ETHERNET_HEADER_BYTES: u32 = net::ETHERNET_HEADER_BYTES as u32;
+    pub const HDR_F_NEEDS_CSUM: u8 = net::HDR_F_NEEDS_CSUM as u8;
+    pub const F_CSUM: u32 = feature::CSUM as u32;
     pub const F_MRG_RXBUF: u32 = feature::MRG_RXBUF as u32;
     pub const F_MAC: u32 = feature::MAC as u32;
     pub const F_STATUS: u32 = feature::STATUS as u32;

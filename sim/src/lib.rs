@@ -8,6 +8,7 @@ pub mod flow;
 pub mod log;
 pub mod model;
 pub mod monitor;
+pub mod offload;
 pub mod pair;
 pub mod ring;
 pub mod root;

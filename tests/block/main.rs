@@ -4,6 +4,7 @@ mod arm;
 mod block_fifo;
 mod buffer;
 mod cache;
+mod checksum;
 mod common;
 mod completer;
 mod config;

@@ -7,7 +7,7 @@ use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment};
 use hematite_hw::port::dma::{ReadRequest, ReadSide};
-use hematite_hw::port::frame::FrameSide;
+use hematite_hw::port::frame::{FrameSide, Offload};
 use hematite_hw::port::queue::QueueError;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +23,7 @@ fn memory(addr: u64) -> u8 {
 /// What must come of a chain.
 #[derive(Clone, Debug, PartialEq)]
 enum Fate {
+    /// Header and frame.
     Sent(Vec<u8>),
     Short,
     Long,
@@ -114,9 +115,20 @@ fn invent(rng: &mut ChaCha8Rng, id: u16, poisons: &mut Vec<Poison>) -> (Vec<Segm
         None if bad => Fate::Bad,
         None if long => Fate::Long,
         None if total < least => Fate::Short,
-        None => Fate::Sent(bytes.split_off(net::HDR_BYTES)),
+        None => Fate::Sent(bytes),
     };
     (segments, Chain { queue, id, fate })
+}
+
+/// What a header asks for.
+fn offload(header: &[u8], csum: bool) -> Offload {
+    let word = |lsb: usize| u16::from_le_bytes([header[lsb / 8], header[lsb / 8 + 1]]);
+    let start = word(net::HDR_CSUM_START_LSB);
+    Offload {
+        csum: csum && header[0] & net::HDR_F_NEEDS_CSUM as u8 != 0,
+        csum_start: u64::from(start).into(),
+        csum_at: (u64::from(start) + u64::from(word(net::HDR_CSUM_OFFSET_LSB))).into(),
+    }
 }
 
 /// The reply to a request: undefined lanes are noise.
@@ -188,6 +200,7 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
         frames.drive_beat(&mut u.frame, rng);
         dones.drive(&mut u.done, rng);
         errors.drive(&mut u.error, rng);
+        u.csum.next = frames_due.front().is_some_and(|chain| chain.id % 3 == 0);
         bench.settle();
         let u = &bench.uut;
         segments.taken(&u.segment);
@@ -203,6 +216,13 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
                 (1..=W / 8).contains(&count) && (beat.last || count == W / 8),
                 "seed {seed}: count {count}"
             );
+            if let Some(Chain { fate: Fate::Sent(bytes), id, .. }) = frames_due.front() {
+                assert_eq!(
+                    u.offload.val(),
+                    offload(&bytes[..net::HDR_BYTES], id % 3 == 0),
+                    "seed {seed}: chain {id}"
+                );
+            }
             got.extend(&to_bytes(beat.data)[..count]);
             if beat.last {
                 let chain = frames_due.pop_front().expect("a frame too many");
@@ -213,7 +233,8 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
                     chain.id
                 );
                 if let Fate::Sent(bytes) = &chain.fate {
-                    assert_eq!(&got, bytes, "seed {seed}: chain {}", chain.id);
+                    assert_eq!(got, bytes[net::HDR_BYTES..], "seed {seed}: chain {}", chain.id);
+                    sent += 1;
                 }
                 got.clear();
             }
@@ -229,7 +250,6 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
             let code = if timeout { ident::ERROR_DMA_TIMEOUT } else { ident::ERROR_DMA_READ };
             assert_eq!((error.queue, error.code), (u64::from(chain.queue).into(), code.into()));
         }
-        sent += usize::from(u.count_frames.val());
         short += usize::from(u.count_short.val());
         long += usize::from(u.count_long.val());
         bench.tick();

@@ -11,6 +11,7 @@ mod interrupt;
 mod mmio;
 mod monitor;
 mod negotiate;
+mod offload;
 mod pair;
 mod reads;
 mod reset;

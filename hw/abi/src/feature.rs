@@ -134,7 +134,8 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << CTRL_VLAN
     | 1 << CTRL_MAC_ADDR
     | 1 << MQ
-    | 1 << RSS;
+    | 1 << RSS
+    | 1 << CSUM;
 
 /// What a small one does without.
 pub const SMALL: u128 = OFFERED
@@ -146,7 +147,8 @@ pub const SMALL: u128 = OFFERED
         | 1 << CTRL_VLAN
         | 1 << CTRL_MAC_ADDR
         | 1 << MQ
-        | 1 << RSS);
+        | 1 << RSS
+        | 1 << CSUM);
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

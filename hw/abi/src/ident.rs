@@ -190,6 +190,8 @@ values! { COUNTERS, COUNTER_CONSTANTS in "ident";
     QUEUE_RESETS: usize = 28;
     /// Frames the driver did not want: addresses, VLANs.
     RX_FILTERED: usize = 29;
+    /// Packets dropped: what the driver wants done to them cannot be (`csum_start`, `csum_offset`).
+    TX_DROPPED_OFFLOAD: usize = 30;
 }
 
 constants!(REG_CONSTANTS, QUEUE_CONSTANTS, VALUE_CONSTANTS, ERROR_CONSTANTS, COUNTER_CONSTANTS);

@@ -1,5 +1,5 @@
 //! Transmission: from the buffers of a chain to a frame.
-//! In: `segment`; `reply`.   Out: `request` (payload reads); `frame`; `done`; `error`.
+//! In: `segment`; `reply`; `csum`, the feature is agreed.   Out: `request` (payload reads); `frame`, `offload` beside it; `done`; `error`.
 //! Time: a request per piece and cycle; a beat of payload per cycle; 1 cycle more for a frame whose end spills over.
 //! Waits: on DMA, on `frame`. A frame of a bad chain ends with its error mark; its chain is not completed.
 //! Spec: [virtio 1.4: Packet Transmission], [Device Operation: Packet Transmission]
@@ -8,7 +8,7 @@ use super::issue::Issue;
 use crate::params::Params;
 use crate::port::chain::{Done, Segment};
 use crate::port::dma::{ReadRequest, ReadSide};
-use crate::port::frame::FrameSide;
+use crate::port::frame::{FrameSide, Offload};
 use crate::port::queue::QueueError;
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::fifo::Fifo;
@@ -27,13 +27,13 @@ pub struct Tx<const W: usize> {
     pub read_bytes: Signal<In, Bits<13>>,
     pub request: StreamSource<ReadRequest>,
     pub reply: BeatSink<W, ReadSide>,
+    pub csum: Signal<In, Bit>,
     pub frame: BeatSource<W, FrameSide>,
+    pub offload: Signal<Out, Offload>,
     pub done: StreamSource<Done>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
-    /// Pulse, the cycle after: a chain has gone, as a frame.
-    pub count_frames: Signal<Out, Bit>,
-    /// Pulses: a frame shorter than an Ethernet header, longer than the device carries.
+    /// Pulses, the cycle after: a frame shorter than an Ethernet header, longer than the device carries.
     pub count_short: Signal<Out, Bit>,
     pub count_long: Signal<Out, Bit>,
     issue: Issue,
@@ -46,7 +46,6 @@ pub struct Tx<const W: usize> {
     begun: Reg<Bit>,
     failed: Reg<Bit>,
     /// What the last cycle counted.
-    gone: Reg<Bit>,
     gone_short: Reg<Bit>,
     gone_long: Reg<Bit>,
     skipped: Reg<Bits<2>>,
@@ -55,6 +54,9 @@ pub struct Tx<const W: usize> {
     waiting: Reg<Bits<W>>,
     waiting_last: Reg<Bit>,
     waiting_side: Reg<FrameSide>,
+    // Of the header: it goes by while no beat of its frame waits, and the last one of the frame before leaves.
+    header: Reg<Bits<96>>,
+    csum_at: Reg<Bits<17>>,
     empty: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
@@ -70,6 +72,10 @@ pub struct Tx<const W: usize> {
     lanes: Constant<Bits<7>>,
     start: Constant<Bits<7>>,
     skip: Constant<Bits<2>>,
+    header_down: Constant<Bits<7>>,
+    header_mask: Constant<Bits<96>>,
+    beat_down: Constant<Bits<9>>,
+    beat_up: Constant<Bits<7>>,
 }
 
 impl<const W: usize> Tx<W> {
@@ -84,11 +90,12 @@ impl<const W: usize> Tx<W> {
             read_bytes: Default::default(),
             request: Default::default(),
             reply: Default::default(),
+            csum: Default::default(),
             frame: Default::default(),
+            offload: Default::default(),
             done: Default::default(),
             error: Default::default(),
             busy: Default::default(),
-            count_frames: Default::default(),
             count_short: Default::default(),
             count_long: Default::default(),
             issue: Issue::new(params),
@@ -106,7 +113,6 @@ impl<const W: usize> Tx<W> {
             inside: Default::default(),
             begun: Default::default(),
             failed: Default::default(),
-            gone: Default::default(),
             gone_short: Default::default(),
             gone_long: Default::default(),
             skipped: Default::default(),
@@ -114,6 +120,8 @@ impl<const W: usize> Tx<W> {
             waiting: Default::default(),
             waiting_last: Default::default(),
             waiting_side: Default::default(),
+            header: Default::default(),
+            csum_at: Default::default(),
             empty: Default::default(),
             ends: Default::default(),
             leaves: Default::default(),
@@ -130,6 +138,10 @@ impl<const W: usize> Tx<W> {
             // The header is placed so that the frame's first byte comes to lane 0; the beats before that are dropped.
             start: Constant::new(((lanes - header % lanes) % lanes).to_bits()),
             skip: Constant::new(header.div_ceil(lanes).to_bits()),
+            header_down: Constant::new((W.min(96) % 96).to_bits()),
+            header_mask: Constant::new(if W < 96 { !Bits::default() } else { Bits::default() }),
+            beat_down: Constant::new(W.saturating_sub(96).to_bits()),
+            beat_up: Constant::new(96usize.saturating_sub(W).to_bits()),
         }
     }
 }
@@ -137,8 +149,9 @@ impl<const W: usize> Tx<W> {
 impl<const W: usize> Logic for Tx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, begun, failed, gone, gone_short, gone_long, skipped);
+        dff_setup!(self, clock, inside, begun, failed, gone_short, gone_long, skipped);
         dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side);
+        dff_setup!(self, clock, header, csum_at);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
         self.pack.reset.next = self.reset.val();
@@ -200,10 +213,8 @@ impl<const W: usize> Logic for Tx<W> {
         if self.reply.side.val().timeout {
             self.errors.sink.data.next.code = ident::ERROR_DMA_TIMEOUT.into();
         }
-        self.count_frames.next = self.gone.q.val();
         self.count_short.next = self.gone_short.q.val();
         self.count_long.next = self.gone_long.q.val();
-        self.gone.d.next = false;
         self.gone_short.d.next = false;
         self.gone_long.d.next = false;
 
@@ -223,8 +234,6 @@ impl<const W: usize> Logic for Tx<W> {
                     self.gone_long.d.next = self.issue.piece.data.val().mark.long;
                     self.gone_short.d.next =
                         self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
-                    self.gone.d.next =
-                        !self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
                 }
             }
         }
@@ -262,8 +271,20 @@ impl<const W: usize> Logic for Tx<W> {
                 self.skipped.d.next = 0.into();
             } else if self.headers.val() {
                 self.skipped.d.next = self.skipped.q.val() + 1;
+                // The header's last byte is in the highest lane; at 64 bits it takes two beats.
+                self.header.d.next = ((self.header.q.val() >> self.header_down.val())
+                    & self.header_mask.val())
+                    | (bit_cast::<96, W>(self.pack.source.data.val() >> self.beat_down.val())
+                        << self.beat_up.val());
             }
         }
+
+        self.offload.next.csum = self.csum.val()
+            & self.header.q.val().get_bits::<8>(net::HDR_FLAGS_LSB).get_bit(net::HDR_F_NEEDS_CSUM_BIT);
+        self.offload.next.csum_start = self.header.q.val().get_bits::<16>(net::HDR_CSUM_START_LSB);
+        self.offload.next.csum_at = self.csum_at.q.val();
+        self.csum_at.d.next = bit_cast::<17, 16>(self.header.q.val().get_bits::<16>(net::HDR_CSUM_START_LSB))
+            + bit_cast::<17, 16>(self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB));
 
         self.busy.next = self.issue.busy.val()
             | self.issue.piece.valid.val()
@@ -276,7 +297,6 @@ impl<const W: usize> Logic for Tx<W> {
             self.inside.d.next = false;
             self.begun.d.next = false;
             self.failed.d.next = false;
-            self.gone.d.next = false;
             self.gone_short.d.next = false;
             self.gone_long.d.next = false;
             self.skipped.d.next = 0.into();

@@ -65,6 +65,7 @@ pub struct Events {
     pub queue_resets: Bit,
     /// Frames the driver did not want: addresses, VLANs.
     pub rx_filtered: Bit,
-    pub spare_30: Bit,
+    /// Packets dropped: what the driver wants done to them cannot be.
+    pub tx_dropped_offload: Bit,
     pub spare_31: Bit,
 }

@@ -13,6 +13,27 @@ pub struct FrameSide {
     pub error: Bit,
 }
 
+/// What the driver wants done to a frame it sends. Stands beside all of the frame's beats.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Offload {
+    /// The frame lacks its checksum.
+    pub csum: Bit,
+    /// Offset in the frame of the first byte that is summed.
+    pub csum_start: Bits<16>,
+    /// Offset in the frame of the first of the two bytes it is put in.
+    pub csum_at: Bits<17>,
+}
+
+/// The checksum of a frame. In a `StreamSource`, one per frame, in order.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Sum {
+    /// Else the frame leaves as it is.
+    pub wanted: Bit,
+    /// Offset in the frame of the first of the two bytes it is put in.
+    pub at: Bits<16>,
+    pub value: Bits<16>,
+}
+
 /// The length of a frame that is complete in the receive buffer; its beats follow on the beat port. In a `StreamSource`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct FrameLength {

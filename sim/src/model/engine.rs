@@ -5,6 +5,8 @@ use hematite_abi::ident;
 
 use crate::facts::{ident as error, net, ring, virtio};
 
+use crate::offload::Header;
+
 use super::Model;
 use super::dma::Stop;
 
@@ -271,9 +273,15 @@ impl Model {
                 bytes.extend(self.dma.read(self.now, segment.addr, segment.len as usize)?);
             }
             let frame = bytes.split_off(header as usize);
-            self.count(ident::TX_FRAMES);
-            self.count_by(ident::TX_BYTES_LO, frame.len() as u32);
-            self.frames_out.push_back(frame);
+            let wish = bytes.try_into().map(|bytes| Header::read(&bytes)).unwrap_or_default();
+            let wish = if self.registers.accepted(net::F_CSUM) { wish } else { Header::default() };
+            if let Some(frame) = wish.carry_out(frame) {
+                self.count(ident::TX_FRAMES);
+                self.count_by(ident::TX_BYTES_LO, frame.len() as u32);
+                self.frames_out.push_back(frame);
+            } else {
+                self.count(ident::TX_DROPPED_OFFLOAD);
+            }
         }
         self.used(queue, &[(chain.id, 0)]);
         self.registers.queues[usize::from(queue)].kicked = true;

@@ -3,13 +3,15 @@
 use super::{agrees, prints, roomy};
 use crate::streams::{Beat, Feed, Watch, to_bits};
 use hematite_hw::net::buffer::Buffer;
+use hematite_hw::net::checksum::Checksum;
+use hematite_hw::net::patch::Patch;
 use hematite_hw::net::place::{Job, Place, Share};
 use hematite_hw::net::rx::Rx;
 use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
-use hematite_hw::port::frame::{Arrival, FrameSide};
+use hematite_hw::port::frame::{Arrival, FrameSide, Offload, Sum};
 use hematite_hw::prim::overlay::Overlay;
 use hematite_hw::prim::pack::{Pack, Pick};
 use hematite_hw::prim::rotate::Rotate;
@@ -74,6 +76,7 @@ fn tx<const W: usize>(params: &Params, seed: u64) {
         move |b, s| {
             b.reset.next = s.cycle() < 2;
             b.read_bytes.next = 256u64.into();
+            b.csum.next = s.cycle() % 600 < 400;
             if segments.queue.is_empty() {
                 segments.queue.push_back(segment(&mut rng, 300));
             }
@@ -176,6 +179,83 @@ fn buffer<const W: usize>(params: &Params, seed: u64) {
             frames.taken_beat(&b.sink);
         },
     );
+}
+
+fn checksum<const W: usize>(params: &Params, seed: u64) {
+    prints("net_checksum", Checksum::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
+    let mut offload = Offload::default();
+    agrees(
+        "net_checksum",
+        Checksum::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES,
+        move |b, s| {
+            b.reset.next = s.cycle() < 8 || s.cycle() % 700 == 650;
+            b.abort.next = s.cycle() % 300 == 250;
+            if frames.queue.is_empty() {
+                let len = rng.random_range(1..300);
+                frames.queue.extend(frame::<W>(&mut rng, len));
+                let start = rng.random_range(0..len as u64 + 2);
+                offload = Offload {
+                    csum: rng.random_bool(0.7),
+                    csum_start: start.into(),
+                    csum_at: (start + rng.random_range(0..40)).into(),
+                };
+            }
+            b.offload.next = offload;
+            frames.drive_beat(&mut b.sink, &mut rng);
+            s.bit("source", &mut b.source.ready);
+            b.sum.ready.next = s.cycle() / 400 % 2 == 1;
+            settle(b);
+            frames.taken_beat(&b.sink);
+        },
+    );
+}
+
+fn patch<const W: usize>(params: &Params, seed: u64) {
+    prints("net_patch", Patch::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
+    let mut sums = Feed::<Sum>::new(0.7);
+    agrees(
+        "net_patch",
+        Patch::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES,
+        move |b, s| {
+            b.reset.next = s.cycle() < 2 || s.cycle() % 700 == 650;
+            if frames.queue.is_empty() {
+                let len = rng.random_range(1..300);
+                frames.queue.extend(frame::<W>(&mut rng, len));
+                sums.queue.push_back(Sum {
+                    wanted: rng.random_bool(0.8),
+                    at: rng.random_range(0..len as u64 + 2).into(),
+                    value: rng.random_range(0..1u64 << 16).into(),
+                });
+            }
+            frames.drive_beat(&mut b.sink, &mut rng);
+            sums.drive(&mut b.sum, &mut rng);
+            s.bit("source", &mut b.source.ready);
+            settle(b);
+            frames.taken_beat(&b.sink);
+            sums.taken(&b.sum);
+        },
+    );
+}
+
+#[test]
+fn sums_and_patches() {
+    roomy(|| {
+        checksum::<64>(&Params::TINY, 15);
+        patch::<64>(&Params::TINY, 16);
+        let narrow = Params { width: 64, ..Params::SIM };
+        checksum::<64>(&narrow, 17);
+        patch::<64>(&narrow, 18);
+        checksum::<512>(&Params::MAX, 19);
+        patch::<512>(&Params::MAX, 20);
+    });
 }
 
 #[test]
