@@ -74,7 +74,9 @@ pub struct Function<const W: usize> {
     classify: net::classify::Classify<W>,
     steer: net::steer::Steer,
     net_tx: net::tx::Tx<W>,
+    split: net::split::Split<W>,
     checksum: net::checksum::Checksum<W>,
+    headers: net::headers::Headers<W>,
     patch: net::patch::Patch<W>,
     place: net::place::Place,
     net_rx: net::rx::Rx<W>,
@@ -132,7 +134,9 @@ impl<const W: usize> Function<W> {
             classify: net::classify::Classify::new(params),
             steer: net::steer::Steer::new(params),
             net_tx: net::tx::Tx::new(params),
+            split: net::split::Split::new(params),
             checksum: net::checksum::Checksum::new(params),
+            headers: net::headers::Headers::new(params),
             patch: net::patch::Patch::new(params),
             place: net::place::Place::new(params),
             net_rx: net::rx::Rx::new(params),
@@ -163,7 +167,9 @@ impl<const W: usize> Logic for Function<W> {
             classify,
             steer,
             net_tx,
+            split,
             checksum,
+            headers,
             patch,
             place,
             net_rx,
@@ -179,6 +185,7 @@ impl<const W: usize> Logic for Function<W> {
         self.regions.reset.next = self.reset.val();
         self.tx_buffer.reset.next = self.reset.val();
         self.checksum.reset.next = self.reset.val();
+        self.headers.reset.next = self.reset.val();
         self.patch.reset.next = self.reset.val();
         self.config_space.reset.next = self.function_reset.val();
         self.reader.reset.next = self.function_reset.val();
@@ -208,6 +215,7 @@ impl<const W: usize> Logic for Function<W> {
         self.classify.reset.next = self.data_reset.val();
         self.steer.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
+        self.split.reset.next = self.data_reset.val();
         self.place.reset.next = self.data_reset.val();
         self.net_rx.reset.next = self.data_reset.val();
         self.rx_buffer.reset.next = self.data_reset.val();
@@ -377,13 +385,18 @@ impl<const W: usize> Logic for Function<W> {
         self.tx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
         self.rx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
         StreamSource::<Segment>::join(&mut self.tx_walk.segment, &mut self.net_tx.segment);
-        BeatSource::<W, FrameSide>::join(&mut self.net_tx.frame, &mut self.checksum.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.net_tx.frame, &mut self.split.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.split.source, &mut self.checksum.sink);
         BeatSource::<W, FrameSide>::join(&mut self.checksum.source, &mut self.tx_buffer.sink);
-        BeatSource::<W, FrameSide>::join(&mut self.tx_buffer.source, &mut self.patch.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.tx_buffer.source, &mut self.headers.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.headers.source, &mut self.patch.sink);
         BeatSource::<W, FrameSide>::link(&mut self.frame_out, &mut self.patch.source);
-        StreamSource::<Sum>::join(&mut self.checksum.sum, &mut self.patch.sum);
-        self.checksum.offload.next = self.net_tx.offload.val();
-        self.net_tx.csum.next = self.common.accepted0.val().get_bit(feature::CSUM);
+        StreamSource::<Sum>::join(&mut self.checksum.sum, &mut self.headers.sum);
+        StreamSource::<Sum>::join(&mut self.headers.patch, &mut self.patch.sum);
+        self.split.offload.next = self.net_tx.offload.val();
+        self.checksum.task.next = self.split.task.val();
+        self.net_tx.accepted0.next = self.common.accepted0.val();
+        self.net_tx.accepted1.next = self.common.accepted1.val();
         self.tx_buffer.length.ready.next = true;
         self.net_tx.read_bytes.next = self.config_space.settings.val().read_bytes;
         self.tx_fetch.credit.valid.next = false;
@@ -471,7 +484,7 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.failed_code.next = self.errors.failed_code.val();
         self.inspection.active.next = self.data_busy.val();
         self.inspection.resetting.next = self.data_reset.val();
-        self.inspection.tx_bytes.next = self.tx_buffer.count_bytes.val();
+        self.inspection.tx_bytes.next = self.headers.count_bytes.val();
         self.inspection.rx_bytes.next = self.rx_buffer.count_bytes.val();
         self.inspection.events.next.tx_frames = self.checksum.count_frames.val();
         self.inspection.events.next.rx_frames = self.net_rx.count_frames.val();
@@ -508,7 +521,8 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.queue_resets =
             self.queues.control.clear.val() | self.queues.control_queue.clear.val();
         self.inspection.events.next.rx_filtered = self.filter.count_filtered.val();
-        self.inspection.events.next.tx_dropped_offload = self.checksum.count_bad.val();
+        self.inspection.events.next.tx_dropped_offload =
+            self.split.count_bad.val() | self.checksum.count_bad.val() | self.headers.count_bad.val();
         self.inspection.events.next.spare_31 = false;
 
         // Who holds work.
@@ -540,7 +554,9 @@ impl<const W: usize> Logic for Function<W> {
             | self.steer.busy.val()
             | self.rx_buffer.busy.val()
             | self.tx_buffer.busy.val()
+            | self.split.busy.val()
             | self.checksum.busy.val()
+            | self.headers.busy.val()
             | self.reset.val();
     }
 }

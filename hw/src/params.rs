@@ -104,6 +104,11 @@ impl Params {
         if self.width == 64 { 1 } else { self.ready_heads / 8 }
     }
 
+    /// Packets may be longer than frames: they are segmented.
+    pub const fn segments(&self) -> bool {
+        self.offers(feature::HOST_TSO4) | self.offers(feature::HOST_TSO6) | self.offers(feature::HOST_USO)
+    }
+
     /// Bits that bytes of a frame with its header take, and one more than the most.
     pub const fn placed_mask(&self) -> usize {
         (self.frame_bytes + net::HDR_BYTES + 1).next_power_of_two() - 1

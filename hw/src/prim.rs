@@ -7,6 +7,7 @@ pub mod block_fifo;
 pub mod cut;
 pub mod dword_ram;
 pub mod fifo;
+pub mod header_ram;
 pub mod ids;
 pub mod lutram;
 pub mod merge;

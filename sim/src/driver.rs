@@ -329,7 +329,7 @@ impl Driver {
     ) -> Result<u16, DriverError> {
         let full = RingError::Full { queue: TX, wanted: 1, free: 0 };
         let slot = self.tx_slots.pop().ok_or(full)?;
-        let base = memory::TX + slot * memory::SLOT + self.options.skew;
+        let base = memory::TX + slot * memory::TX_SLOT + self.options.skew;
         let mut packet = header.bytes().to_vec();
         packet.extend_from_slice(frame);
         root.memory.poke(base, &packet);
@@ -354,7 +354,7 @@ impl Driver {
         if let Some(first) = used.as_ref().and_then(|used| used.buffers.first())
             && first.addr >= memory::TX
         {
-            self.tx_slots.push((first.addr - memory::TX) / memory::SLOT);
+            self.tx_slots.push((first.addr - memory::TX) / memory::TX_SLOT);
         }
         Ok(used)
     }

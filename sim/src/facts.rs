@@ -22,6 +22,20 @@ pub mod net {
     pub const HDR_NUM_BUFFERS: u32 = net::HDR_NUM_BUFFERS as u32;
     pub const ETHERNET_HEADER_BYTES: u32 = net::ETHERNET_HEADER_BYTES as u32;
     pub const HDR_F_NEEDS_CSUM: u8 = net::HDR_F_NEEDS_CSUM as u8;
+    pub const F_HOST_TSO4: u32 = feature::HOST_TSO4 as u32;
+    pub const F_HOST_TSO6: u32 = feature::HOST_TSO6 as u32;
+    pub const F_HOST_USO: u32 = feature::HOST_USO as u32;
+    pub const GSO_TCPV4: u8 = net::GSO_TCPV4 as u8;
+    pub const GSO_TCPV6: u8 = net::GSO_TCPV6 as u8;
+    pub const GSO_UDP_L4: u8 = net::GSO_UDP_L4 as u8;
+    pub const GSO_ECN: u8 = net::GSO_ECN as u8;
+    pub const GSO_PACKET_BYTES: u64 = net::GSO_PACKET_BYTES as u64;
+    pub const GSO_HEADER_BYTES: usize = net::GSO_HEADER_BYTES;
+    pub const TCP_CHECKSUM: u16 = net::TCP_CHECKSUM as u16;
+    pub const UDP_CHECKSUM: u16 = net::UDP_CHECKSUM as u16;
+    pub const TCP_FIN: u8 = net::TCP_FIN as u8;
+    pub const TCP_PSH: u8 = net::TCP_PSH as u8;
+    pub const TCP_CWR: u8 = net::TCP_CWR as u8;
     pub const F_CSUM: u32 = feature::CSUM as u32;
     pub const F_MRG_RXBUF: u32 = feature::MRG_RXBUF as u32;
     pub const F_MAC: u32 = feature::MAC as u32;
@@ -52,6 +66,7 @@ pub mod net {
 pub mod ethernet {
     use hematite_abi::net;
 
+    pub const SERVICE_VLAN: u16 = net::ETHERTYPE_SERVICE_VLAN as u16;
     pub const VLAN: u16 = net::ETHERTYPE_VLAN as u16;
     pub const IPV4: u16 = net::ETHERTYPE_IPV4 as u16;
     pub const IPV6: u16 = net::ETHERTYPE_IPV6 as u16;

@@ -1,7 +1,7 @@
 //! What a driver asks for in front of a packet, and what becomes of the packet by that, in plain Rust.
 //! Spec: [virtio 1.4: Network Device, Packet Transmission]
 
-use crate::facts::net;
+use crate::facts::{ethernet, net};
 
 /// `virtio_net_hdr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,28 +46,153 @@ impl Header {
         }
     }
 
-    /// The frame that leaves, if what is asked for can be.
-    pub fn carry_out(&self, mut frame: Vec<u8>) -> Option<Vec<u8>> {
+    /// To be segmented: as much payload in each as `gso_size`.
+    pub fn segmented(gso_type: u8, gso_size: u16, csum_start: u16, csum_offset: u16) -> Header {
+        Header { gso_type, gso_size, ..Header::needs_csum(csum_start, csum_offset) }
+    }
+
+    /// What of it counts, with the features that are accepted.
+    pub fn agreed(&self, accepted: impl Fn(u32) -> bool) -> Header {
+        let mut header = *self;
+        if !accepted(net::F_CSUM) {
+            header.flags = 0;
+        }
+        let kinds = [
+            (net::F_HOST_TSO4, net::GSO_TCPV4),
+            (net::F_HOST_TSO6, net::GSO_TCPV6),
+            (net::F_HOST_USO, net::GSO_UDP_L4),
+        ];
+        header.gso_type &= !net::GSO_ECN;
+        if !kinds.iter().any(|(feature, _)| accepted(*feature)) {
+            header.gso_type = 0;
+        } else if header.gso_type != 0
+            && !kinds.iter().any(|(feature, kind)| accepted(*feature) && *kind == header.gso_type)
+        {
+            header.gso_type = u8::MAX;
+        }
+        header
+    }
+
+    /// The frames that leave, of at most `most` bytes, if what is asked for can be.
+    pub fn carry_out(&self, mut frame: Vec<u8>, most: usize) -> Option<Vec<Vec<u8>>> {
+        if self.gso_type != 0 {
+            return self.segments(&frame, most);
+        }
         if self.flags & net::HDR_F_NEEDS_CSUM != 0 {
             let start = usize::from(self.csum_start);
             let at = start + usize::from(self.csum_offset);
             let sum = checksum(frame.get(start..)?);
             frame.get_mut(at..at + 2)?.copy_from_slice(&sum.to_be_bytes());
         }
-        Some(frame)
+        Some(vec![frame])
     }
+
+    fn segments(&self, packet: &[u8], most: usize) -> Option<Vec<Vec<u8>>> {
+        let udp = self.gso_type == net::GSO_UDP_L4;
+        let known = udp || [net::GSO_TCPV4, net::GSO_TCPV6].contains(&self.gso_type);
+        let field = if udp { net::UDP_CHECKSUM } else { net::TCP_CHECKSUM };
+        let (start, size) = (usize::from(self.csum_start), usize::from(self.gso_size));
+        let asked = self.flags & net::HDR_F_NEEDS_CSUM != 0 && self.csum_offset == field && size > 0;
+        let place = start % 2 == 0 && start <= net::GSO_HEADER_BYTES - 8;
+        let transport = if udp { 8 } else { usize::from(packet.get(start + 12)? >> 4) * 4 };
+        let headers = start + transport;
+        let fits = headers <= net::GSO_HEADER_BYTES && headers + size <= most && packet.len() > headers;
+        if !(known && asked && place && fits && (udp || transport >= 20)) {
+            return None;
+        }
+        let (headers, payload) = packet.split_at(headers);
+        let (network, v4) = network_header(headers, start)?;
+        let parts = payload.chunks(size).enumerate();
+        let last = payload.len().div_ceil(size) - 1;
+        Some(parts.map(|(n, part)| self.segment(headers, network, v4, part, (n, n == last))).collect())
+    }
+
+    fn segment(
+        &self,
+        headers: &[u8],
+        network: usize,
+        v4: bool,
+        part: &[u8],
+        (n, last): (usize, bool),
+    ) -> Vec<u8> {
+        let start = usize::from(self.csum_start);
+        let mut frame = headers.to_vec();
+        let word = |at: usize| u16::from_be_bytes([headers[at], headers[at + 1]]);
+        let mut put = |at: usize, value: u16| frame[at..at + 2].copy_from_slice(&value.to_be_bytes());
+        let total = headers.len() + part.len();
+        let (len_at, len) =
+            if v4 { (network + 2, total - network) } else { (network + 4, total - network - 40) };
+        let (old, len) = (word(len_at), len as u16);
+        put(len_at, len);
+        if v4 {
+            put(network + 4, word(network + 4).wrapping_add(n as u16));
+            put(network + 10, 0);
+        }
+        if self.gso_type == net::GSO_UDP_L4 {
+            put(start + 4, (total - start) as u16);
+        } else {
+            let before = (n * usize::from(self.gso_size)) as u32;
+            let seq = u32::from(word(start + 4)) << 16 | u32::from(word(start + 6));
+            let seq = seq.wrapping_add(before);
+            put(start + 4, (seq >> 16) as u16);
+            put(start + 6, seq as u16);
+            let not_end = if last { 0 } else { net::TCP_FIN | net::TCP_PSH };
+            let not_first = if n == 0 { 0 } else { net::TCP_CWR };
+            frame[start + 13] &= !(not_end | not_first);
+        }
+        if v4 {
+            let sum = sum(&[&frame[network..start]]);
+            frame[network + 10..network + 12].copy_from_slice(&(!sum).to_be_bytes());
+        }
+        frame.extend(part);
+        // The driver's sum has the whole packet's length in it.
+        let sum = match !sum(&[&frame[start..], &(!old).to_be_bytes(), &len.to_be_bytes()]) {
+            0 => u16::MAX,
+            sum => sum,
+        };
+        let at = start + usize::from(self.csum_offset);
+        frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+        frame
+    }
+}
+
+/// Where the network header begins, and whether it is IPv4's, if it reaches to `transport` as it should.
+fn network_header(headers: &[u8], transport: usize) -> Option<(usize, bool)> {
+    let mut at = 12;
+    let kind = loop {
+        let kind = u16::from_be_bytes(*headers.get(at..)?.first_chunk()?);
+        if ![ethernet::VLAN, ethernet::SERVICE_VLAN].contains(&kind) {
+            break kind;
+        }
+        at += 4;
+    };
+    let network = at + 2;
+    let good = match kind {
+        ethernet::IPV4 => {
+            let words = usize::from(headers.get(network)? & 15);
+            words >= 5 && network + 4 * words == transport
+        }
+        ethernet::IPV6 => network + 40 <= transport,
+        _ => false,
+    };
+    good.then_some((network, kind == ethernet::IPV4))
+}
+
+/// The sum of the big-endian words of some bytes; carries come back at the low end.
+fn sum(parts: &[&[u8]]) -> u16 {
+    let high = |word: &[u8]| u64::from(word[0]) << 8;
+    let low = |word: &[u8]| word.get(1).map_or(0, |byte| u64::from(*byte));
+    let mut sum: u64 = parts.iter().flat_map(|part| part.chunks(2)).map(|word| high(word) + low(word)).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
 }
 
 /// The Internet checksum of what holds a partial one. Never 0, which UDP takes for none; all ones are the same number. RFC 1071
 pub fn checksum(bytes: &[u8]) -> u16 {
-    let high = |word: &[u8]| u64::from(word[0]) << 8;
-    let low = |word: &[u8]| word.get(1).map_or(0, |byte| u64::from(*byte));
-    let mut sum: u64 = bytes.chunks(2).map(|word| high(word) + low(word)).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    match !(sum as u16) {
-        0 => 0xffff,
+    match !sum(&[bytes]) {
+        0 => u16::MAX,
         sum => sum,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::Harness;
 use crate::streams::{Beat, Feed, Watch, to_bits, to_bytes};
-use hematite_abi::{ident, net};
+use hematite_abi::{feature, ident, net};
 use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment};
@@ -128,6 +128,9 @@ fn offload(header: &[u8], csum: bool) -> Offload {
         csum: csum && header[0] & net::HDR_F_NEEDS_CSUM as u8 != 0,
         csum_start: u64::from(start).into(),
         csum_at: (u64::from(start) + u64::from(word(net::HDR_CSUM_OFFSET_LSB))).into(),
+        gso_size: u64::from(word(net::HDR_GSO_SIZE_LSB)).into(),
+        udp: u64::from(header[1]) & !net::GSO_ECN == net::GSO_UDP_L4,
+        ..Offload::default()
     }
 }
 
@@ -200,7 +203,8 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
         frames.drive_beat(&mut u.frame, rng);
         dones.drive(&mut u.done, rng);
         errors.drive(&mut u.error, rng);
-        u.csum.next = frames_due.front().is_some_and(|chain| chain.id % 3 == 0);
+        let csum = frames_due.front().is_some_and(|chain| chain.id % 3 == 0);
+        u.accepted0.next = (u64::from(csum) << feature::CSUM).into();
         bench.settle();
         let u = &bench.uut;
         segments.taken(&u.segment);

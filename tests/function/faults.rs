@@ -191,7 +191,7 @@ fn read_ranges(bench: &Bench) -> [Range<u64>; 3] {
     [
         areas.driver..areas.device,
         areas.desc..areas.driver,
-        memory::TX..memory::TX + memory::SLOT * memory::SLOTS,
+        memory::TX..memory::TX + memory::TX_SLOT * memory::SLOTS,
     ]
 }
 

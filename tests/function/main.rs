@@ -16,5 +16,6 @@ mod pair;
 mod reads;
 mod reset;
 mod rx;
+mod segment;
 mod steer;
 mod tx;

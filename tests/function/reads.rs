@@ -99,7 +99,7 @@ fn a_completion_after_its_timeout_is_dropped(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     let reads = Rc::new(RefCell::new(vec![]));
     bench.root.tap(Box::new(Reads(reads.clone())));
-    let payload = memory::TX..memory::TX + memory::SLOT * memory::SLOTS;
+    let payload = memory::TX..memory::TX + memory::TX_SLOT * memory::SLOTS;
     bench.root.faults.add(Which::Range(payload.clone()), Answer::Lost);
     bench.drive(|driver, root| driver.send(root, &frame(200, 1)));
     bench.rest_within(TIMEOUT);

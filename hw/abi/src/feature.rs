@@ -135,7 +135,11 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << CTRL_MAC_ADDR
     | 1 << MQ
     | 1 << RSS
-    | 1 << CSUM;
+    | 1 << CSUM
+    | 1 << HOST_TSO4
+    | 1 << HOST_TSO6
+    | 1 << HOST_ECN
+    | 1 << HOST_USO;
 
 /// What a small one does without.
 pub const SMALL: u128 = OFFERED
@@ -148,7 +152,11 @@ pub const SMALL: u128 = OFFERED
         | 1 << CTRL_MAC_ADDR
         | 1 << MQ
         | 1 << RSS
-        | 1 << CSUM);
+        | 1 << CSUM
+        | 1 << HOST_TSO4
+        | 1 << HOST_TSO6
+        | 1 << HOST_ECN
+        | 1 << HOST_USO);
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

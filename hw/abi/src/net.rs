@@ -103,10 +103,30 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     GSO_UDP_TUNNEL_IPV6: u64 = 0x40;
     /// Beside the type: congestion notification.
     GSO_ECN: u64 = 0x80;
+    /// Bytes of a packet to be segmented, at most: an IP packet of 65535, its Ethernet header and two VLAN tags.
+    GSO_PACKET_BYTES: usize = 65_535 + ETHERNET_HEADER_BYTES + 2 * VLAN_TAG_BYTES;
+    /// Bytes of a packet's headers, at most, if it is to be segmented.
+    GSO_HEADER_BYTES: usize = 256;
+    /// Least bytes of a TCP header.
+    TCP_HEADER_BYTES: usize = 20;
+    /// Bytes of a UDP header.
+    UDP_HEADER_BYTES: usize = 8;
+    /// A flag of TCP, in the word that begins with the header's length: no more data comes.
+    TCP_FIN: u64 = 0x01;
+    /// Data is to be handed on.
+    TCP_PSH: u64 = 0x08;
+    /// The sender has answered to congestion.
+    TCP_CWR: u64 = 0x80;
+    /// Where TCP's checksum stands in its header.
+    TCP_CHECKSUM: u64 = 16;
+    /// Where UDP's does.
+    UDP_CHECKSUM: u64 = 6;
     /// Bytes of an Ethernet header.
     ETHERNET_HEADER_BYTES: usize = 14;
     /// Ethertype of a VLAN tag.
     ETHERTYPE_VLAN: u64 = 0x8100;
+    /// Ethertype of an outer VLAN tag.
+    ETHERTYPE_SERVICE_VLAN: u64 = 0x88a8;
     /// Bytes of an Ethernet address.
     MAC_BYTES: usize = 6;
     /// Bytes of a VLAN tag.

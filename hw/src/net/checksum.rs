@@ -1,12 +1,12 @@
 //! Sums what the driver wants summed of the frames it sends.
-//! In: `sink`, `offload` beside it.   Out: `source`, the same frames; `sum`, one for each frame without an error, in order.
+//! In: `sink`, pieces, `task` beside it.   Out: `source`, the same; `sum`, one for each piece without an error, in order.
 //! Time: a beat per cycle, none of it held here. A frame's sum is offered W/8's logarithm and some 4 cycles after its last beat.
 //! Waits: on `source`; while as many sums wait as there is room for.
 //! A frame whose checksum would not lie within it ends with the error mark. Where CSUM is not offered nothing is summed or offered.
 //! Spec: [virtio 1.4: Network Device, Packet Transmission]; RFC 1071
 
 use crate::params::Params;
-use crate::port::frame::{FrameSide, Offload, Sum};
+use crate::port::frame::{FrameSide, Sum, Task};
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSource;
@@ -22,10 +22,11 @@ pub struct Part {
     pub first: Bit,
     /// The frame is complete and good.
     pub last: Bit,
-    pub wanted: Bit,
     /// The words summed began at odd lanes.
     pub odd: Bit,
-    pub at: Bits<16>,
+    pub task: Task,
+    /// Bytes so far.
+    pub len: Bits<16>,
 }
 
 /// See the file's head.
@@ -37,7 +38,7 @@ pub struct Checksum<const W: usize> {
     /// Forget the frame that is coming in; the next beat begins another.
     pub abort: Signal<In, Bit>,
     pub sink: BeatSink<W, FrameSide>,
-    pub offload: Signal<In, Offload>,
+    pub task: Signal<In, Task>,
     pub source: BeatSource<W, FrameSide>,
     pub sum: StreamSource<Sum>,
     pub busy: Signal<Out, Bit>,
@@ -48,6 +49,7 @@ pub struct Checksum<const W: usize> {
     sums: Fifo<Sum>,
     /// Within a frame: where the first byte summed and the end of the checksum are, from the next beat on. The high bit says less than nothing.
     inside: Reg<Bit>,
+    passed: Reg<Bits<16>>,
     ahead: Reg<Bits<19>>,
     needed: Reg<Bits<19>>,
     /// Frames whose sums have not been taken.
@@ -62,6 +64,7 @@ pub struct Checksum<const W: usize> {
     halves_of: Reg<Part>,
     start: Signal<Local, Bits<19>>,
     end: Signal<Local, Bits<19>>,
+    len: Signal<Local, Bits<16>>,
     bad: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     good_end: Signal<Local, Bit>,
@@ -90,7 +93,7 @@ impl<const W: usize> Checksum<W> {
             reset: Default::default(),
             abort: Default::default(),
             sink: Default::default(),
-            offload: Default::default(),
+            task: Default::default(),
             source: Default::default(),
             sum: Default::default(),
             busy: Default::default(),
@@ -99,6 +102,7 @@ impl<const W: usize> Checksum<W> {
             words: Default::default(),
             sums: Fifo::new(HELD),
             inside: Default::default(),
+            passed: Default::default(),
             ahead: Default::default(),
             needed: Default::default(),
             held: Default::default(),
@@ -111,6 +115,7 @@ impl<const W: usize> Checksum<W> {
             halves_of: Default::default(),
             start: Default::default(),
             end: Default::default(),
+            len: Default::default(),
             bad: Default::default(),
             taken: Default::default(),
             good_end: Default::default(),
@@ -133,7 +138,7 @@ impl<const W: usize> Checksum<W> {
 impl<const W: usize> Logic for Checksum<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, ahead, needed, held, full, gone, gone_bad);
+        dff_setup!(self, clock, inside, passed, ahead, needed, held, full, gone, gone_bad);
         dff_setup!(self, clock, total, total_of, halves, halves_of);
         clock!(self, clock, words, sums);
         self.words.reset.next = self.reset.val() | !self.able.val();
@@ -144,11 +149,13 @@ impl<const W: usize> Logic for Checksum<W> {
         self.start.next = self.ahead.q.val();
         self.end.next = self.needed.q.val();
         if !self.inside.q.val() {
-            self.start.next = bit_cast::<19, 16>(self.offload.val().csum_start);
-            self.end.next = bit_cast::<19, 17>(self.offload.val().csum_at) + 2;
+            self.start.next = bit_cast::<19, 16>(self.task.val().csum_start);
+            self.end.next = bit_cast::<19, 17>(self.task.val().csum_at) + 2;
         }
+        self.len.next = self.passed.q.val() + bit_cast::<16, 7>(self.sink.side.val().count);
         self.bad.next = self.sink.last.val()
-            & self.offload.val().csum
+            & self.task.val().csum
+            & !self.task.val().payload
             & !(self.end.val() & self.sign.val()).any()
             & (self.end.val() > bit_cast::<19, 7>(self.sink.side.val().count));
         self.sink.ready.next = self.source.ready.val() & !self.full.q.val();
@@ -162,6 +169,10 @@ impl<const W: usize> Logic for Checksum<W> {
             self.taken.val() & self.sink.last.val() & !self.sink.side.val().error & !self.bad.val();
         if self.taken.val() {
             self.inside.d.next = !self.sink.last.val();
+            self.passed.d.next = self.len.val();
+            if self.sink.last.val() {
+                self.passed.d.next = 0.into();
+            }
             self.needed.d.next = self.end.val();
             if !(self.end.val() & self.sign.val()).any() {
                 self.needed.d.next = self.end.val() - self.lanes.val();
@@ -172,7 +183,7 @@ impl<const W: usize> Logic for Checksum<W> {
             }
         }
         self.gone_bad.d.next = self.taken.val() & self.bad.val() & !self.sink.side.val().error;
-        self.gone.d.next = self.good_end.val();
+        self.gone.d.next = self.good_end.val() & !self.task.val().headers;
         self.count_frames.next = self.gone.q.val();
         self.count_bad.next = self.gone_bad.q.val();
 
@@ -181,15 +192,15 @@ impl<const W: usize> Logic for Checksum<W> {
         self.words.from.next = self.start.val().get_bits::<7>(0);
         if (self.start.val() & self.sign.val()).any() {
             self.words.from.next = 0.into();
-        } else if (self.start.val() & self.past.val()).any() | !self.offload.val().csum {
+        } else if (self.start.val() & self.past.val()).any() | !self.task.val().csum {
             self.words.from.next = self.none.val();
         }
         self.words.tag.next.valid = self.taken.val();
         self.words.tag.next.first = !self.inside.q.val();
         self.words.tag.next.last = self.good_end.val();
-        self.words.tag.next.wanted = self.offload.val().csum;
-        self.words.tag.next.odd = self.offload.val().csum_start.get_bit(0);
-        self.words.tag.next.at = self.offload.val().csum_at.get_bits::<16>(0);
+        self.words.tag.next.task = self.task.val();
+        self.words.tag.next.len = self.len.val();
+        self.words.tag.next.odd = self.task.val().csum_start.get_bit(0);
 
         // Carries come back at the low end, when all is summed.
         self.before.next = self.total.q.val();
@@ -207,8 +218,13 @@ impl<const W: usize> Logic for Checksum<W> {
             + bit_cast::<16, 1>(self.halves.q.val().get_bits::<1>(16)));
 
         self.sums.sink.valid.next = self.halves_of.q.val().valid & self.halves_of.q.val().last;
-        self.sums.sink.data.next.wanted = self.halves_of.q.val().wanted;
-        self.sums.sink.data.next.at = self.halves_of.q.val().at;
+        self.sums.sink.data.next.headers = self.halves_of.q.val().task.headers;
+        self.sums.sink.data.next.payload = self.halves_of.q.val().task.payload;
+        self.sums.sink.data.next.udp = self.halves_of.q.val().task.udp;
+        self.sums.sink.data.next.end = self.halves_of.q.val().task.end;
+        self.sums.sink.data.next.wanted = self.halves_of.q.val().task.csum;
+        self.sums.sink.data.next.at = self.halves_of.q.val().task.csum_at.get_bits::<16>(0);
+        self.sums.sink.data.next.len = self.halves_of.q.val().len;
         self.sums.sink.data.next.value = self.complement.val();
         if self.halves_of.q.val().odd {
             self.sums.sink.data.next.value = bit_cast::<16, 8>(self.complement.val().get_bits::<8>(8))
@@ -230,9 +246,11 @@ impl<const W: usize> Logic for Checksum<W> {
         self.busy.next = self.held.q.val().any();
         if self.abort.val() {
             self.inside.d.next = false;
+            self.passed.d.next = 0.into();
         }
         if self.reset.val() | !self.able.val() {
             self.inside.d.next = false;
+            self.passed.d.next = 0.into();
             self.held.d.next = 0.into();
             self.full.d.next = false;
             self.total_of.d.next.valid = false;

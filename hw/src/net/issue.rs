@@ -25,6 +25,8 @@ pub struct Mark {
     pub short: Bit,
     /// With `end`: the chain is longer than a frame may be.
     pub long: Bit,
+    /// With `end`: it is longer than a packet to be segmented may be, too.
+    pub huge: Bit,
     /// With `end`: the chain is bad; do not complete it.
     pub fail: Bit,
 }
@@ -55,20 +57,26 @@ pub struct Issue {
     cut: Cut<Mark>,
     pieces: Fifo<Piece>,
     /// Of the chain: bytes that it may still have, unless it is too long; there is more of it to come.
-    room: Reg<Bits<15>>,
-    long: Reg<Bit>,
+    room: Reg<Bits<18>>,
+    huge: Reg<Bit>,
     midway: Reg<Bit>,
     /// The high bit says less than nothing.
-    room_now: Signal<Local, Bits<15>>,
+    room_now: Signal<Local, Bits<18>>,
     too_long: Signal<Local, Bit>,
     needs_read: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    most: Constant<Bits<15>>,
-    short_from: Constant<Bits<15>>,
+    /// Room of a chain; that from which on it is too short; that up to which it is too long, unless it is segmented.
+    most: Constant<Bits<18>>,
+    short_from: Constant<Bits<18>>,
+    long_to: Constant<Bits<18>>,
+    room_mask: Constant<Bits<18>>,
+    room_sign: Constant<Bits<18>>,
     lane_mask: Constant<Bits<7>>,
     id_mask: Constant<Bits<16>>,
     queue_mask: Constant<Bits<16>>,
     odd: Constant<Bits<16>>,
+    /// Bits of a length that need not be too long.
+    len_mask: Constant<Bits<32>>,
 }
 
 impl Issue {
@@ -76,6 +84,10 @@ impl Issue {
     pub fn new(params: &Params) -> Self {
         let most = params.frame_bytes + net::HDR_BYTES;
         assert!(most <= Cut::<Mark>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
+        let able = params.segments();
+        let packet = if able { net::HDR_BYTES + net::GSO_PACKET_BYTES } else { most };
+        let sign = packet.next_power_of_two();
+        let cut = if params.width == 64 { Cut::lazy(params.read_bytes) } else { Cut::new(params.read_bytes) };
         let least = net::HDR_BYTES + net::ETHERNET_HEADER_BYTES;
         let piece_mask = Piece {
             mark: Mark {
@@ -84,6 +96,7 @@ impl Issue {
                 end: true,
                 short: true,
                 long: true,
+                huge: able,
                 fail: true,
             },
             offset: 3u64.to_bits(),
@@ -98,22 +111,26 @@ impl Issue {
             request: Default::default(),
             piece: Default::default(),
             busy: Default::default(),
-            cut: if params.width == 64 { Cut::lazy(params.read_bytes) } else { Cut::new(params.read_bytes) },
+            cut: if able { cut.long() } else { cut },
             pieces: Fifo::narrow(params.tags.max(16), piece_mask),
-            room: Reg::new(most.to_bits()),
-            long: Default::default(),
+            room: Reg::new(packet.to_bits()),
+            huge: Default::default(),
             midway: Default::default(),
             room_now: Default::default(),
             too_long: Default::default(),
             needs_read: Default::default(),
             go: Default::default(),
-            most: Constant::new(most.to_bits()),
-            short_from: Constant::new((most - least).to_bits()),
+            most: Constant::new(packet.to_bits()),
+            short_from: Constant::new((packet - least).to_bits()),
+            long_to: Constant::new((packet - most).to_bits()),
+            room_mask: Constant::new((2 * sign - 1).to_bits()),
+            room_sign: Constant::new(sign.to_bits()),
             lane_mask: Constant::new((params.width / 8 - 1).to_bits()),
             id_mask: Constant::new((params.queue_max - 1).to_bits()),
             // Transmit queues are the odd ones.
             queue_mask: Constant::new((params.queues() - 2).to_bits()),
             odd: Constant::new(1u64.to_bits()),
+            len_mask: Constant::new((sign - 1).to_bits()),
         }
     }
 }
@@ -121,7 +138,7 @@ impl Issue {
 impl Logic for Issue {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, room, long, midway);
+        dff_setup!(self, clock, room, huge, midway);
         clock!(self, clock, cut, pieces);
         self.cut.reset.next = self.reset.val();
         self.pieces.reset.next = self.reset.val();
@@ -130,14 +147,14 @@ impl Logic for Issue {
 
         // A buffer that makes the frame too long is not read.
         self.room_now.next =
-            self.room.q.val() - bit_cast::<15, 14>(self.segment.data.val().len.get_bits::<14>(0));
-        self.too_long.next = self.segment.data.val().len.get_bits::<18>(14).any()
-            | self.room_now.val().get_bit(14)
-            | self.long.q.val();
+            (self.room.q.val() - bit_cast::<18, 32>(self.segment.data.val().len)) & self.room_mask.val();
+        self.too_long.next = (self.segment.data.val().len & !self.len_mask.val()).any()
+            | (self.room_now.val() & self.room_sign.val()).any()
+            | self.huge.q.val();
         self.segment.ready.next = self.cut.job.ready.val();
         self.cut.job.valid.next = self.segment.valid.val();
         self.cut.job.data.next.addr = self.segment.data.val().addr;
-        self.cut.job.data.next.len = self.segment.data.val().len.get_bits::<14>(0);
+        self.cut.job.data.next.len = self.segment.data.val().len.get_bits::<17>(0);
         if self.too_long.val() | self.segment.data.val().error {
             self.cut.job.data.next.len = 0.into();
         }
@@ -145,15 +162,17 @@ impl Logic for Issue {
         self.cut.tag.next.id = self.segment.data.val().id & self.id_mask.val();
         self.cut.tag.next.end = self.segment.data.val().last;
         self.cut.tag.next.short = self.room_now.val() > self.short_from.val();
-        self.cut.tag.next.long = self.too_long.val();
+        self.cut.tag.next.long =
+            self.too_long.val() | ((self.room_now.val() - self.long_to.val()) & self.room_sign.val()).any();
+        self.cut.tag.next.huge = self.too_long.val();
         self.cut.tag.next.fail = self.segment.data.val().error;
         if self.segment.valid.val() & self.cut.job.ready.val() {
             self.room.d.next = self.room_now.val();
-            self.long.d.next = self.too_long.val();
+            self.huge.d.next = self.too_long.val();
             self.midway.d.next = !self.segment.data.val().last;
             if self.segment.data.val().last {
                 self.room.d.next = self.most.val();
-                self.long.d.next = false;
+                self.huge.d.next = false;
             }
         }
 
@@ -180,7 +199,7 @@ impl Logic for Issue {
         self.busy.next = self.cut.busy.val() | self.midway.q.val() | self.segment.valid.val();
         if self.reset.val() {
             self.room.d.next = self.most.val();
-            self.long.d.next = false;
+            self.huge.d.next = false;
             self.midway.d.next = false;
         }
     }

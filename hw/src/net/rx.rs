@@ -213,7 +213,7 @@ impl<const W: usize> Logic for Rx<W> {
         self.share.ready.next = self.cut.job.ready.val();
         self.cut.job.valid.next = self.share.valid.val();
         self.cut.job.data.next.addr = self.share.data.val().addr;
-        self.cut.job.data.next.len = self.share.data.val().len & self.written_mask.val();
+        self.cut.job.data.next.len = bit_cast::<17, 14>(self.share.data.val().len & self.written_mask.val());
         self.cut.tag.next.queue = self.share.data.val().queue & self.queue_mask.val();
         self.cut.tag.next.id = self.share.data.val().id & self.id_mask.val();
         self.cut.tag.next.written = self.written.val();

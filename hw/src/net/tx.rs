@@ -1,5 +1,5 @@
 //! Transmission: from the buffers of a chain to a frame.
-//! In: `segment`; `reply`; `csum`, the feature is agreed.   Out: `request` (payload reads); `frame`, `offload` beside it; `done`; `error`.
+//! In: `segment`; `reply`; `accepted0`, `accepted1`: features.   Out: `request` (payload reads); `frame`, `offload` beside it; `done`; `error`.
 //! Time: a request per piece and cycle; a beat of payload per cycle; 1 cycle more for a frame whose end spills over.
 //! Waits: on DMA, on `frame`. A frame of a bad chain ends with its error mark; its chain is not completed.
 //! Spec: [virtio 1.4: Packet Transmission], [Device Operation: Packet Transmission]
@@ -14,7 +14,7 @@ use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::fifo::Fifo;
 use crate::prim::pack::Pack;
 use crate::prim::stream::{StreamSink, StreamSource};
-use hematite_abi::{ident, net};
+use hematite_abi::{feature, ident, net};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -27,7 +27,8 @@ pub struct Tx<const W: usize> {
     pub read_bytes: Signal<In, Bits<13>>,
     pub request: StreamSource<ReadRequest>,
     pub reply: BeatSink<W, ReadSide>,
-    pub csum: Signal<In, Bit>,
+    pub accepted0: Signal<In, Bits<32>>,
+    pub accepted1: Signal<In, Bits<32>>,
     pub frame: BeatSource<W, FrameSide>,
     pub offload: Signal<Out, Offload>,
     pub done: StreamSource<Done>,
@@ -57,6 +58,15 @@ pub struct Tx<const W: usize> {
     // Of the header: it goes by while no beat of its frame waits, and the last one of the frame before leaves.
     header: Reg<Bits<96>>,
     csum_at: Reg<Bits<17>>,
+    gso_good: Reg<Bit>,
+    tso4: Signal<Local, Bit>,
+    tso6: Signal<Local, Bit>,
+    uso: Signal<Local, Bit>,
+    gso: Signal<Local, Bit>,
+    gso_type: Signal<Local, Bits<8>>,
+    gso_type_good: Signal<Local, Bit>,
+    udp: Signal<Local, Bit>,
+    long: Signal<Local, Bit>,
     empty: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
@@ -72,6 +82,9 @@ pub struct Tx<const W: usize> {
     lanes: Constant<Bits<7>>,
     start: Constant<Bits<7>>,
     skip: Constant<Bits<2>>,
+    uso_bit: Constant<Bits<5>>,
+    type_mask: Constant<Bits<8>>,
+    start_most: Constant<Bits<16>>,
     header_down: Constant<Bits<7>>,
     header_mask: Constant<Bits<96>>,
     beat_down: Constant<Bits<9>>,
@@ -90,7 +103,8 @@ impl<const W: usize> Tx<W> {
             read_bytes: Default::default(),
             request: Default::default(),
             reply: Default::default(),
-            csum: Default::default(),
+            accepted0: Default::default(),
+            accepted1: Default::default(),
             frame: Default::default(),
             offload: Default::default(),
             done: Default::default(),
@@ -122,6 +136,15 @@ impl<const W: usize> Tx<W> {
             waiting_side: Default::default(),
             header: Default::default(),
             csum_at: Default::default(),
+            gso_good: Default::default(),
+            tso4: Default::default(),
+            tso6: Default::default(),
+            uso: Default::default(),
+            gso: Default::default(),
+            gso_type: Default::default(),
+            gso_type_good: Default::default(),
+            udp: Default::default(),
+            long: Default::default(),
             empty: Default::default(),
             ends: Default::default(),
             leaves: Default::default(),
@@ -138,6 +161,9 @@ impl<const W: usize> Tx<W> {
             // The header is placed so that the frame's first byte comes to lane 0; the beats before that are dropped.
             start: Constant::new(((lanes - header % lanes) % lanes).to_bits()),
             skip: Constant::new(header.div_ceil(lanes).to_bits()),
+            uso_bit: Constant::new((feature::HOST_USO - 32).to_bits()),
+            type_mask: Constant::new((!net::GSO_ECN & 0xff).to_bits()),
+            start_most: Constant::new((net::GSO_HEADER_BYTES - net::UDP_HEADER_BYTES).to_bits()),
             header_down: Constant::new((W.min(96) % 96).to_bits()),
             header_mask: Constant::new(if W < 96 { !Bits::default() } else { Bits::default() }),
             beat_down: Constant::new(W.saturating_sub(96).to_bits()),
@@ -151,7 +177,7 @@ impl<const W: usize> Logic for Tx<W> {
     fn update(&mut self) {
         dff_setup!(self, clock, inside, begun, failed, gone_short, gone_long, skipped);
         dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side);
-        dff_setup!(self, clock, header, csum_at);
+        dff_setup!(self, clock, header, csum_at, gso_good);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
         self.pack.reset.next = self.reset.val();
@@ -181,6 +207,14 @@ impl<const W: usize> Logic for Tx<W> {
         self.piece_end.next = !self.issue.piece.data.val().read | self.reply.last.val();
         self.chain_end.next = self.piece_end.val() & self.issue.piece.data.val().mark.end;
 
+        self.tso4.next = self.accepted0.val().get_bit(feature::HOST_TSO4);
+        self.tso6.next = self.accepted0.val().get_bit(feature::HOST_TSO6);
+        self.uso.next = self.accepted1.val().get_bit(self.uso_bit.val().index());
+        // By the end of a chain that is longer than a frame its header is known.
+        self.gso_type.next = self.header.q.val().get_bits::<8>(net::HDR_GSO_TYPE_LSB) & self.type_mask.val();
+        self.gso.next = (self.tso4.val() | self.tso6.val() | self.uso.val()) & self.gso_type.val().any();
+        self.long.next =
+            self.issue.piece.data.val().mark.huge | (self.issue.piece.data.val().mark.long & !self.gso.val());
         self.bad.next = self.failed.q.val() | self.read_failed.val() | self.issue.piece.data.val().mark.fail;
 
         self.go.next = self.offer.val()
@@ -197,8 +231,7 @@ impl<const W: usize> Logic for Tx<W> {
             self.pack.sink.side.next.count = 0.into();
         }
         self.pack.sink.side.next.start = self.start.val();
-        self.pack.tag.next =
-            self.bad.val() | self.issue.piece.data.val().mark.short | self.issue.piece.data.val().mark.long;
+        self.pack.tag.next = self.bad.val() | self.issue.piece.data.val().mark.short | self.long.val();
         self.reply.ready.next = self.go.val() & self.issue.piece.data.val().read;
         self.issue.piece.ready.next = self.go.val() & self.piece_end.val();
 
@@ -231,9 +264,8 @@ impl<const W: usize> Logic for Tx<W> {
                 // "The device MUST NOT ... use a chain" whose bytes it could not read as if it had: it stays in flight until reset.
                 if !self.bad.val() {
                     self.dones.sink.valid.next = true;
-                    self.gone_long.d.next = self.issue.piece.data.val().mark.long;
-                    self.gone_short.d.next =
-                        self.issue.piece.data.val().mark.short & !self.issue.piece.data.val().mark.long;
+                    self.gone_long.d.next = self.long.val();
+                    self.gone_short.d.next = self.issue.piece.data.val().mark.short & !self.long.val();
                 }
             }
         }
@@ -279,10 +311,27 @@ impl<const W: usize> Logic for Tx<W> {
             }
         }
 
-        self.offload.next.csum = self.csum.val()
+        self.offload.next.csum = self.accepted0.val().get_bit(feature::CSUM)
             & self.header.q.val().get_bits::<8>(net::HDR_FLAGS_LSB).get_bit(net::HDR_F_NEEDS_CSUM_BIT);
         self.offload.next.csum_start = self.header.q.val().get_bits::<16>(net::HDR_CSUM_START_LSB);
         self.offload.next.csum_at = self.csum_at.q.val();
+        self.offload.next.gso = self.gso.val();
+        self.offload.next.gso_good = self.gso_good.q.val();
+        self.udp.next = self.gso_type.val() == net::GSO_UDP_L4;
+        self.offload.next.udp = self.udp.val();
+        self.offload.next.gso_size = self.header.q.val().get_bits::<16>(net::HDR_GSO_SIZE_LSB);
+        self.gso_type_good.next = (self.tso4.val() & (self.gso_type.val() == net::GSO_TCPV4))
+            | (self.tso6.val() & (self.gso_type.val() == net::GSO_TCPV6))
+            | (self.uso.val() & self.udp.val());
+        self.gso_good.d.next = self.gso_type_good.val()
+            & self.offload.val().csum
+            & !self.offload.val().csum_start.get_bit(0)
+            & (self.offload.val().csum_start <= self.start_most.val())
+            & self.offload.val().gso_size.any()
+            & ((self.udp.val()
+                & (self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB) == net::UDP_CHECKSUM))
+                | (!self.udp.val()
+                    & (self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB) == net::TCP_CHECKSUM)));
         self.csum_at.d.next = bit_cast::<17, 16>(self.header.q.val().get_bits::<16>(net::HDR_CSUM_START_LSB))
             + bit_cast::<17, 16>(self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB));
 

@@ -13,7 +13,7 @@ pub struct FrameSide {
     pub error: Bit,
 }
 
-/// What the driver wants done to a frame it sends. Stands beside all of the frame's beats.
+/// What the driver wants done to a packet it sends. Stands beside all of its beats.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Offload {
     /// The frame lacks its checksum.
@@ -22,16 +22,51 @@ pub struct Offload {
     pub csum_start: Bits<16>,
     /// Offset in the frame of the first of the two bytes it is put in.
     pub csum_at: Bits<17>,
+    /// It is to be segmented.
+    pub gso: Bit,
+    /// With `gso`: in a way that was agreed, as far as its header says.
+    pub gso_good: Bit,
+    /// With `gso`: it is UDP, else TCP.
+    pub udp: Bit,
+    /// With `gso`: bytes of payload for each segment.
+    pub gso_size: Bits<16>,
 }
 
-/// The checksum of a frame. In a `StreamSource`, one per frame, in order.
+/// What is to be done to a piece on its way to the transmit buffer: a frame, or a part of a packet that is segmented. Stands beside
+/// all of its beats.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Task {
+    /// The piece is the headers of a packet that is segmented.
+    pub headers: Bit,
+    /// It is the payload of a segment; before it lanes stand empty, which the end of the headers will fill.
+    pub payload: Bit,
+    /// With `headers`: it is UDP, else TCP.
+    pub udp: Bit,
+    /// With `payload`: the last segment of its packet.
+    pub end: Bit,
+    /// It is summed.
+    pub csum: Bit,
+    /// Offset in the piece of the first byte that is summed.
+    pub csum_start: Bits<16>,
+    /// Offset of the first of the two bytes the sum is put in; of headers, that of the transport header.
+    pub csum_at: Bits<17>,
+}
+
+/// The checksum of a piece. In a `StreamSource`, one per piece, in order.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Sum {
-    /// Else the frame leaves as it is.
+    // As in `Task`.
+    pub headers: Bit,
+    pub payload: Bit,
+    pub udp: Bit,
+    pub end: Bit,
+    /// Else a frame leaves as it is.
     pub wanted: Bit,
-    /// Offset in the frame of the first of the two bytes it is put in.
+    /// Offset in the frame of the first of the two bytes it is put in; of headers, that of the transport header.
     pub at: Bits<16>,
     pub value: Bits<16>,
+    /// Bytes of the piece, with empty lanes.
+    pub len: Bits<16>,
 }
 
 /// The length of a frame that is complete in the receive buffer; its beats follow on the beat port. In a `StreamSource`.

@@ -6,7 +6,7 @@
 //! Time: the first piece two cycles after its job, then one per cycle, also from job to job; a lazy one gives one in two cycles.
 //! Waits: on `piece` only.   A job of length 0 gives one piece of length 0.
 //! Spec: [PCI Express: Max_Payload_Size, Max_Read_Request_Size; requests must not cross a 4-KB boundary]
-//! The page a job begins in is kept as it came; places within the job are counted from that page's start, in 14 bits.
+//! The page a job begins in is kept as it came; places within the job are counted from that page's start, in 14 bits, or 17.
 
 use super::stream::{StreamSink, StreamSource};
 use hematite_verilog::{Reg, dff_setup};
@@ -16,8 +16,8 @@ use rust_hdl_core::prelude::*;
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct CutJob {
     pub addr: Bits<64>,
-    /// Bytes, up to `Cut::MOST_BYTES`.
-    pub len: Bits<14>,
+    /// Bytes, up to `Cut::MOST_BYTES` or, of a long one, `Cut::LONG_BYTES`.
+    pub len: Bits<17>,
 }
 
 /// A part of a job.
@@ -45,31 +45,44 @@ pub struct Cut<T: Synth> {
     active: Reg<Bit>,
     page: Reg<Bits<52>>,
     held: Reg<T>,
-    at: Reg<Bits<14>>,
-    bound: Reg<Bits<8>>,
-    end: Reg<Bits<14>>,
+    at: Reg<Bits<17>>,
+    bound: Reg<Bits<11>>,
+    end: Reg<Bits<17>>,
     // The piece on offer.
     offered: Reg<Bit>,
     out: Reg<Piece>,
     out_tag: Reg<T>,
     limit_now: Signal<Local, Bits<13>>,
     /// Units of 128 bytes: what a multiple of the limit has none of; where the step after this one begins.
-    below: Signal<Local, Bits<8>>,
-    from: Signal<Local, Bits<8>>,
-    cut_at: Signal<Local, Bits<15>>,
-    stop: Signal<Local, Bits<15>>,
+    below: Signal<Local, Bits<11>>,
+    from: Signal<Local, Bits<11>>,
+    cut_at: Signal<Local, Bits<18>>,
+    stop: Signal<Local, Bits<18>>,
     page_now: Signal<Local, Bits<52>>,
-    start: Signal<Local, Bits<14>>,
+    start: Signal<Local, Bits<17>>,
     last: Signal<Local, Bit>,
     step: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
     limit_mask: Constant<Bits<13>>,
     eager: Constant<Bit>,
+    place_mask: Constant<Bits<17>>,
+    bound_mask: Constant<Bits<11>>,
 }
 
 impl<T: Synth> Cut<T> {
     /// So that a job's end is within 16 KiB of its first page.
     pub const MOST_BYTES: usize = (1 << 14) - 4096;
+    /// The same for 128 KiB.
+    pub const LONG_BYTES: usize = (1 << 17) - 4096;
+
+    /// As it is, for jobs of up to `LONG_BYTES`.
+    pub fn long(self) -> Self {
+        Self {
+            place_mask: Constant::new(0x1_ffffu64.to_bits()),
+            bound_mask: Constant::new(0x7ffu64.to_bits()),
+            ..self
+        }
+    }
 
     /// As `new`, but nothing inside depends on `piece.ready` in the cycle in which it comes.
     pub fn lazy(most: usize) -> Self {
@@ -109,6 +122,8 @@ impl<T: Synth> Cut<T> {
             take: Default::default(),
             limit_mask: Constant::new((2 * most - 1).to_bits()),
             eager: Constant::new(true),
+            place_mask: Constant::new(0x3fffu64.to_bits()),
+            bound_mask: Constant::new(0xffu64.to_bits()),
         }
     }
 }
@@ -118,24 +133,24 @@ impl<T: Synth> Logic for Cut<T> {
     fn update(&mut self) {
         dff_setup!(self, clock, active, page, held, at, bound, end, offered, out, out_tag);
         self.limit_now.next = self.limit.val() & self.limit_mask.val();
-        self.below.next = bit_cast::<8, 13>(
+        self.below.next = bit_cast::<11, 13>(
             (self.limit_now.val() >> 8)
                 | (self.limit_now.val() >> 9)
                 | (self.limit_now.val() >> 10)
                 | (self.limit_now.val() >> 11)
                 | (self.limit_now.val() >> 12),
         );
-        self.cut_at.next = bit_cast::<15, 8>(self.bound.q.val()) << 7;
-        self.last.next = bit_cast::<15, 14>(self.end.q.val()) <= self.cut_at.val();
+        self.cut_at.next = bit_cast::<18, 11>(self.bound.q.val()) << 7;
+        self.last.next = bit_cast::<18, 17>(self.end.q.val()) <= self.cut_at.val();
         self.stop.next = self.cut_at.val();
         if self.last.val() {
-            self.stop.next = bit_cast::<15, 14>(self.end.q.val());
+            self.stop.next = bit_cast::<18, 17>(self.end.q.val());
         }
-        self.page_now.next = self.page.q.val() + bit_cast::<52, 2>(self.at.q.val().get_bits::<2>(12));
+        self.page_now.next = self.page.q.val() + bit_cast::<52, 5>(self.at.q.val().get_bits::<5>(12));
         self.step.next =
             self.active.q.val() & (!self.offered.q.val() | (self.piece.ready.val() & self.eager.val()));
         self.take.next = !self.active.q.val() | (self.step.val() & self.last.val());
-        self.start.next = bit_cast::<14, 12>(self.job.data.val().addr.get_bits::<12>(0));
+        self.start.next = bit_cast::<17, 12>(self.job.data.val().addr.get_bits::<12>(0));
 
         self.job.ready.next = self.take.val();
         self.piece.valid.next = self.offered.q.val();
@@ -151,25 +166,25 @@ impl<T: Synth> Logic for Cut<T> {
             self.out.d.next.addr = (bit_cast::<64, 52>(self.page_now.val()) << 12)
                 | bit_cast::<64, 12>(self.at.q.val().get_bits::<12>(0));
             self.out.d.next.last = self.last.val();
-            self.out.d.next.len = bit_cast::<13, 15>(self.stop.val()) - bit_cast::<13, 14>(self.at.q.val());
+            self.out.d.next.len = bit_cast::<13, 18>(self.stop.val()) - bit_cast::<13, 17>(self.at.q.val());
             self.out_tag.d.next = self.held.q.val();
         }
         // To the next multiple of the limit: also from the first place of a job.
         self.from.next = self.bound.q.val();
         if self.take.val() {
-            self.from.next = bit_cast::<8, 14>(self.start.val() >> 7);
+            self.from.next = bit_cast::<11, 17>(self.start.val() >> 7);
         }
         if self.take.val() {
             self.active.d.next = self.job.valid.val();
             self.page.d.next = self.job.data.val().addr.get_bits::<52>(12);
             self.held.d.next = self.tag.val();
             self.at.d.next = self.start.val();
-            self.end.d.next = self.start.val() + self.job.data.val().len;
+            self.end.d.next = (self.start.val() + self.job.data.val().len) & self.place_mask.val();
         } else if self.step.val() {
-            self.at.d.next = bit_cast::<14, 15>(self.cut_at.val());
+            self.at.d.next = bit_cast::<17, 18>(self.cut_at.val()) & self.place_mask.val();
         }
         if self.take.val() | self.step.val() {
-            self.bound.d.next = (self.from.val() | self.below.val()) + 1;
+            self.bound.d.next = ((self.from.val() | self.below.val()) + 1) & self.bound_mask.val();
         }
         if self.reset.val() {
             self.active.d.next = false;

@@ -15,8 +15,9 @@ pub const COMMAND_BYTES: u64 = 0x3_0000;
 pub const TX: u64 = 0x1_0000_0000;
 /// Where receive slots are.
 pub const RX: u64 = 0x0020_0000;
-/// Bytes of a slot.
+/// Bytes of a receive slot, and of a transmit slot: a packet that is to be segmented.
 pub const SLOT: u64 = 0x3000;
+pub const TX_SLOT: u64 = 0x1_2000;
 /// Slots each way.
 pub const SLOTS: u64 = 64;
 /// An address where there is no memory.
@@ -28,7 +29,7 @@ pub fn windows() -> Windows {
     windows.map(RINGS, 3 * RING_STRIDE as usize);
     windows.map(TABLES, 3 * RING_STRIDE as usize);
     windows.map(COMMANDS, COMMAND_BYTES as usize);
-    windows.map(TX, (SLOT * SLOTS) as usize);
+    windows.map(TX, (TX_SLOT * SLOTS) as usize);
     windows.map(RX, (SLOT * SLOTS) as usize);
     windows
 }

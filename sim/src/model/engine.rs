@@ -261,11 +261,11 @@ impl Model {
         }
         let chain = self.chain(queue, 0, Some(false))?;
         let header = u64::from(net::HDR_BYTES);
-        let (least, most) =
-            (header + u64::from(net::ETHERNET_HEADER_BYTES), header + self.shape.frame_bytes as u64);
+        let least = header + u64::from(net::ETHERNET_HEADER_BYTES);
+        let most = self.shape.frame_bytes;
         if chain.len() < least {
             self.count(ident::TX_DROPPED_SHORT);
-        } else if chain.len() > most {
+        } else if chain.len() > header + net::GSO_PACKET_BYTES {
             self.count(ident::TX_DROPPED_LONG);
         } else {
             let mut bytes = vec![];
@@ -273,12 +273,16 @@ impl Model {
                 bytes.extend(self.dma.read(self.now, segment.addr, segment.len as usize)?);
             }
             let frame = bytes.split_off(header as usize);
-            let wish = bytes.try_into().map(|bytes| Header::read(&bytes)).unwrap_or_default();
-            let wish = if self.registers.accepted(net::F_CSUM) { wish } else { Header::default() };
-            if let Some(frame) = wish.carry_out(frame) {
-                self.count(ident::TX_FRAMES);
-                self.count_by(ident::TX_BYTES_LO, frame.len() as u32);
-                self.frames_out.push_back(frame);
+            let asked = bytes.try_into().map(|bytes| Header::read(&bytes)).unwrap_or_default();
+            let wish = asked.agreed(|feature| self.registers.accepted(feature));
+            if wish.gso_type == 0 && frame.len() > most {
+                self.count(ident::TX_DROPPED_LONG);
+            } else if let Some(frames) = wish.carry_out(frame, most) {
+                for frame in frames {
+                    self.count(ident::TX_FRAMES);
+                    self.count_by(ident::TX_BYTES_LO, frame.len() as u32);
+                    self.frames_out.push_back(frame);
+                }
             } else {
                 self.count(ident::TX_DROPPED_OFFLOAD);
             }

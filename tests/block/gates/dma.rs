@@ -47,7 +47,7 @@ fn primitives() {
                     if s.free("job") {
                         s.bit("job_valid", &mut b.job.valid);
                         let len = bits::<13>(s) >> s.rng().random_range(0..13);
-                        b.job.data.next = CutJob { addr: bits(s), len: bit_cast::<14, 13>(len) };
+                        b.job.data.next = CutJob { addr: bits(s), len: bit_cast::<17, 13>(len) };
                         s.any(&mut b.tag);
                     }
                     s.bit("piece_ready", &mut b.piece.ready);

@@ -76,7 +76,8 @@ fn tx<const W: usize>(params: &Params, seed: u64) {
         move |b, s| {
             b.reset.next = s.cycle() < 2;
             b.read_bytes.next = 256u64.into();
-            b.csum.next = s.cycle() % 600 < 400;
+            b.accepted0.next = if s.cycle() % 600 < 400 { u64::from(u32::MAX) } else { 0 }.into();
+            b.accepted1.next = b.accepted0.val();
             if segments.queue.is_empty() {
                 segments.queue.push_back(segment(&mut rng, 300));
             }
