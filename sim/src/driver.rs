@@ -3,13 +3,13 @@
 
 mod control;
 pub mod memory;
+mod traffic;
 
 use crate::facts::{common, net, status, virtio};
 
 use crate::device::Device;
 use crate::monitor::order::Watched;
-use crate::offload::Header;
-use crate::ring::{Buffer, Ring, RingError, Tables, Used};
+use crate::ring::{Buffer, Ring, RingError, Tables};
 use crate::root::enumerate::{EnumerateError, Function};
 use crate::root::{MsiSink, RequestError, Root, WaitError, Windows};
 pub use memory::windows;
@@ -288,120 +288,11 @@ impl Driver {
         let at = self.doorbell(root, number)?;
         Ok(root.bar_write(at, &number.to_le_bytes())?)
     }
-
-    /// Rings the doorbell of a queue if the device wants to be told of what is new in it.
-    pub fn notify<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
-        let ring = if number == RX { &mut self.rx } else { &mut self.tx };
-        if ring.wants_kick(&mut root.memory) { self.kick(root, number) } else { Ok(()) }
-    }
-
-    /// Makes any chain available and publishes it, without a kick.
-    pub fn post<D: Device>(
-        &mut self,
-        root: &mut Bench<D>,
-        number: u16,
-        buffers: &[Buffer],
-    ) -> Result<u16, DriverError> {
-        let ring = if number == RX { &mut self.rx } else { &mut self.tx };
-        let id = ring.add(&mut root.memory, buffers)?;
-        root.monitor.order.post(number, id, ring.writable(id));
-        ring.publish(&mut root.memory);
-        Ok(id)
-    }
-
-    /// Queues a frame for transmission in descriptors cut at `cuts` (offsets in header and frame), without a kick.
-    pub fn post_tx<D: Device>(
-        &mut self,
-        root: &mut Bench<D>,
-        frame: &[u8],
-        cuts: &[usize],
-    ) -> Result<u16, DriverError> {
-        self.post_packet(root, Header::default(), frame, cuts)
-    }
-
-    /// As [`Driver::post_tx`], with a header that asks for something.
-    pub fn post_packet<D: Device>(
-        &mut self,
-        root: &mut Bench<D>,
-        header: Header,
-        frame: &[u8],
-        cuts: &[usize],
-    ) -> Result<u16, DriverError> {
-        let full = RingError::Full { queue: TX, wanted: 1, free: 0 };
-        let slot = self.tx_slots.pop().ok_or(full)?;
-        let base = memory::TX + slot * memory::TX_SLOT + self.options.skew;
-        let mut packet = header.bytes().to_vec();
-        packet.extend_from_slice(frame);
-        root.memory.poke(base, &packet);
-        let mut buffers = vec![];
-        let mut start = 0;
-        for end in cuts.iter().copied().chain([packet.len()]) {
-            buffers.push(Buffer { addr: base + start as u64, len: (end - start) as u32, writable: false });
-            start = end;
-        }
-        self.post(root, TX, &buffers)
-    }
-
-    /// Transmits a frame in one descriptor.
-    pub fn send<D: Device>(&mut self, root: &mut Bench<D>, frame: &[u8]) -> Result<(), DriverError> {
-        self.post_tx(root, frame, &[])?;
-        self.notify(root, TX)
-    }
-
-    /// Takes back a transmit chain which the device has used.
-    pub fn take_tx<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Used>, DriverError> {
-        let used = self.tx.take_used(&mut root.memory)?;
-        if let Some(first) = used.as_ref().and_then(|used| used.buffers.first())
-            && first.addr >= memory::TX
-        {
-            self.tx_slots.push((first.addr - memory::TX) / memory::TX_SLOT);
-        }
-        Ok(used)
-    }
-
-    /// Takes a received frame, merged from its buffers, and gives the buffers back to the device (with a kick, if it wants one).
-    pub fn receive<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Vec<u8>>, DriverError> {
-        let Some(first) = self.rx.take_used(&mut root.memory)? else { return Ok(None) };
-        let mut packet = gather(root, &first);
-        if packet.len() < net::HDR_BYTES as usize {
-            return Err(DriverError::Receive("used length is shorter than the header"));
-        }
-        let at = net::HDR_NUM_BUFFERS as usize;
-        let buffers = u16::from_le_bytes([packet[at], packet[at + 1]]);
-        let merge = self.features >> net::F_MRG_RXBUF & 1 == 1;
-        if buffers == 0 || (!merge && buffers != 1) {
-            return Err(DriverError::Receive("num_buffers is wrong"));
-        }
-        let mut chains = vec![first];
-        for _ in 1..buffers {
-            let missing = DriverError::Receive("num_buffers promises more than the used ring holds");
-            let next = self.rx.take_used(&mut root.memory)?.ok_or(missing)?;
-            packet.extend(gather(root, &next));
-            chains.push(next);
-        }
-        for chain in chains {
-            self.post(root, RX, &chain.buffers)?;
-        }
-        self.notify(root, RX)?;
-        Ok(Some(packet.split_off(net::HDR_BYTES as usize)))
-    }
 }
 
 /// Address and data of the message which the driver programs for `vector`.
 pub fn message(vector: u16) -> (u64, u32) {
     (MsiSink::X86.start, u32::from(vector))
-}
-
-fn gather<D: Device>(root: &mut Bench<D>, used: &Used) -> Vec<u8> {
-    let mut bytes = vec![];
-    let mut left = used.len as usize;
-    for buffer in &used.buffers {
-        let mut part = vec![0; left.min(buffer.len as usize)];
-        root.memory.look(buffer.addr, &mut part);
-        left -= part.len();
-        bytes.extend(part);
-    }
-    bytes
 }
 
 /// How often a reset's end is looked for, and the cycles between.

@@ -5,7 +5,7 @@ use crate::streams::{Beat, Feed, Watch, to_bits, to_bytes};
 use hematite_hw::net::checksum::Checksum;
 use hematite_hw::net::patch::Patch;
 use hematite_hw::params::Params;
-use hematite_hw::port::frame::{FrameSide, Offload, Sum};
+use hematite_hw::port::frame::{FrameSide, Sum, Task};
 use hematite_sim::offload::checksum;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,7 +38,7 @@ fn bytes(rng: &mut ChaCha8Rng) -> Vec<u8> {
 struct Case {
     frame: Vec<u8>,
     error: bool,
-    offload: Offload,
+    task: Task,
     sum: Option<Sum>,
 }
 
@@ -55,14 +55,17 @@ fn case(rng: &mut ChaCha8Rng) -> Case {
     };
     let (start, offset) = if rng.random_ratio(1, 20) { (0xffff, 0xffff) } else { (start, offset) };
     let at = usize::from(start) + usize::from(offset);
-    let offload = Offload { csum, csum_start: u64::from(start).into(), csum_at: (at as u64).into() };
+    let task =
+        Task { csum, csum_start: u64::from(start).into(), csum_at: (at as u64).into(), ..Task::default() };
     let fits = !csum || at + 2 <= frame.len();
     let sum = (fits && !error).then(|| Sum {
         wanted: csum,
         at: ((at & 0xffff) as u64).into(),
         value: u64::from(if csum { checksum(&frame[usize::from(start)..]) } else { 0xffff }).into(),
+        len: (frame.len() as u64).into(),
+        ..Sum::default()
     });
-    Case { frame, error, offload, sum }
+    Case { frame, error, task, sum }
 }
 
 fn sums<const W: usize>(seed: u64, eager: f64) {
@@ -83,7 +86,7 @@ fn sums<const W: usize>(seed: u64, eager: f64) {
         let case = case(rng);
         let aborted = rng.random_bool(0.05);
         feed.queue.extend(beats::<W>(&case.frame, case.error));
-        bench.uut.offload.next = case.offload;
+        bench.uut.task.next = case.task;
         let cut = if aborted { rng.random_range(0..=feed.queue.len()) } else { 0 };
         let fits = case.sum.is_some() || case.error;
         let mut got: Vec<u8> = Vec::new();
@@ -168,7 +171,8 @@ fn patches<const W: usize>(seed: u64, eager: f64) {
         feed.queue.extend(beats::<W>(&frame, false));
         let (wanted, value) = (rng.random_bool(0.7), rng.random::<u16>());
         let at = rng.random_range(0..=frame.len() - 2);
-        sums.queue.push_back(Sum { wanted, at: (at as u64).into(), value: u64::from(value).into() });
+        let (at_bits, value_bits) = ((at as u64).into(), u64::from(value).into());
+        sums.queue.push_back(Sum { wanted, at: at_bits, value: value_bits, ..Sum::default() });
         if wanted {
             frame[at..at + 2].copy_from_slice(&value.to_be_bytes());
         }
@@ -214,7 +218,8 @@ fn sums_wait() {
         feed.queue.extend(beats::<512>(&vec![len; usize::from(len)], false));
         feed.queue.extend(beats::<512>(&vec![len; usize::from(len)], false));
     }
-    bench.uut.offload.next = Offload { csum: true, csum_start: 14u64.into(), csum_at: 16u64.into() };
+    bench.uut.task.next =
+        Task { csum: true, csum_start: 14u64.into(), csum_at: 16u64.into(), ..Task::default() };
     bench.uut.source.ready.next = true;
     let mut got = 0;
     for cycle in 0..400 {

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod evidence;
+pub mod packet;
 
 pub use body::{Make, model, rtl};
 use evidence::Evidence;

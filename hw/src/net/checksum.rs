@@ -129,8 +129,8 @@ impl<const W: usize> Checksum<W> {
             past: Constant::new((sign - W as u64 / 8).to_bits()),
             sign: Constant::new(sign.to_bits()),
             most: Constant::new((HELD - 1).to_bits()),
-            low_half: Constant::new(0xffffu64.to_bits()),
-            ones: Constant::new(0xffffu64.to_bits()),
+            low_half: Constant::new(u64::from(u16::MAX).to_bits()),
+            ones: Constant::new(u64::from(u16::MAX).to_bits()),
         }
     }
 }

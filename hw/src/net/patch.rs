@@ -48,7 +48,7 @@ impl<const W: usize> Patch<W> {
             able: Constant::new(params.offers(feature::CSUM)),
             lanes: Constant::new(lanes.to_bits()),
             lane_mask: Constant::new((lanes - 1).to_bits()),
-            beat_mask: Constant::new((0x1_0000 - lanes).to_bits()),
+            beat_mask: Constant::new(((1 << 16) - lanes).to_bits()),
         }
     }
 }

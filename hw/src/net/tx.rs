@@ -162,7 +162,7 @@ impl<const W: usize> Tx<W> {
             start: Constant::new(((lanes - header % lanes) % lanes).to_bits()),
             skip: Constant::new(header.div_ceil(lanes).to_bits()),
             uso_bit: Constant::new((feature::HOST_USO - 32).to_bits()),
-            type_mask: Constant::new((!net::GSO_ECN & 0xff).to_bits()),
+            type_mask: Constant::new((!net::GSO_ECN & u64::from(u8::MAX)).to_bits()),
             start_most: Constant::new((net::GSO_HEADER_BYTES - net::UDP_HEADER_BYTES).to_bits()),
             header_down: Constant::new((W.min(96) % 96).to_bits()),
             header_mask: Constant::new(if W < 96 { !Bits::default() } else { Bits::default() }),

@@ -78,8 +78,8 @@ impl<T: Synth> Cut<T> {
     /// As it is, for jobs of up to `LONG_BYTES`.
     pub fn long(self) -> Self {
         Self {
-            place_mask: Constant::new(0x1_ffffu64.to_bits()),
-            bound_mask: Constant::new(0x7ffu64.to_bits()),
+            place_mask: Constant::new(((1u64 << 17) - 1).to_bits()),
+            bound_mask: Constant::new(((1u64 << 11) - 1).to_bits()),
             ..self
         }
     }
@@ -122,8 +122,8 @@ impl<T: Synth> Cut<T> {
             take: Default::default(),
             limit_mask: Constant::new((2 * most - 1).to_bits()),
             eager: Constant::new(true),
-            place_mask: Constant::new(0x3fffu64.to_bits()),
-            bound_mask: Constant::new(0xffu64.to_bits()),
+            place_mask: Constant::new(((1u64 << 14) - 1).to_bits()),
+            bound_mask: Constant::new(((1u64 << 8) - 1).to_bits()),
         }
     }
 }

@@ -102,19 +102,25 @@ impl Dma {
         self.out.pop_front()
     }
 
-    /// `len` bytes at `addr`, or Wait.
+    /// `len` bytes at `addr`, or Wait. As many pieces are in flight as there are tags.
     pub(super) fn read(&mut self, now: u64, addr: u64, len: usize) -> Result<Vec<u8>, Stop> {
+        let pieces = cut(addr, len, self.limits.read_bytes);
+        let mut bytes = vec![];
+        for batch in pieces.chunks(TAGS.into()) {
+            bytes.extend(self.read_pieces(now, batch)?);
+        }
+        Ok(bytes)
+    }
+
+    fn read_pieces(&mut self, now: u64, pieces: &[(u64, usize)]) -> Result<Vec<u8>, Stop> {
         if let Some(reply) = self.replies.get(self.cursor) {
             self.cursor += 1;
             return reply.clone().map_err(Stop::Bad);
         }
-        if len == 0 {
-            return Ok(vec![]);
-        }
         if !self.limits.bus_master {
             return Err(Stop::Bad(ident::ERROR_DMA_READ));
         }
-        for (addr, len) in cut(addr, len, self.limits.read_bytes) {
+        for &(addr, len) in pieces {
             let tag = self.tag();
             self.out.push_back(Tlp::mem_read(self.limits.requester, tag, addr, len));
             self.parts.push(Part { tag, addr, len, data: vec![] });

@@ -11,7 +11,7 @@ use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
-use hematite_hw::port::frame::{Arrival, FrameSide, Offload, Sum};
+use hematite_hw::port::frame::{Arrival, FrameSide, Sum, Task};
 use hematite_hw::prim::overlay::Overlay;
 use hematite_hw::prim::pack::{Pack, Pick};
 use hematite_hw::prim::rotate::Rotate;
@@ -186,7 +186,7 @@ fn checksum<const W: usize>(params: &Params, seed: u64) {
     prints("net_checksum", Checksum::<W>::new(params));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
-    let mut offload = Offload::default();
+    let mut task = Task::default();
     agrees(
         "net_checksum",
         Checksum::<W>::new(params),
@@ -199,13 +199,17 @@ fn checksum<const W: usize>(params: &Params, seed: u64) {
                 let len = rng.random_range(1..300);
                 frames.queue.extend(frame::<W>(&mut rng, len));
                 let start = rng.random_range(0..len as u64 + 2);
-                offload = Offload {
+                task = Task {
+                    headers: rng.random_bool(0.2),
+                    payload: rng.random_bool(0.2),
+                    udp: rng.random(),
+                    end: rng.random(),
                     csum: rng.random_bool(0.7),
                     csum_start: start.into(),
                     csum_at: (start + rng.random_range(0..40)).into(),
                 };
             }
-            b.offload.next = offload;
+            b.task.next = task;
             frames.drive_beat(&mut b.sink, &mut rng);
             s.bit("source", &mut b.source.ready);
             b.sum.ready.next = s.cycle() / 400 % 2 == 1;
@@ -234,6 +238,7 @@ fn patch<const W: usize>(params: &Params, seed: u64) {
                     wanted: rng.random_bool(0.8),
                     at: rng.random_range(0..len as u64 + 2).into(),
                     value: rng.random_range(0..1u64 << 16).into(),
+                    ..Sum::default()
                 });
             }
             frames.drive_beat(&mut b.sink, &mut rng);

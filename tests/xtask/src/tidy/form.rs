@@ -5,8 +5,8 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 16] = [
-    ("hw/src/function.rs", 550, "one line per wire between blocks, nothing else"),
+const LONG: [(&str, usize, &str); 19] = [
+    ("hw/src/function.rs", 700, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
         425,
@@ -14,6 +14,13 @@ const LONG: [(&str, usize, &str); 16] = [
     ),
     ("hw/src/pcie/msix.rs", 310, "one state machine over one table"),
     ("hw/src/net/rx.rs", 340, "header and frame go through the same gatherer by the same counters"),
+    (
+        "hw/src/net/tx.rs",
+        360,
+        "the end of a chain decides on everything, and what is asked for is told there",
+    ),
+    ("hw/src/net/split.rs", 310, "one state machine"),
+    ("hw/src/net/headers.rs", 490, "a packet's headers are looked at, changed and sent from one small RAM"),
     ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
     ("hw/src/queue/fetch.rs", 355, "one line per wire between the parts of fetch, and their errors"),
     ("hw/src/queue/fetch/plan.rs", 350, "one state machine"),
