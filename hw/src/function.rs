@@ -11,7 +11,7 @@ use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Sum};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
 use crate::port::queue::QueueError;
-use crate::port::tlp::TlpSide;
+use crate::port::tlp::{TlpOutSide, TlpSide};
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
@@ -28,7 +28,7 @@ pub struct Function<const W: usize> {
     /// Power-on and hot reset.
     pub reset: Signal<In, Bit>,
     pub tlp_in: BeatSink<W, TlpSide>,
-    pub tlp_out: BeatSource<W, TlpSide>,
+    pub tlp_out: BeatSource<W, TlpOutSide>,
     /// From the wire.
     pub frame_in: BeatSink<W, FrameSide>,
     /// To the wire.
@@ -242,7 +242,7 @@ impl<const W: usize> Logic for Function<W> {
         BeatSource::<W, TlpSide>::join(&mut self.completer.completion, &mut self.tx.inputs[0]);
         BeatSource::<W, TlpSide>::join(&mut self.writer.tlp, &mut self.tx.inputs[1]);
         BeatSource::<W, TlpSide>::join(&mut self.reader.tlp, &mut self.tx.inputs[2]);
-        BeatSource::<W, TlpSide>::link(&mut self.tlp_out, &mut self.tx.tlp);
+        BeatSource::<W, TlpOutSide>::link(&mut self.tlp_out, &mut self.tx.tlp);
         self.completer.settings.next = self.config_space.settings.val();
         self.reader.settings.next = self.config_space.settings.val();
         self.writer.settings.next = self.config_space.settings.val();

@@ -15,7 +15,7 @@ namespace {
 // What must not change between two cycles while a stream waits.
 struct Held {
     bool waiting = false;
-    HematiteBeat beat{};
+    HematiteBeat beat{}, rider{};
 };
 
 struct JOIN(SET, instance) {
@@ -55,10 +55,12 @@ struct JOIN(SET, instance) {
         uint32_t words = header[0] >> 30 & 1 ? ((header[0] - 1) & 1023) + 1 : 0;
         return 8 + 12 + (header[0] >> 29 & 1) * 4 + words * 4;
     }
-    void watch(Held& held, bool valid, bool ready, const HematiteBeat& beat) {
-        if (held.waiting && !top.reset && (!valid || memcmp(&held.beat, &beat, sizeof beat))) violations++;
+    void watch(Held& held, bool valid, bool ready, const HematiteBeat& beat, const HematiteBeat& rider = {}) {
+        bool same = !memcmp(&held.beat, &beat, sizeof beat) && !memcmp(&held.rider, &rider, sizeof rider);
+        if (held.waiting && !top.reset && (!valid || !same)) violations++;
         held.waiting = valid && !ready && !top.reset;
         held.beat = beat;
+        held.rider = rider;
     }
     void one() {
         // A beat once offered stays offered.
@@ -103,14 +105,25 @@ struct JOIN(SET, instance) {
             HematiteBeat b{};
             memcpy(b.data, &top.tlp_out_data, WIDTH / 8);
             memcpy(b.header, &top.tlp_out_side, 16);
-            b.error = ((uint32_t*)&top.tlp_out_side)[4] & 1;
+            const uint32_t* side = (const uint32_t*)&top.tlp_out_side;
+            b.error = side[8] & 1;
             b.last = top.tlp_out_last;
-            watch(held_tlp, top.tlp_out_valid, top.tlp_out_ready, b);
+            // A TLP without payload that comes behind this one.
+            HematiteBeat rider{};
+            rider.last = side[8] >> 1 & 1;
+            if (rider.last) memcpy(rider.header, side + 4, 16);
+            if (rider.last && !b.last) violations++;
+            watch(held_tlp, top.tlp_out_valid, top.tlp_out_ready, b, rider);
             if (top.tlp_out_valid && top.tlp_out_ready && !top.reset) {
                 if (!inside_tlp) credit -= 1000 * link_bytes(b.header);
                 inside_tlp = !b.last;
                 tlp_out.push_back(b);
                 packets_out += b.last;
+                if (rider.last) {
+                    credit -= 1000 * link_bytes(rider.header);
+                    tlp_out.push_back(rider);
+                    packets_out++;
+                }
             }
         }
         if (top.frame_out_valid || held_frame.waiting) {

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
-fn beats<const W: usize>(frame: &[u8], error: bool) -> Vec<Beat<W, FrameSide>> {
+pub(crate) fn beats<const W: usize>(frame: &[u8], error: bool) -> Vec<Beat<W, FrameSide>> {
     let end = frame.len().div_ceil(W / 8);
     let beat = |(i, chunk): (usize, &[u8])| {
         let last = i + 1 == end;

@@ -6,6 +6,7 @@ mod dma;
 mod frames;
 mod queue;
 mod registers;
+mod segment;
 
 use hematite_verilog::gate::{Cosim, Stats, Stimulus, lint, synth};
 use rust_hdl_core::prelude::*;

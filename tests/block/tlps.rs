@@ -4,7 +4,7 @@
 
 use crate::streams::{to_bits, to_bytes};
 use hematite_hw::port::mmio::MmioMaster;
-use hematite_hw::port::tlp::TlpSide;
+use hematite_hw::port::tlp::{TlpOutSide, TlpSide};
 use hematite_hw::prim::beat::{BeatSink, BeatSource};
 use hematite_sim::Tlp;
 use rand::Rng;
@@ -84,31 +84,62 @@ impl<const W: usize> Source<W> {
     }
 }
 
+/// What stands beside the beats of a stream of TLPs.
+pub(crate) trait Side: Synth {
+    fn header(&self) -> Bits<128>;
+    fn error(&self) -> bool;
+    /// The header of a TLP that comes behind this one.
+    fn rider(&self) -> Option<Bits<128>>;
+}
+
+impl Side for TlpSide {
+    fn header(&self) -> Bits<128> {
+        self.header
+    }
+    fn error(&self) -> bool {
+        self.error
+    }
+    fn rider(&self) -> Option<Bits<128>> {
+        None
+    }
+}
+
+impl Side for TlpOutSide {
+    fn header(&self) -> Bits<128> {
+        self.header
+    }
+    fn error(&self) -> bool {
+        self.error
+    }
+    fn rider(&self) -> Option<Bits<128>> {
+        self.riding.then_some(self.rider)
+    }
+}
+
 /// Takes beats and makes TLPs of them; checks that what is offered holds.
-pub(crate) struct Sink<const W: usize> {
+pub(crate) struct Sink<const W: usize, T = TlpSide> {
     pub(crate) tlps: VecDeque<Tlp>,
     /// Chance in 100 to take in a cycle.
     pub(crate) eager: u32,
     part: Option<Tlp>,
-    offered: Option<Beat<W>>,
+    offered: Option<(bool, Bits<W>, T)>,
 }
 
-impl<const W: usize> Sink<W> {
+impl<const W: usize, T: Side> Sink<W, T> {
     pub(crate) fn new(eager: u32) -> Self {
         Sink { tlps: VecDeque::new(), eager, part: None, offered: None }
     }
 
-    pub(crate) fn drive(&mut self, port: &mut BeatSource<W, TlpSide>, rng: &mut ChaCha8Rng) {
+    pub(crate) fn drive(&mut self, port: &mut BeatSource<W, T>, rng: &mut ChaCha8Rng) {
         port.ready.next = rng.random_ratio(self.eager, 100);
     }
 
     /// True if a beat is taken.
-    pub(crate) fn sample(&mut self, port: &BeatSource<W, TlpSide>) -> bool {
-        let beat = Beat { last: port.last.val(), data: port.data.val(), side: port.side.val() };
+    pub(crate) fn sample(&mut self, port: &BeatSource<W, T>) -> bool {
+        let beat = (port.last.val(), port.data.val(), port.side.val());
         if let Some(before) = self.offered.take() {
             assert!(port.valid.val(), "valid fell before ready");
-            let same = (before.last, before.data, before.side) == (beat.last, beat.data, beat.side);
-            assert!(same, "what was offered changed before ready");
+            assert!(before == beat, "what was offered changed before ready");
         }
         if !port.valid.val() {
             return false;
@@ -117,20 +148,21 @@ impl<const W: usize> Sink<W> {
             self.offered = Some(beat);
             return false;
         }
-        let mut tlp = self
-            .part
-            .take()
-            .unwrap_or_else(|| Tlp { header: header_words(beat.side.header), ..Tlp::default() });
-        tlp.data.extend(to_bytes(beat.data));
-        if beat.last {
-            tlp.error = beat.side.error;
+        let (last, data, side) = beat;
+        let fresh = |header| Tlp { header: header_words(header), ..Tlp::default() };
+        let mut tlp = self.part.take().unwrap_or_else(|| fresh(side.header()));
+        tlp.data.extend(to_bytes(data));
+        if last {
+            tlp.error = side.error();
             let promised = if tlp.format() & 2 == 0 { 0 } else { usize::from(tlp.words()) * 4 };
             // What fills the last beat means nothing.
             if tlp.data.len().saturating_sub(promised) < W / 8 || promised == 0 {
                 tlp.data.truncate(promised);
             }
             self.tlps.push_back(tlp);
+            self.tlps.extend(side.rider().map(fresh));
         } else {
+            assert_eq!(side.rider(), None, "a rider on a beat that is not a TLP's last");
             self.part = Some(tlp);
         }
         true

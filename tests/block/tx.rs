@@ -4,11 +4,14 @@ use crate::harness::Harness;
 use crate::tlps::{Sink, Source};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::tx::{INPUTS, Tx};
+use hematite_hw::port::tlp::TlpOutSide;
 use hematite_sim::Tlp;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
+/// The input whose TLPs are a beat each.
+const REQUESTS: usize = INPUTS - 1;
 /// All of a test's TLPs through the slowest sink.
 const DRAIN_CYCLES: u64 = 20_000;
 
@@ -16,7 +19,7 @@ struct Bench<const W: usize> {
     dut: Harness<Tx<W>>,
     rng: ChaCha8Rng,
     sources: Vec<Source<W>>,
-    sink: Sink<W>,
+    sink: Sink<W, TlpOutSide>,
     /// The input of each TLP in the order in which their last beats were taken.
     order: VecDeque<usize>,
     counted: u64,
@@ -24,9 +27,9 @@ struct Bench<const W: usize> {
 }
 
 impl<const W: usize> Bench<W> {
-    fn new(seed: u64, source: u32, sink: u32) -> Self {
+    fn new(params: &Params, seed: u64, source: u32, sink: u32) -> Self {
         let mut bench = Bench {
-            dut: Harness::new(Tx::new(&Params::TINY), |uut| &mut uut.clock),
+            dut: Harness::new(Tx::new(params), |uut| &mut uut.clock),
             rng: ChaCha8Rng::seed_from_u64(seed),
             sources: (0..INPUTS).map(|_| Source::new(source)).collect(),
             sink: Sink::new(sink),
@@ -59,7 +62,8 @@ impl<const W: usize> Bench<W> {
 
     /// A TLP of which word 3 of the header says input and number.
     fn push(&mut self, input: usize, number: u32) {
-        let words = if self.rng.random() { 0 } else { self.rng.random_range(1..=64usize) };
+        let words =
+            if input == REQUESTS || self.rng.random() { 0 } else { self.rng.random_range(1..=64usize) };
         let format = if words == 0 { 1 } else { 3 };
         let header = [
             format << 29 | words as u32,
@@ -82,8 +86,8 @@ impl<const W: usize> Bench<W> {
     }
 }
 
-fn joins<const W: usize>(seed: u64, source: u32, sink: u32) {
-    let mut bench = Bench::<W>::new(seed, source, sink);
+fn joins<const W: usize>(params: &Params, seed: u64, source: u32, sink: u32) {
+    let mut bench = Bench::<W>::new(params, seed, source, sink);
     for number in 0..60 {
         (0..INPUTS).for_each(|input| bench.push(input, number));
     }
@@ -113,14 +117,15 @@ fn joins<const W: usize>(seed: u64, source: u32, sink: u32) {
 
 #[test]
 fn whole_tlps_in_the_order_in_which_they_were_taken() {
-    joins::<64>(1, 100, 100);
-    joins::<64>(2, 50, 60);
-    joins::<512>(3, 70, 40);
+    joins::<64>(&Params::TINY, 1, 100, 100);
+    joins::<64>(&Params::TINY, 2, 50, 60);
+    joins::<512>(&Params::MAX, 3, 70, 40);
+    joins::<512>(&Params::MAX, 5, 100, 100);
 }
 
 #[test]
 fn inputs_take_turns_and_no_cycle_is_lost() {
-    let mut bench = Bench::<512>::new(4, 100, 100);
+    let mut bench = Bench::<512>::new(&Params::TINY, 4, 100, 100);
     for number in 0..40 {
         (0..INPUTS).for_each(|input| bench.push(input, number));
     }
@@ -131,4 +136,22 @@ fn inputs_take_turns_and_no_cycle_is_lost() {
     assert_eq!(bench.idle, 0, "a cycle without a beat");
     let turns: Vec<usize> = bench.order.iter().copied().collect();
     assert!(turns.chunks(INPUTS).all(|turn| turn == [0, 1, 2]), "{turns:?}");
+}
+
+#[test]
+fn requests_ride_on_others_and_take_no_beat() {
+    let mut bench = Bench::<512>::new(&Params::MAX, 6, 100, 100);
+    for number in 0..40 {
+        (0..INPUTS).for_each(|input| bench.push(input, number));
+    }
+    let beats: usize = bench.sources[..REQUESTS].iter().map(|source| source.beats.len()).sum();
+    bench.cycle();
+    bench.idle = 0;
+    (0..beats).for_each(|_| bench.cycle());
+    assert_eq!(bench.idle, 0, "a cycle without a beat");
+    bench.drain();
+    assert_eq!((bench.sink.tlps.len(), bench.counted), (120, 120));
+    // The first has the turn at reset; from then on each TLP of another carries one.
+    let own = bench.sink.tlps.iter().position(|tlp| tlp.header[3] >> 16 == REQUESTS as u32);
+    assert_eq!(own, Some(1));
 }

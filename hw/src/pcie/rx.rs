@@ -57,8 +57,10 @@ pub struct Rx<const W: usize> {
 }
 
 impl<const W: usize> Rx<W> {
-    /// There is nothing to set.
-    pub fn new(_params: &Params) -> Self {
+    /// As wide as `params` says.
+    pub fn new(params: &Params) -> Self {
+        // Completions are not to wait for a doorbell that is being answered.
+        let requests = if params.width == 64 { 1 } else { 4 };
         let dwords = W / 32;
         Self {
             clock: Default::default(),
@@ -69,7 +71,7 @@ impl<const W: usize> Rx<W> {
             busy: Default::default(),
             count_tlp_in: Default::default(),
             count_malformed: Default::default(),
-            requests: BeatFifo::new(1),
+            requests: BeatFifo::new(requests),
             completions: BeatFifo::new(1),
             inside: Default::default(),
             route: Default::default(),

@@ -13,3 +13,16 @@ pub struct TlpSide {
     /// In the last beat: the link found this TLP bad (nullified, ECRC): it is dropped and counted.
     pub error: Bit,
 }
+
+/// What stands beside the beats of TLPs that leave: as `TlpSide`, and room for a second TLP.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct TlpOutSide {
+    /// As in `TlpSide`.
+    pub header: Bits<128>,
+    /// In a last beat with `riding`: the header of another TLP, without payload, that comes right behind this one.
+    pub rider: Bits<128>,
+    /// As in `TlpSide`.
+    pub error: Bit,
+    /// In a last beat; never in another.
+    pub riding: Bit,
+}

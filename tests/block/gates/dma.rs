@@ -31,10 +31,17 @@ fn bits<const N: usize>(s: &mut Stimulus) -> Bits<N> {
 #[test]
 fn primitives() {
     roomy(|| {
-        for (most, limit, lazy) in
-            [(128, 128, false), (512, 256, true), (4096, 512, false), (4096, 4096, true)]
-        {
-            let cut = if lazy { Cut::<Bits<5>>::lazy } else { Cut::<Bits<5>>::new };
+        for (most, limit, lazy, long) in [
+            (128, 128, false, false),
+            (512, 256, true, false),
+            (512, 256, false, true),
+            (4096, 512, false, true),
+            (4096, 4096, true, false),
+        ] {
+            let cut = |most| {
+                let cut = if lazy { Cut::<Bits<5>>::lazy(most) } else { Cut::<Bits<5>>::new(most) };
+                if long { cut.long() } else { cut }
+            };
             prints("cut", cut(most));
             agrees(
                 "cut",
@@ -46,8 +53,8 @@ fn primitives() {
                     b.limit.next = limit.into();
                     if s.free("job") {
                         s.bit("job_valid", &mut b.job.valid);
-                        let len = bits::<13>(s) >> s.rng().random_range(0..13);
-                        b.job.data.next = CutJob { addr: bits(s), len: bit_cast::<17, 13>(len) };
+                        let len = bits::<16>(s) >> s.rng().random_range(if long { 0..16 } else { 3..16 });
+                        b.job.data.next = CutJob { addr: bits(s), len: bit_cast::<17, 16>(len) };
                         s.any(&mut b.tag);
                     }
                     s.bit("piece_ready", &mut b.piece.ready);
