@@ -24,8 +24,8 @@ use hematite_sim::vfio_user::server::{Options, Server};
 use hematite_sim::wire::Wire;
 use hematite_sim::wire::loopback::Loopback;
 use hematite_sim::wire::pcap::{PcapTap, PcapWriter, Replay};
-use hematite_sim::wire::stack::Stack;
 use hematite_sim::wire::tap::Tap;
+use hematite_sim::wire::vlans::Vlans;
 
 /// The simulated Hematite virtio-net function.
 #[derive(Parser)]
@@ -143,7 +143,7 @@ fn device(serve: &Serve) -> Result<Box<dyn Device>> {
 
 fn wire(serve: &Serve) -> Result<Box<dyn Wire>> {
     Ok(match serve.wire.split_once(':') {
-        None if serve.wire == "stack" => Box::new(Stack::new(serve.seed)),
+        None if serve.wire == "stack" => Box::new(Vlans::new(serve.seed)),
         None if serve.wire == "loop" => Box::new(Loopback::new()),
         Some(("tap", name)) => Box::new(Tap::open(name)?),
         Some(("pcap", file)) => Box::new(Replay::open(file.as_ref())?),

@@ -28,6 +28,7 @@ pub(crate) fn check(step: &str, text: &str, params: &str) -> Result<String> {
             Ok(facts)
         }
         "ethtool" => ethtool(text),
+        "iperf3" => iperf3(text),
         _ => Ok(String::new()),
     }
 }
@@ -97,6 +98,38 @@ fn ethtool(text: &str) -> Result<String> {
         }
         other => bail!("driver is {other:?}, not virtio_net"),
     }
+}
+
+/// What iperf3 reports (`-J`): every byte which was sent has come, no datagram is lost. Of TCP a block more may have come
+/// from each stream: one that was being written when iperf3 stopped counting.
+fn iperf3(text: &str) -> Result<String> {
+    let report: serde_json::Value = serde_json::from_str(text).context("iperf3's report is no JSON")?;
+    if let Some(error) = report["error"].as_str() {
+        bail!("iperf3: {error}");
+    }
+    let (start, end) = (&report["start"]["test_start"], &report["end"]);
+    let streams = start["num_streams"].as_u64().context("no number of streams")?;
+    let protocol = start["protocol"].as_str().unwrap_or("?");
+    let way = if start["reverse"].as_u64() == Some(1) { "down" } else { "up" };
+    let number = |part: &str, key: &str| -> Result<f64> {
+        end[part][key].as_f64().with_context(|| format!("iperf3 reports no {part}.{key}"))
+    };
+    let (sent, came) = (number("sum_sent", "bytes")?, number("sum_received", "bytes")?);
+    let rate = number("sum_received", "bits_per_second")? / 1e6;
+    let mut facts = format!("{protocol} {way}, {streams} streams, {came} bytes, {rate:.1} Mbit/s");
+    if protocol == "UDP" {
+        let (lost, packets) = (number("sum", "lost_packets")?, number("sum", "packets")?);
+        if lost != 0.0 {
+            bail!("{lost} of {packets} datagrams lost");
+        }
+        facts += &format!(", {packets} datagrams");
+    } else {
+        let block = start["blksize"].as_f64().context("no size of blocks")?;
+        if !(0.0..=block * streams as f64).contains(&(came - sent)) {
+            bail!("{sent} bytes sent, {came} came");
+        }
+    }
+    Ok(facts)
 }
 
 #[cfg(test)]
