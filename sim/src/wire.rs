@@ -1,9 +1,11 @@
 //! The far end of the wire: whoever answers the function's frames.
 //!
-//! `vlans` are small networks in the process, a `stack` each, `tap` the host's, `pcap` a recording, `loopback` a mirror.
+//! `vlans` are small networks in the process, a `stack` each, `tap` the host's, `pcap` a recording, `loopback` a mirror,
+//! `generate` sends numbered frames and expects them back.
 
 mod datagrams;
 pub mod dhcp;
+pub mod generate;
 mod iperf;
 mod iperf_stream;
 pub mod loopback;

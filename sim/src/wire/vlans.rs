@@ -1,6 +1,6 @@
 //! A network for each VLAN: tagged frames meet a stack of their own, which is made when the first one comes.
 //! VLAN `v` is 10.16+v/256.v%256.0/24, its host is number 2 there and answers with the same tag.
-//! Spec: [IEEE 802.1Q: VLAN tag], ethertype 0x8100 alone
+//! Spec: [IEEE 802.1Q: VLAN tag]; no service tags
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,9 +10,10 @@ use smoltcp::wire::Ipv4Address;
 
 use super::Wire;
 use super::stack::{ADDR, Stack};
+use crate::facts::ethernet;
 
 /// Of a tag: the ethertype before it, where it stands, and how long it is.
-const ETHERTYPE: [u8; 2] = [0x81, 0x00];
+const ETHERTYPE: [u8; 2] = ethernet::VLAN.to_be_bytes();
 const TAG_AT: usize = 12;
 const TAG_BYTES: usize = 4;
 /// Frames of more VLANs than that are dropped: each holds the buffers of a whole stack.

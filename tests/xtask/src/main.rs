@@ -129,7 +129,7 @@ impl Play {
         vm::Options {
             device: self.device.clone(),
             params: self.params.clone(),
-            all_sets: !IN_EVERY_BUILD.contains(&self.params.as_str()),
+            all_sets: false,
             seed: self.seed,
             kvm: self.kvm,
             trace: self.trace,
@@ -138,9 +138,6 @@ impl Play {
         }
     }
 }
-
-/// Parameter sets which a server has without its feature `all-sets`.
-const IN_EVERY_BUILD: [&str; 2] = ["TINY", "SIM"];
 
 fn network(offline: bool) -> Network {
     if offline { Network::Off } else { Network::Allowed }
@@ -201,8 +198,9 @@ fn perform(task: Task) -> Result<bool> {
             let qemu = tools::qemu::find(network)?;
             println!("QEMU {}", tools::qemu::version(&qemu)?);
             for kernel in [Kernel::V6_12, Kernel::V6_1] {
-                println!("kernel {}", image::build(kernel, network)?.release);
+                println!("kernel {}", image::build(kernel, None, network)?.release);
             }
+            image::build(Kernel::V6_12, Some(image::DPDK), network)?;
             tools::ipxe::find(network)?;
             Ok(true)
         }

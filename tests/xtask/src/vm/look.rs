@@ -132,6 +132,55 @@ fn iperf3(text: &str) -> Result<String> {
     Ok(facts)
 }
 
+/// What the traffic generator on the wire reports of one round (sim/src/wire/generate.rs).
+#[derive(Debug, PartialEq)]
+pub(crate) struct Round {
+    sent: u64,
+    received: u64,
+    readdressed: u64,
+    per_second: f64,
+    /// Of frames which were lost, disordered, damaged or repeated: as it was said.
+    faults: Vec<String>,
+}
+
+/// The rounds in a server's log.
+pub(crate) fn rounds(log: &str) -> Vec<Round> {
+    log.lines().filter_map(|line| round(line.strip_prefix("gen: round ")?)).collect()
+}
+
+fn round(line: &str) -> Option<Round> {
+    let mut round = Round { sent: 0, received: 0, readdressed: 0, per_second: 0.0, faults: vec![] };
+    for part in line.split_once(": ")?.1.split(", ") {
+        let (one, two) = part.split_once(' ')?;
+        match one {
+            "sent" => round.sent = two.parse().ok()?,
+            "received" => round.received = two.parse().ok()?,
+            "readdressed" => round.readdressed = two.parse().ok()?,
+            _ if two == "frames/s" => round.per_second = one.parse().ok()?,
+            _ if two != "0" => round.faults.push(part.into()),
+            _ => {}
+        }
+    }
+    Some(round)
+}
+
+/// What became of the frames in one of testpmd's forward modes.
+pub(crate) fn forwarded(mode: &str, frames: u64, round: &Round) -> Result<String> {
+    let addresses = if mode == "mac" { round.received } else { 0 };
+    if round.sent != frames || round.received != frames || !round.faults.is_empty() {
+        bail!(
+            "{mode}: {} of {frames} sent, {} came back; {}",
+            round.sent,
+            round.received,
+            round.faults.join(", ")
+        );
+    }
+    if round.readdressed != addresses {
+        bail!("{mode}: of {frames} frames {} have new addresses, not {addresses}", round.readdressed);
+    }
+    Ok(format!("{mode} {frames} of {frames}, {:.0}/s", round.per_second))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +208,17 @@ mod tests {
         let error = golden(&path, &stable(&text("febf8000", "44")), false).unwrap_err().to_string();
         assert!(error.contains(":3 says `\t[40] PM`, the guest `\t[44] PM`"), "{error}");
         assert!(golden(&path, "00:01.0 Net\n", false).is_err());
+    }
+
+    #[test]
+    fn a_round_without_loss_is_good() {
+        let line = "gen: round 2: sent 9, received 9, lost 0, disordered 0, damaged 0, repeated 0, readdressed 9, 51 frames/s";
+        let log = format!("ready\n{line}\n{}\n", line.replace("received 9, lost 0", "received 8, lost 1"));
+        let rounds = rounds(&log);
+        assert_eq!(forwarded("mac", 9, &rounds[0]).unwrap(), "mac 9 of 9, 51/s");
+        assert!(forwarded("io", 9, &rounds[0]).unwrap_err().to_string().contains("new addresses"));
+        assert!(forwarded("mac", 9, &rounds[1]).unwrap_err().to_string().contains("lost 1"));
+        assert!(forwarded("mac", 10, &rounds[0]).is_err());
     }
 
     #[test]

@@ -25,6 +25,11 @@ use crate::{cmd, image, place, say, tools};
 const POLL: Duration = Duration::from_millis(100);
 const KVM_LIMIT: Duration = Duration::from_secs(25);
 const QUIT_LIMIT: Duration = Duration::from_secs(15);
+/// How long the generator may take to say how a round ended.
+const ROUND_LIMIT: Duration = Duration::from_secs(10);
+/// In a run's folder: feature bits which drivers are not shown; what the server says.
+const HIDE: &str = "hide";
+const SERVER_LOG: &str = "server.log";
 /// How much of each log a failure shows.
 const TAIL: usize = 15;
 
@@ -46,6 +51,18 @@ pub(crate) struct Options {
     pub(crate) network: Network,
 }
 
+/// Parameter sets which a server has without its feature `all-sets`.
+const IN_EVERY_BUILD: [&str; 2] = ["TINY", "SIM"];
+
+impl Options {
+    /// With the parameter set which a scenario needs.
+    fn for_scenario(&self, scenario: &Scenario) -> Options {
+        let params = scenario.params.as_ref().unwrap_or(&self.params).clone();
+        let all_sets = self.all_sets || !IN_EVERY_BUILD.contains(&params.as_str());
+        Options { params, all_sets, ..self.clone() }
+    }
+}
+
 /// Programs and files that a scenario needs, made ready before it starts.
 struct Parts {
     qemu: PathBuf,
@@ -57,6 +74,7 @@ struct Parts {
 
 /// Plays a scenario to its end. The error has been told already when this returns `false`.
 pub(crate) fn play(scenario: &Scenario, options: &Options) -> Result<bool> {
+    let options = &options.for_scenario(scenario);
     let parts = prepare(scenario, options)?;
     let dir = place::run(&scenario.name);
     if dir.exists() {
@@ -87,8 +105,9 @@ fn prepare(scenario: &Scenario, options: &Options) -> Result<Parts> {
     let server = server::build(&environment, options.all_sets)?;
     let (kernel, initrd, append) = match scenario.guest {
         Guest::Linux(kernel) => {
-            let image = image::build(kernel, options.network)?;
-            (image.kernel, image.initrd, "console=ttyS0 quiet".to_string())
+            let image = image::build(kernel, scenario.image.as_deref(), options.network)?;
+            let iommu = if scenario.iommu { " intel_iommu=on" } else { "" };
+            (image.kernel, image.initrd, format!("console=ttyS0 quiet{iommu}"))
         }
         Guest::Ipxe => {
             let script = place::root().join("tests/guest/ipxe.script");
@@ -108,12 +127,15 @@ fn serve_command(
 ) -> Command {
     let mut command = Command::new(program);
     command.arg("serve").arg("--socket").arg(socket);
-    command.args(["--wire", "stack", "--device", &options.device, "--params", &options.params]);
+    command.args(["--wire", &scenario.wire, "--device", &options.device, "--params", &options.params]);
     command.args(["--seed", &options.seed.to_string()]);
     if scenario.msix == Msix::Raw {
         command.args(["--msix", "raw"]);
     }
     command.args(&scenario.serve);
+    if scenario.hides() {
+        command.arg("--hide").arg(dir.join(HIDE));
+    }
     if scenario.logs || options.trace {
         command.arg("--tlp-log").arg(dir.join("tlp.log")).arg("--pcap").arg(dir.join("wire.pcap"));
     }
@@ -133,6 +155,8 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
         append: parts.append.clone(),
         kvm: options.kvm && kvm_boots(parts, sockets)?,
         screen: scenario.guest == Guest::Ipxe,
+        rich_cpu: scenario.image.is_some(),
+        iommu: scenario.iommu,
         device: Some(socket),
         console: dir.join("console.log"),
         orders: sockets.join("orders"),
@@ -140,12 +164,13 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     };
     let machine = machine::command(&setup);
     fs::write(dir.join("commands"), format!("{}\n{}\n", cmd::show(&serve), cmd::show(&machine)))?;
-    let server = Server::start(serve, &dir.join("server.log"))?;
+    let server = Server::start(serve, &dir.join(SERVER_LOG))?;
     let machine = Machine::start(machine, &dir.join("qemu.log"))?;
     let qmp = Qmp::connect(&setup.qmp)?;
     let orders = Orders::connect(&setup.orders)?;
     let (console, params) = (setup.console.clone(), options.params.clone());
-    let mut bench = Bench { machine, server, qmp, orders, console, params, text: String::new() };
+    let (dir_of_run, text) = (dir.to_path_buf(), String::new());
+    let mut bench = Bench { machine, server, qmp, orders, console, params, dir: dir_of_run, rounds: 0, text };
     for order in &scenario.orders {
         let mut step = say::step(order.action.title());
         match bench.perform(order, &mut step) {
@@ -187,6 +212,10 @@ struct Bench {
     orders: Orders,
     console: PathBuf,
     params: String,
+    /// Of this run's logs.
+    dir: PathBuf,
+    /// Of the generator, looked at so far.
+    rounds: usize,
     /// What the last step's programs printed.
     text: String,
 }
@@ -203,7 +232,12 @@ impl Bench {
             Action::Do(words) => {
                 self.orders.send(words)?;
                 let name = words.split(' ').next().unwrap_or(words);
-                self.ended(name, order.limit, step)
+                let detail = self.ended(name, order.limit, step)?;
+                if name == "testpmd" { self.forwarded(words) } else { Ok(detail) }
+            }
+            Action::Hide(bits) => {
+                fs::write(self.dir.join(HIDE), bits)?;
+                Ok(String::new())
             }
             Action::See(text) => self.seen(text, order.limit, step),
         }
@@ -222,6 +256,32 @@ impl Bench {
         self.text = ended.text;
         let looked = look::check(name, &self.text, &self.params)?;
         Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
+    }
+
+    /// Looks at the generator's rounds, one for each mode of `testpmd PATH MODES FRAMES`.
+    fn forwarded(&mut self, words: &str) -> Result<String> {
+        let words: Vec<&str> = words.split(' ').collect();
+        let [_, path, modes, frames, ..] = words[..] else {
+            bail!("`testpmd PATH MODES FRAMES` is too short")
+        };
+        let frames = frames.parse().context("FRAMES is not a number")?;
+        let modes: Vec<&str> = modes.split(',').collect();
+        let start = Instant::now();
+        let rounds = loop {
+            let rounds = look::rounds(&fs::read_to_string(self.dir.join(SERVER_LOG)).unwrap_or_default());
+            if rounds.len() >= self.rounds + modes.len() {
+                break rounds;
+            }
+            if start.elapsed() > ROUND_LIMIT {
+                bail!("the generator reports {} rounds, not {}", rounds.len(), self.rounds + modes.len());
+            }
+            std::thread::sleep(POLL);
+        };
+        let told = modes.iter().zip(&rounds[self.rounds..]);
+        let told =
+            told.map(|(mode, round)| look::forwarded(mode, frames, round)).collect::<Result<Vec<_>>>()?;
+        self.rounds = rounds.len();
+        Ok(format!("{}: {}", path.replace('-', " "), told.join("; ")))
     }
 
     fn seen(&mut self, text: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
@@ -271,7 +331,7 @@ impl Bench {
 /// Tells what a failed scenario left behind and how to play it again.
 fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
     for (log, name) in
-        [("console.log", "the guest's console"), ("server.log", "the server"), ("qemu.log", "QEMU")]
+        [("console.log", "the guest's console"), (SERVER_LOG, "the server"), ("qemu.log", "QEMU")]
     {
         let text = String::from_utf8_lossy(&fs::read(dir.join(log)).unwrap_or_default()).into_owned();
         let text = cmd::tail(text.trim_end(), TAIL);
@@ -308,6 +368,8 @@ fn kvm_boots(parts: &Parts, sockets: &Path) -> Result<bool> {
         append: parts.append.clone(),
         kvm: true,
         screen: false,
+        rich_cpu: false,
+        iommu: false,
         device: None,
         console: dir.join("console.log"),
         orders: dir.join("orders"),
