@@ -25,7 +25,7 @@ const MOST_JSON: usize = 64 * 1024;
 /// What a UDP stream begins with, and the answer.
 const HELLO: &[u8] = b"9876";
 const HELLO_ANSWER: &[u8] = b"6789";
-/// How long the results wait for what was sent: what has not come then is lost.
+/// How long the results wait for the next of what was sent: what has not come then is lost.
 const GRACE: Duration = Duration::from_secs(2);
 /// Datagrams sent in one turn at most.
 const BURST: usize = 16;
@@ -356,6 +356,11 @@ impl Test {
                 }
                 Link::Udp(_) => {}
             }
+        }
+        if let Phase::Arriving(until) = &mut self.phase
+            && moved
+        {
+            *until = now + GRACE;
         }
         moved
     }

@@ -48,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) trace: bool,
     /// Shows what the guest's programs print.
     pub(crate) verbose: bool,
+    /// How long a scenario's loop is repeated; it is gone through once at least.
+    pub(crate) repeat_for: Duration,
     pub(crate) network: Network,
 }
 
@@ -171,17 +173,13 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     let (console, params) = (setup.console.clone(), options.params.clone());
     let (dir_of_run, text) = (dir.to_path_buf(), String::new());
     let mut bench = Bench { machine, server, qmp, orders, console, params, dir: dir_of_run, rounds: 0, text };
-    for order in &scenario.orders {
-        let mut step = say::step(order.action.title());
-        match bench.perform(order, &mut step) {
-            Ok(detail) => {
-                step.done(&detail);
-                keep(&order.action, &bench.text, dir, options.verbose)?;
-            }
-            Err(error) => {
-                step.failed(&format!("{error:#}"));
-                bail!("{}", order.action.title());
-            }
+    let (once, again) = scenario.orders.split_at(scenario.repeat.unwrap_or(scenario.orders.len()));
+    bench.perform_all(once, options.verbose)?;
+    let start = Instant::now();
+    for round in (1..).take_while(|round| *round == 1 || start.elapsed() < options.repeat_for) {
+        if !again.is_empty() {
+            say::heading(&format!("  round {round}, after {:.0} min", start.elapsed().as_secs_f64() / 60.0));
+            bench.perform_all(again, options.verbose).with_context(|| format!("in round {round}"))?;
         }
     }
     let step = say::step("guest and server end");
@@ -221,6 +219,24 @@ struct Bench {
 }
 
 impl Bench {
+    /// Does orders up to the first which fails, a line each.
+    fn perform_all(&mut self, orders: &[Order], verbose: bool) -> Result<()> {
+        for order in orders {
+            let mut step = say::step(order.action.title());
+            match self.perform(order, &mut step) {
+                Ok(detail) => {
+                    step.done(&detail);
+                    keep(&order.action, &self.text, &self.dir, verbose)?;
+                }
+                Err(error) => {
+                    step.failed(&format!("{error:#}"));
+                    bail!("{}", order.action.title());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Does one order; returns what to print beside it.
     fn perform(&mut self, order: &Order, step: &mut say::Step) -> Result<String> {
         match &order.action {
