@@ -19,6 +19,15 @@ use crate::{place, sum};
 /// Programs beyond the usual: DPDK's testpmd.
 pub(crate) const DPDK: &str = "dpdk";
 
+/// Scripts of sim/guest, and where the guest has them.
+const SCRIPTS: [(&str, &str); 5] = [
+    ("init", "init"),
+    ("step", "bin/step"),
+    ("frames", "bin/frames"),
+    ("forward", "bin/forward"),
+    ("udhcpc", "etc/udhcpc"),
+];
+
 /// A guest ready to boot.
 pub(crate) struct Image {
     pub(crate) kernel: PathBuf,
@@ -49,10 +58,9 @@ pub(crate) fn build(kernel: Kernel, more: Option<&str>, network: Network) -> Res
         add_folder(&mut tree, &overlay.join("lib"), closure::LIBRARIES)?;
     }
     modules::add(&mut tree, &fetched)?;
-    tree.file("init", 0o755, fs::read(sources.join("init"))?);
-    tree.file("bin/step", 0o755, fs::read(sources.join("step"))?);
-    tree.file("etc/udhcpc", 0o755, fs::read(sources.join("udhcpc"))?);
-    tree.file("bin/forward", 0o755, fs::read(sources.join("forward"))?);
+    for (name, path) in SCRIPTS {
+        tree.file(path, 0o755, fs::read(sources.join(name))?);
+    }
     let name = [kernel.name()].into_iter().chain(more).collect::<Vec<_>>().join("-");
     let initrd = place::guest().join(format!("initrd-{name}.cpio"));
     // Two runs at once write the same bytes; the rename keeps a reader from seeing half of them.

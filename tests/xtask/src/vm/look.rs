@@ -127,7 +127,8 @@ fn iperf3(text: &str) -> Result<String> {
     } else {
         let block = start["blksize"].as_f64().context("no size of blocks")?;
         let under_way = way == "down" && start["bytes"].as_u64() == Some(0);
-        if !(0.0..=block * streams as f64).contains(&(came - sent)) && !(under_way && came < sent) {
+        let surplus = came - sent;
+        if surplus > block * streams as f64 || surplus < 0.0 && !under_way {
             bail!("{sent} bytes sent, {came} came");
         }
     }
@@ -221,6 +222,25 @@ mod tests {
         assert!(forwarded("io", 9, &rounds[0]).unwrap_err().to_string().contains("new addresses"));
         assert!(forwarded("mac", 9, &rounds[1]).unwrap_err().to_string().contains("lost 1"));
         assert!(forwarded("mac", 10, &rounds[0]).is_err());
+    }
+
+    #[test]
+    fn iperf3_has_to_account_for_every_byte() {
+        let report = |protocol: &str, reverse: u64, ordered: u64, sent: u64, came: u64, lost: u64| {
+            let sum = |bytes: u64| serde_json::json!({"bytes": bytes, "bits_per_second": 8e6});
+            let report = serde_json::json!({
+                "start": {"test_start": {"protocol": protocol, "num_streams": 2, "blksize": 10, "reverse": reverse, "bytes": ordered}},
+                "end": {"sum_sent": sum(sent), "sum_received": sum(came), "sum": {"lost_packets": lost, "packets": 50}},
+            });
+            iperf3(&report.to_string())
+        };
+        assert_eq!(report("TCP", 0, 0, 100, 100, 0).unwrap(), "TCP up, 2 streams, 100 bytes, 8.0 Mbit/s");
+        assert!(report("TCP", 0, 0, 100, 120, 0).is_ok() && report("TCP", 0, 0, 100, 121, 0).is_err());
+        assert!(report("TCP", 0, 0, 100, 99, 0).is_err() && report("TCP", 1, 100, 100, 99, 0).is_err());
+        assert!(report("TCP", 1, 0, 100, 99, 0).is_ok());
+        assert!(report("UDP", 1, 0, 100, 100, 0).is_ok());
+        assert!(report("UDP", 1, 0, 100, 100, 1).unwrap_err().to_string().contains("1 of 50"));
+        assert!(iperf3("{\"error\": \"no route\"}").unwrap_err().to_string().contains("no route"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Plays scenarios: a server, a machine, a guest that takes orders, and one line of transcript per step.
 
+mod bench;
 pub(crate) mod look;
 pub(crate) mod machine;
 pub(crate) mod orders;
@@ -12,21 +13,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use self::bench::Bench;
 use self::machine::{Machine, Setup};
-use self::orders::{Ended, Orders};
+use self::orders::Orders;
 use self::qmp::Qmp;
-use self::scenario::{Action, Guest, Msix, Order, Scenario};
+use self::scenario::{Guest, Msix, Scenario};
 use self::server::Server;
 use crate::cache::Network;
 use crate::{cmd, image, place, say, tools};
 
 const POLL: Duration = Duration::from_millis(100);
 const KVM_LIMIT: Duration = Duration::from_secs(25);
-const QUIT_LIMIT: Duration = Duration::from_secs(15);
-/// How long the generator may take to say how a round ended.
-const ROUND_LIMIT: Duration = Duration::from_secs(10);
 /// In a run's folder: feature bits which drivers are not shown; what the server says.
 const HIDE: &str = "hide";
 const SERVER_LOG: &str = "server.log";
@@ -171,8 +170,18 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     let qmp = Qmp::connect(&setup.qmp)?;
     let orders = Orders::connect(&setup.orders)?;
     let (console, params) = (setup.console.clone(), options.params.clone());
-    let (dir_of_run, text) = (dir.to_path_buf(), String::new());
-    let mut bench = Bench { machine, server, qmp, orders, console, params, dir: dir_of_run, rounds: 0, text };
+    let mut bench = Bench {
+        machine,
+        server,
+        qmp,
+        orders,
+        console,
+        params,
+        dir: dir.to_path_buf(),
+        rounds: 0,
+        accepted: String::new(),
+        text: String::new(),
+    };
     let (once, again) = scenario.orders.split_at(scenario.repeat.unwrap_or(scenario.orders.len()));
     bench.perform_all(once, options.verbose)?;
     let start = Instant::now();
@@ -186,162 +195,6 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     bench.finish()?;
     step.done("");
     Ok(())
-}
-
-/// Keeps what a step's programs printed beside the logs, and shows it if asked to.
-fn keep(action: &Action, text: &str, dir: &Path, verbose: bool) -> Result<()> {
-    if let Action::Do(words) = action
-        && !text.is_empty()
-    {
-        let name = words.split(' ').next().unwrap_or(words);
-        fs::write(dir.join(format!("{name}.txt")), text)?;
-        if verbose {
-            text.lines().for_each(|line| println!("        {line}"));
-        }
-    }
-    Ok(())
-}
-
-/// Everything that runs. Dropping it ends it.
-struct Bench {
-    machine: Machine,
-    server: Server,
-    qmp: Qmp,
-    orders: Orders,
-    console: PathBuf,
-    params: String,
-    /// Of this run's logs.
-    dir: PathBuf,
-    /// Of the generator, looked at so far.
-    rounds: usize,
-    /// What the last step's programs printed.
-    text: String,
-}
-
-impl Bench {
-    /// Does orders up to the first which fails, a line each.
-    fn perform_all(&mut self, orders: &[Order], verbose: bool) -> Result<()> {
-        for order in orders {
-            let mut step = say::step(order.action.title());
-            match self.perform(order, &mut step) {
-                Ok(detail) => {
-                    step.done(&detail);
-                    keep(&order.action, &self.text, &self.dir, verbose)?;
-                }
-                Err(error) => {
-                    step.failed(&format!("{error:#}"));
-                    bail!("{}", order.action.title());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Does one order; returns what to print beside it.
-    fn perform(&mut self, order: &Order, step: &mut say::Step) -> Result<String> {
-        match &order.action {
-            Action::Boot => self.ended("boot", order.limit, step),
-            Action::Reset => {
-                self.qmp.call("system_reset")?;
-                self.ended("boot", order.limit, step)
-            }
-            Action::Do(words) => {
-                self.orders.send(words)?;
-                let name = words.split(' ').next().unwrap_or(words);
-                let detail = self.ended(name, order.limit, step)?;
-                if name == "testpmd" { self.forwarded(words) } else { Ok(detail) }
-            }
-            Action::Hide(bits) => {
-                fs::write(self.dir.join(HIDE), bits)?;
-                Ok(String::new())
-            }
-            Action::See(text) => self.seen(text, order.limit, step),
-        }
-    }
-
-    /// Waits until the guest says how a step ended.
-    fn ended(&mut self, name: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
-        let ended: Ended = self.wait(name, limit, step, |bench| bench.orders.poll(POLL))?;
-        self.text.clear();
-        if ended.name != name {
-            bail!("the guest reports step `{}`, not `{name}`", ended.name);
-        }
-        if !ended.ok {
-            bail!("{}\n{}", ended.detail, ended.text.trim_end());
-        }
-        self.text = ended.text;
-        let looked = look::check(name, &self.text, &self.params)?;
-        Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
-    }
-
-    /// Looks at the generator's rounds, one for each mode of `testpmd PATH MODES FRAMES`.
-    fn forwarded(&mut self, words: &str) -> Result<String> {
-        let words: Vec<&str> = words.split(' ').collect();
-        let [_, path, modes, frames, ..] = words[..] else {
-            bail!("`testpmd PATH MODES FRAMES` is too short")
-        };
-        let frames = frames.parse().context("FRAMES is not a number")?;
-        let modes: Vec<&str> = modes.split(',').collect();
-        let start = Instant::now();
-        let rounds = loop {
-            let rounds = look::rounds(&fs::read_to_string(self.dir.join(SERVER_LOG)).unwrap_or_default());
-            if rounds.len() >= self.rounds + modes.len() {
-                break rounds;
-            }
-            if start.elapsed() > ROUND_LIMIT {
-                bail!("the generator reports {} rounds, not {}", rounds.len(), self.rounds + modes.len());
-            }
-            std::thread::sleep(POLL);
-        };
-        let told = modes.iter().zip(&rounds[self.rounds..]);
-        let told =
-            told.map(|(mode, round)| look::forwarded(mode, frames, round)).collect::<Result<Vec<_>>>()?;
-        self.rounds = rounds.len();
-        Ok(format!("{}: {}", path.replace('-', " "), told.join("; ")))
-    }
-
-    fn seen(&mut self, text: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
-        self.wait("console", limit, step, |bench| {
-            std::thread::sleep(POLL);
-            let console = fs::read(&bench.console).unwrap_or_default();
-            Ok(String::from_utf8_lossy(&console).contains(text).then(String::new))
-        })
-    }
-
-    /// Polls until there is an answer, the limit is over, or guest or server are gone.
-    fn wait<T>(
-        &mut self,
-        name: &str,
-        limit: Duration,
-        step: &mut say::Step,
-        mut poll: impl FnMut(&mut Bench) -> Result<Option<T>>,
-    ) -> Result<T> {
-        let start = Instant::now();
-        loop {
-            if let Some(answer) = poll(self)? {
-                return Ok(answer);
-            }
-            self.machine.check()?;
-            self.server.check()?;
-            if start.elapsed() > limit {
-                bail!("`{name}` did not end within {} s", limit.as_secs());
-            }
-            step.note(&format!("of at most {} s", limit.as_secs()));
-        }
-    }
-
-    /// Ends the machine, then the server, which must end cleanly.
-    fn finish(mut self) -> Result<()> {
-        self.qmp.call("quit")?;
-        let start = Instant::now();
-        while self.machine.check().is_ok() {
-            if start.elapsed() > QUIT_LIMIT {
-                bail!("QEMU did not end within {} s of `quit`", QUIT_LIMIT.as_secs());
-            }
-            std::thread::sleep(POLL);
-        }
-        self.server.finish()
-    }
 }
 
 /// Tells what a failed scenario left behind and how to play it again.

@@ -13,6 +13,7 @@
 //! boot within 120              the guest is up
 //! do ping 20 0.2 within 60     a step of sim/guest/step
 //! hide 34 35                   feature bits which the next driver is not offered; `hide` alone: it is offered all
+//! needs 34                     ends here, and well, if the driver did not accept this bit when `do features` was asked
 //! loop                         what follows is repeated by `cargo xtask soak --guests`; such a scenario is no test
 //! reset within 120             warm reboot, up again
 //! see "64 bytes" within 60     a text on the console
@@ -61,6 +62,7 @@ pub(crate) enum Action {
     Do(String),
     See(String),
     Hide(String),
+    Needs(String),
 }
 
 /// One step and its limit.
@@ -166,15 +168,18 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "iommu" => scenario.iommu = rest == "on",
         "logs" => scenario.logs = rest != "off",
         "loop" => scenario.repeat = Some(scenario.orders.len()),
-        "hide" => {
-            scenario.orders.push(Order { action: Action::Hide(rest.into()), limit: Duration::from_secs(1) })
-        }
+        "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
+        "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
         "boot" | "reset" | "do" | "see" => scenario.orders.push(order(word, rest)?),
         _ => bail!(
-            "not one of kernel, guest, msix, serve, wire, params, image, iommu, logs, boot, reset, do, see, hide, loop"
+            "not one of kernel, guest, msix, serve, wire, params, image, iommu, logs, boot, reset, do, see, hide, needs, loop"
         ),
     }
     Ok(())
+}
+
+fn at_once(action: Action) -> Order {
+    Order { action, limit: Duration::ZERO }
 }
 
 fn choice<T: ValueEnum>(text: &str) -> Result<T> {
@@ -204,6 +209,7 @@ impl Action {
             Action::Do(order) => order.clone(),
             Action::See(text) => format!("console says \"{text}\""),
             Action::Hide(bits) => format!("hide {bits}").trim().into(),
+            Action::Needs(bit) => format!("needs {bit}"),
         }
     }
 }
@@ -222,6 +228,17 @@ mod tests {
         assert!(!scenario.logs);
         let ping = Order { action: Action::Do("ping 20 0.2".into()), limit: Duration::from_secs(60) };
         assert_eq!(scenario.orders[1], ping);
+    }
+
+    #[test]
+    fn features_are_hidden_between_two_drivers_and_a_loop_has_its_place() {
+        let text = "# x\nimage dpdk\niommu on\nwire gen:frames=9\nparams MAX\nboot within 9\nneeds 34\nhide 15 34\nloop\nhide\n";
+        let scenario = parse("x", text).unwrap();
+        assert!(scenario.iommu && scenario.hides());
+        assert_eq!((scenario.image.as_deref(), scenario.params.as_deref()), (Some("dpdk"), Some("MAX")));
+        assert_eq!((scenario.wire.as_str(), scenario.repeat), ("gen:frames=9", Some(3)));
+        let titles: Vec<String> = scenario.orders.iter().map(|order| order.action.title()).collect();
+        assert_eq!(titles, ["boot", "needs 34", "hide 15 34", "hide"]);
     }
 
     #[test]
