@@ -95,7 +95,10 @@ struct Serve {
     /// How interrupts leave: as eventfds, or as memory writes of the function's own MSI-X table
     #[arg(long, value_enum, default_value = "eventfd")]
     msix: MsixMode,
-    /// Feature bits which the client is not shown: a file with their numbers, read anew whenever a driver resets the device
+    /// Feature bits which the function offers and the client does not get to see
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(..128))]
+    hide_features: Vec<u32>,
+    /// More of them: a file with their numbers, read anew whenever a driver resets the device
     #[arg(long)]
     hide: Option<PathBuf>,
     /// How the function's reads are answered
@@ -179,7 +182,7 @@ fn serve(serve: &Serve) -> Result<()> {
         root.tap(Box::new(PcapTap::new(PcapWriter::create(path)?)));
     }
     let mut function = Function::new(root, serve.msix).context("look at the function as a kernel would")?;
-    function.hidden = serve.hide.as_deref().map(Hidden::new);
+    function.hidden = Hidden::new(&serve.hide_features, serve.hide.as_deref());
     let options = Options { slice_cycles: serve.slice, verbose: serve.verbose };
     let mut server = Server::bind(&serve.socket, function, wire(serve)?, options)?;
     // Whoever started us waits for this line; if nobody does, that is no reason to end.

@@ -2,8 +2,8 @@
 //! ways to receive and transmit can be had on one function. The function's own offer stays what it is; it sees a driver
 //! which accepts less.
 //!
-//! The file named by `--hide` has the bits' numbers with spaces between. It is read anew whenever a driver resets the
-//! device, so that it may be changed while a guest runs.
+//! `--hide-features` names them once and for all. The file named by `--hide` has more of them, with spaces between; it is
+//! read anew whenever a driver resets the device, so that it may be changed while a guest runs.
 
 use std::path::{Path, PathBuf};
 
@@ -14,30 +14,31 @@ use crate::log::say;
 const WINDOW: u32 = 32;
 
 /// What is hidden.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Hidden {
-    file: PathBuf,
+    always: u128,
+    file: Option<PathBuf>,
     bits: u128,
     select: u32,
 }
 
 impl Hidden {
-    /// The bits in `file`; it may come later.
-    pub fn new(file: &Path) -> Hidden {
-        let mut hidden = Hidden { file: file.into(), bits: 0, select: 0 };
+    /// The bits `always`, and those in `file`; it may come later.
+    pub fn new(always: &[u32], file: Option<&Path>) -> Hidden {
+        let always = always.iter().fold(0, |bits, bit| bits | 1u128.checked_shl(*bit).unwrap_or(0));
+        let mut hidden = Hidden { always, file: file.map(Path::to_path_buf), bits: 0, select: 0 };
         hidden.read_file();
         hidden
     }
 
     fn read_file(&mut self) {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        self.bits = 0;
+        self.bits = self.always;
+        let Some(file) = &self.file else { return };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
         for word in text.split_whitespace() {
             match word.parse::<u32>() {
                 Ok(bit) if bit < u128::BITS => self.bits |= 1 << bit,
-                _ => {
-                    say(format_args!("{}: {word:?} is not the number of a feature bit", self.file.display()))
-                }
+                _ => say(format_args!("{}: {word:?} is not the number of a feature bit", file.display())),
             }
         }
     }
@@ -77,7 +78,7 @@ mod tests {
     fn bits_are_taken_out_of_their_window_alone_and_anew_after_a_reset() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hide");
-        let mut hidden = Hidden::new(&file);
+        let mut hidden = Hidden::new(&[63], Some(&file));
         let shown = |hidden: &mut Hidden, select: u32| {
             hidden.written(bar::COMMON + common::DEVICE_FEATURE_SELECT, &select.to_le_bytes());
             let mut data = [0xff; 4];
@@ -86,10 +87,11 @@ mod tests {
         };
         std::fs::write(&file, "15 34\n35 and 128").unwrap();
         assert_eq!(shown(&mut hidden, 0), !0, "not before a reset");
+        assert_eq!(shown(&mut hidden, 1), !(1 << 31), "always");
         hidden.written(bar::COMMON + common::DEVICE_STATUS, &[0]);
         assert_eq!(
             [0, 1, 2, 3, 4, !0].map(|select| shown(&mut hidden, select)),
-            [!(1 << 15), !(3 << 2), !0, !0, !0, !0]
+            [!(1 << 15), !(1 << 31 | 3 << 2), !0, !0, !0, !0]
         );
         // Single bytes, and what lies beside.
         hidden.written(bar::COMMON + common::DEVICE_FEATURE_SELECT, &[0, 0, 0, 0]);
@@ -98,6 +100,6 @@ mod tests {
         assert_eq!(data, [0x7f, 0xff, 0xff]);
         std::fs::write(&file, "").unwrap();
         hidden.written(bar::COMMON + common::DEVICE_STATUS, &[0]);
-        assert_eq!(shown(&mut hidden, 1), !0);
+        assert_eq!(shown(&mut hidden, 1), !(1 << 31));
     }
 }

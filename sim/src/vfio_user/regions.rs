@@ -47,7 +47,7 @@ pub struct Function<D: Device> {
     pub irqs: Irqs,
     pub mode: MsixMode,
     /// Features which the client is not shown.
-    pub hidden: Option<Hidden>,
+    pub hidden: Hidden,
     place: Place,
     /// BAR 0 and 1 as the client has written them.
     bar: [u8; 8],
@@ -65,7 +65,8 @@ impl<D: Device> Function<D> {
         let vectors = if mode == MsixMode::Eventfd { place.vectors() } else { 0 };
         let irqs = Irqs::new(vectors);
         let (bar, control) = ([0; 8], [0; 2]);
-        let mut function = Function { root, irqs, mode, hidden: None, place, bar, control, trouble: None };
+        let mut function =
+            Function { root, irqs, mode, hidden: Hidden::default(), place, bar, control, trouble: None };
         function.forget_client_writes();
         Ok(function)
     }
@@ -163,8 +164,8 @@ impl<D: Device> Function<D> {
             data.fill(0xff);
         } else if region == index::CONFIG {
             self.overlay(offset, &mut data);
-        } else if let Some(hidden) = &self.hidden {
-            hidden.cover(offset, &mut data);
+        } else {
+            self.hidden.cover(offset, &mut data);
         }
         Ok(data)
     }
@@ -206,9 +207,7 @@ impl<D: Device> Function<D> {
     pub fn write(&mut self, region: u32, offset: u64, data: &[u8]) -> Result<(), Refusal> {
         self.check(region, offset, data.len())?;
         if region != index::CONFIG {
-            if let Some(hidden) = &mut self.hidden {
-                hidden.written(offset, data);
-            }
+            self.hidden.written(offset, data);
             if !self.is_kept(offset, data.len()) {
                 let result = self.root.bar_write(offset, data);
                 self.note(result);
