@@ -7,6 +7,7 @@
 pub mod channel;
 pub mod dma;
 pub mod header;
+pub mod hide;
 pub mod irqs;
 mod mapping;
 pub mod message;

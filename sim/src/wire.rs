@@ -1,13 +1,19 @@
 //! The far end of the wire: whoever answers the function's frames.
 //!
-//! `stack` is a small network in the process, `tap` the host's, `pcap` a recording, `loopback` a mirror.
+//! `vlans` are small networks in the process, a `stack` each, `tap` the host's, `pcap` a recording, `loopback` a mirror,
+//! `generate` sends numbered frames and expects them back.
 
+mod datagrams;
 pub mod dhcp;
+pub mod generate;
+mod iperf;
+mod iperf_stream;
 pub mod loopback;
 pub mod pcap;
 pub mod services;
 pub mod stack;
 pub mod tap;
+pub mod vlans;
 
 use std::io;
 use std::os::fd::BorrowedFd;

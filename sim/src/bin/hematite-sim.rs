@@ -19,13 +19,15 @@ use hematite_sim::root::link::LinkModel;
 use hematite_sim::rtl::{self, Rtl};
 use hematite_sim::seed;
 use hematite_sim::vfio_user::dma::GuestMemory;
+use hematite_sim::vfio_user::hide::Hidden;
 use hematite_sim::vfio_user::regions::{Function, MsixMode};
 use hematite_sim::vfio_user::server::{Options, Server};
 use hematite_sim::wire::Wire;
+use hematite_sim::wire::generate::Generator;
 use hematite_sim::wire::loopback::Loopback;
 use hematite_sim::wire::pcap::{PcapTap, PcapWriter, Replay};
-use hematite_sim::wire::stack::Stack;
 use hematite_sim::wire::tap::Tap;
+use hematite_sim::wire::vlans::Vlans;
 
 /// The simulated Hematite virtio-net function.
 #[derive(Parser)]
@@ -86,12 +88,19 @@ struct Serve {
     /// The function's body
     #[arg(long, value_enum, default_value = "rtl")]
     device: Body,
-    /// The far end: stack (a small network, 10.0.2.2), tap:NAME, pcap:FILE (played back) or loop
+    /// The far end: stack (a small network, 10.0.2.2), tap:NAME, pcap:FILE (played back), loop, or gen:frames=N,rate=N,
+    /// bytes=N|mix,window=N (numbered frames, which are expected back)
     #[arg(long, default_value = "stack")]
     wire: String,
     /// How interrupts leave: as eventfds, or as memory writes of the function's own MSI-X table
     #[arg(long, value_enum, default_value = "eventfd")]
     msix: MsixMode,
+    /// Feature bits which the function offers and the client does not get to see
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(..128))]
+    hide_features: Vec<u32>,
+    /// More of them: a file with their numbers, read anew whenever a driver resets the device
+    #[arg(long)]
+    hide: Option<PathBuf>,
     /// How the function's reads are answered
     #[arg(long, value_enum, default_value = "fast")]
     completions: Completions,
@@ -143,11 +152,12 @@ fn device(serve: &Serve) -> Result<Box<dyn Device>> {
 
 fn wire(serve: &Serve) -> Result<Box<dyn Wire>> {
     Ok(match serve.wire.split_once(':') {
-        None if serve.wire == "stack" => Box::new(Stack::new(serve.seed)),
+        None if serve.wire == "stack" => Box::new(Vlans::new(serve.seed)),
         None if serve.wire == "loop" => Box::new(Loopback::new()),
         Some(("tap", name)) => Box::new(Tap::open(name)?),
         Some(("pcap", file)) => Box::new(Replay::open(file.as_ref())?),
-        _ => bail!("--wire {:?}: it is stack, loop, tap:NAME or pcap:FILE", serve.wire),
+        Some(("gen", words)) => Box::new(Generator::new(words).map_err(anyhow::Error::msg)?),
+        _ => bail!("--wire {:?}: it is stack, loop, tap:NAME, pcap:FILE or gen:WORDS", serve.wire),
     })
 }
 
@@ -171,7 +181,8 @@ fn serve(serve: &Serve) -> Result<()> {
     if let Some(path) = &serve.pcap {
         root.tap(Box::new(PcapTap::new(PcapWriter::create(path)?)));
     }
-    let function = Function::new(root, serve.msix).context("look at the function as a kernel would")?;
+    let mut function = Function::new(root, serve.msix).context("look at the function as a kernel would")?;
+    function.hidden = Hidden::new(&serve.hide_features, serve.hide.as_deref());
     let options = Options { slice_cycles: serve.slice, verbose: serve.verbose };
     let mut server = Server::bind(&serve.socket, function, wire(serve)?, options)?;
     // Whoever started us waits for this line; if nobody does, that is no reason to end.

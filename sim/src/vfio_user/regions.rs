@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use nix::errno::Errno;
 
 use super::dma::GuestMemory;
+use super::hide::Hidden;
 use super::irqs::Irqs;
 use super::message::{Refusal, SetIrqs, refuse};
 use super::pci::{self, Place};
@@ -45,6 +46,8 @@ pub struct Function<D: Device> {
     pub root: Root<D, GuestMemory>,
     pub irqs: Irqs,
     pub mode: MsixMode,
+    /// Features which the client is not shown.
+    pub hidden: Hidden,
     place: Place,
     /// BAR 0 and 1 as the client has written them.
     bar: [u8; 8],
@@ -61,7 +64,9 @@ impl<D: Device> Function<D> {
         let place = Place::find(&mut root)?;
         let vectors = if mode == MsixMode::Eventfd { place.vectors() } else { 0 };
         let irqs = Irqs::new(vectors);
-        let mut function = Function { root, irqs, mode, place, bar: [0; 8], control: [0; 2], trouble: None };
+        let (bar, control) = ([0; 8], [0; 2]);
+        let mut function =
+            Function { root, irqs, mode, hidden: Hidden::default(), place, bar, control, trouble: None };
         function.forget_client_writes();
         Ok(function)
     }
@@ -159,6 +164,8 @@ impl<D: Device> Function<D> {
             data.fill(0xff);
         } else if region == index::CONFIG {
             self.overlay(offset, &mut data);
+        } else {
+            self.hidden.cover(offset, &mut data);
         }
         Ok(data)
     }
@@ -200,6 +207,7 @@ impl<D: Device> Function<D> {
     pub fn write(&mut self, region: u32, offset: u64, data: &[u8]) -> Result<(), Refusal> {
         self.check(region, offset, data.len())?;
         if region != index::CONFIG {
+            self.hidden.written(offset, data);
             if !self.is_kept(offset, data.len()) {
                 let result = self.root.bar_write(offset, data);
                 self.note(result);

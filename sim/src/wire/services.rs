@@ -1,21 +1,25 @@
-//! What the stack at the far end offers to a guest, made for `nc` and `wget` of busybox.
+//! What the stack at the far end offers to a guest, made for `nc` and `wget` of busybox, socat and iperf3.
 //!
 //! | port | TCP | UDP |
 //! |---|---|---|
 //! | 7 | echo | echo |
 //! | 9 | discard | discard |
 //! | 19 | endless pattern (RFC 864) | |
-//! | 7001 | takes everything up to the end of the stream, answers `bytes sha256` | |
+//! | 5201 | iperf3's server | its streams |
+//! | 7001 | takes everything up to the end of the stream, answers `bytes sha256` | takes everything up to an empty datagram, answers `bytes datagrams sha256` |
 //! | 7002 | takes a line `bytes seed`, sends so many pseudo-random bytes | |
 //! | 7003 | takes a line `bytes seed`, answers `bytes sha256` of what 7002 would send | |
+//! | 7004 | | takes `GROUP PORT WORDS`, sends the words to the group |
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use sha2::{Digest, Sha256};
 use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::{tcp, udp};
+use smoltcp::socket::tcp;
 use smoltcp::time::Duration;
 
+use super::datagrams::Datagrams;
+use super::iperf::Iperf;
 use crate::seed::{Seed, parse};
 
 /// Connections per port at a time.
@@ -52,7 +56,6 @@ const TCP_PORTS: [(u16, Kind); 6] = [
     (7002, Kind::Source),
     (7003, Kind::Checksum),
 ];
-const UDP_PORTS: [(u16, bool); 2] = [(7, true), (9, false)];
 
 /// The bytes which a seed stands for.
 struct Stream {
@@ -101,10 +104,20 @@ struct Connection {
     progress: Progress,
 }
 
+/// A socket with room which gives a silent peer up.
+pub(super) fn socket() -> tcp::Socket<'static> {
+    let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    socket.set_keep_alive(Some(KEEP_ALIVE));
+    socket.set_timeout(Some(SILENCE));
+    socket
+}
+
 /// All of them.
 pub struct Services {
     connections: Vec<Connection>,
-    datagrams: Vec<(SocketHandle, bool)>,
+    datagrams: Datagrams,
+    iperf: Iperf,
 }
 
 impl Services {
@@ -113,41 +126,25 @@ impl Services {
         let mut connections = vec![];
         for (port, kind) in TCP_PORTS {
             for _ in 0..CONNECTIONS {
-                let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
-                let mut socket = tcp::Socket::new(buffer(), buffer());
-                socket.set_keep_alive(Some(KEEP_ALIVE));
-                socket.set_timeout(Some(SILENCE));
-                let handle = sockets.add(socket);
+                let handle = sockets.add(socket());
                 connections.push(Connection { handle, port, kind, progress: Progress::default() });
             }
         }
-        let datagrams = UDP_PORTS.map(|(port, echo)| {
-            let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 256], vec![0; BUFFER]);
-            let mut socket = udp::Socket::new(buffer(), buffer());
-            socket.bind(port).expect("a fresh socket can be bound");
-            (sockets.add(socket), echo)
-        });
-        Services { connections, datagrams: datagrams.into() }
+        Services { connections, datagrams: Datagrams::new(sockets), iperf: Iperf::new(sockets) }
     }
 
     /// Moves what can be moved. True if anything did.
-    pub fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
-        let mut moved = false;
-        for (handle, echo) in &self.datagrams {
-            let socket = sockets.get_mut::<udp::Socket>(*handle);
-            while let Ok((data, from)) = socket.recv() {
-                moved = true;
-                let data = data.to_vec();
-                if *echo {
-                    // A full queue drops, as a network does.
-                    let _ = socket.send_slice(&data, from.endpoint);
-                }
-            }
-        }
+    pub fn run(&mut self, now: std::time::Duration, sockets: &mut SocketSet<'static>) -> bool {
+        let mut moved = self.datagrams.run(sockets) | self.iperf.run(now, sockets);
         for connection in &mut self.connections {
             moved |= connection.run(sockets.get_mut(connection.handle));
         }
         moved
+    }
+
+    /// When there will be something to send.
+    pub fn deadline(&self) -> Option<std::time::Duration> {
+        self.iperf.deadline()
     }
 }
 
@@ -294,7 +291,7 @@ impl Connection {
 }
 
 /// True if the peer has sent its last byte and we have taken it.
-fn ended(socket: &tcp::Socket) -> bool {
+pub(super) fn ended(socket: &tcp::Socket) -> bool {
     socket.is_active() && !socket.may_recv() && socket.state() != tcp::State::SynReceived
 }
 

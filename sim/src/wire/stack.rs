@@ -1,4 +1,4 @@
-//! A network of one host, 10.0.2.2, in the process: ARP, ICMP echo, DHCP server, TCP and UDP services, IPv6 link-local.
+//! A network of one host, 10.0.2.2 or another, in the process: ARP, ICMP echo, DHCP server, TCP and UDP services, IPv6 link-local.
 //! Its time is the caller's; it needs no rights.
 
 use std::collections::VecDeque;
@@ -21,8 +21,8 @@ pub const ADDR: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 /// The host's IPv6 address on the link.
 pub const ADDR6: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 
-/// Longest frame, without FCS.
-const FRAME: usize = 1514;
+/// Longest frame, without FCS: jumbo frames are answered in kind, TCP keeps to what the guest says it takes.
+const FRAME: usize = 9014;
 /// Frames which wait towards the stack before it drops, and from it before it waits.
 const DEPTH: usize = 512;
 /// Turns between stack and services in one go; what is left goes on at the next.
@@ -89,8 +89,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// A host whose random numbers come from `seed`.
-    pub fn new(seed: u64) -> Stack {
+    /// The host `addr` of a /24 network. Its random numbers come from `seed`.
+    pub fn new(seed: u64, addr: Ipv4Address) -> Stack {
         let mut queues = Queues::default();
         let mut config = Config::new(HardwareAddress::Ethernet(MAC));
         config.random_seed = seed;
@@ -98,12 +98,12 @@ impl Stack {
         let mut interface = Interface::new(config, &mut queues, now);
         interface.update_ip_addrs(|addrs| {
             const ROOM: &str = "there is room for two addresses";
-            addrs.push(IpCidr::new(ADDR.into(), 24)).expect(ROOM);
+            addrs.push(IpCidr::new(addr.into(), 24)).expect(ROOM);
             addrs.push(IpCidr::new(ADDR6.into(), 64)).expect(ROOM);
         });
         let mut sockets = SocketSet::new(vec![]);
         let services = Services::new(&mut sockets);
-        let dhcp = DhcpServer::new(MAC, ADDR);
+        let dhcp = DhcpServer::new(MAC, addr);
         let mut stack = Stack { interface, queues, sockets, services, dhcp, now, wake: None, dropped: 0 };
         stack.advance(Duration::ZERO);
         stack
@@ -129,9 +129,10 @@ impl Wire for Stack {
         self.now = self.now.max(Instant::from_micros(now.as_micros() as i64));
         for _ in 0..TURNS {
             self.interface.poll(self.now, &mut self.queues, &mut self.sockets);
-            if !self.services.run(&mut self.sockets) {
+            if !self.services.run(now, &mut self.sockets) {
                 let wake = self.interface.poll_at(self.now, &self.sockets);
-                self.wake = wake.map(|at| Duration::from_micros(at.total_micros().max(0) as u64));
+                let wake = wake.map(|at| Duration::from_micros(at.total_micros().max(0) as u64));
+                self.wake = wake.into_iter().chain(self.services.deadline()).min();
                 return;
             }
         }

@@ -14,6 +14,7 @@ mod vm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -56,7 +57,7 @@ enum Task {
         #[command(flatten)]
         play: Play,
     },
-    /// The function's seeded tests, on every body and parameter set, with seed after seed
+    /// The function's seeded tests, on every body and parameter set, with seed after seed; or a guest's whole work for hours
     Soak {
         /// The first seed
         #[arg(long, default_value_t = 1)]
@@ -64,6 +65,12 @@ enum Task {
         /// How many seeds
         #[arg(long, default_value_t = 100)]
         seeds: u64,
+        /// Instead of that the scenario `soak` of tests/guest, again and again
+        #[arg(long)]
+        guests: bool,
+        /// How long, with --guests
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
     },
     /// rustfmt and clippy, every warning an error
     Lint,
@@ -129,18 +136,16 @@ impl Play {
         vm::Options {
             device: self.device.clone(),
             params: self.params.clone(),
-            all_sets: !IN_EVERY_BUILD.contains(&self.params.as_str()),
+            all_sets: false,
             seed: self.seed,
             kvm: self.kvm,
             trace: self.trace,
             verbose: self.verbose,
+            repeat_for: Duration::ZERO,
             network: network(self.offline),
         }
     }
 }
-
-/// Parameter sets which a server has without its feature `all-sets`.
-const IN_EVERY_BUILD: [&str; 2] = ["TINY", "SIM"];
 
 fn network(offline: bool) -> Network {
     if offline { Network::Off } else { Network::Allowed }
@@ -172,7 +177,8 @@ fn perform(task: Task) -> Result<bool> {
             Ok(true)
         }
         Task::Test { quick, play } => check::suite::run(quick, &play.options()),
-        Task::Soak { seed, seeds } => check::soak::run(seed, seeds),
+        Task::Soak { seed, guests: true, minutes, .. } => check::soak::guests(seed, minutes),
+        Task::Soak { seed, seeds, .. } => check::soak::run(seed, seeds),
         Task::Lint => {
             let environment = tools::hdl::ready(Network::Allowed)?;
             Ok(check::lint::format()? & check::lint::clippy(&environment)?)
@@ -201,8 +207,9 @@ fn perform(task: Task) -> Result<bool> {
             let qemu = tools::qemu::find(network)?;
             println!("QEMU {}", tools::qemu::version(&qemu)?);
             for kernel in [Kernel::V6_12, Kernel::V6_1] {
-                println!("kernel {}", image::build(kernel, network)?.release);
+                println!("kernel {}", image::build(kernel, None, network)?.release);
             }
+            image::build(Kernel::V6_12, Some(image::DPDK), network)?;
             tools::ipxe::find(network)?;
             Ok(true)
         }

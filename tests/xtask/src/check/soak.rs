@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: the function's seeded tests, seed after seed; stops at the first one which fails.
+//! `cargo xtask soak`: the function's seeded tests, seed after seed, or a guest at work for long; stops at the first failure.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::{count, lint};
 use crate::cache::Network;
 use crate::tools::hdl;
+use crate::vm::{self, scenario};
 use crate::{cmd, place, say};
 
 const LIMIT: Duration = Duration::from_secs(1200);
@@ -43,4 +44,28 @@ pub(crate) fn run(first: u64, seeds: u64) -> Result<bool> {
     }
     step.done(&format!("{} passed, {} failed", total.passed, total.failed));
     Ok(true)
+}
+
+/// The scenario whose orders are repeated.
+const SCENARIO: &str = "soak";
+
+/// True if a guest went through the scenario's loop for so many minutes without a failure.
+pub(crate) fn guests(seed: u64, minutes: u64) -> Result<bool> {
+    let mut scenario = scenario::find(SCENARIO)?;
+    scenario.again = format!(
+        "cargo xtask soak --guests --minutes {minutes} --seed {seed}; or once:\n  {}",
+        scenario.again
+    );
+    let options = vm::Options {
+        device: "rtl".into(),
+        params: "SIM".into(),
+        all_sets: false,
+        seed,
+        kvm: false,
+        trace: false,
+        verbose: false,
+        repeat_for: Duration::from_secs(60 * minutes),
+        network: Network::Allowed,
+    };
+    vm::play(&scenario, &options)
 }

@@ -16,6 +16,18 @@ use crate::cache::Network;
 use crate::tools::closure;
 use crate::{place, sum};
 
+/// Programs beyond the usual: DPDK's testpmd.
+pub(crate) const DPDK: &str = "dpdk";
+
+/// Scripts of sim/guest, and where the guest has them.
+const SCRIPTS: [(&str, &str); 5] = [
+    ("init", "init"),
+    ("step", "bin/step"),
+    ("frames", "bin/frames"),
+    ("forward", "bin/forward"),
+    ("udhcpc", "etc/udhcpc"),
+];
+
 /// A guest ready to boot.
 pub(crate) struct Image {
     pub(crate) kernel: PathBuf,
@@ -25,13 +37,13 @@ pub(crate) struct Image {
 }
 
 /// Fetches what is missing and writes the initramfs, which is quick, so it is always fresh.
-pub(crate) fn build(kernel: Kernel, network: Network) -> Result<Image> {
+///
+/// `more` names a second list of programs, sim/guest/programs.MORE.
+pub(crate) fn build(kernel: Kernel, more: Option<&str>, network: Network) -> Result<Image> {
     let sources = place::root().join("sim/guest");
     let modules =
         words(&sources.join("modules"))?.into_iter().map(|mut line| line.remove(0)).collect::<Vec<_>>();
-    let programs = words(&sources.join("programs"))?.into_iter().map(program).collect::<Result<Vec<_>>>()?;
     let fetched = kernel::find(kernel, &modules, network)?;
-    let overlay = overlay::find(&programs, network)?;
     let mut tree = cpio::Tree::default();
     for dir in ["dev", "proc", "sys", "tmp", "root", "etc", "run", "var", "bin", "sbin", "usr/sbin"] {
         tree.directory(dir);
@@ -39,13 +51,18 @@ pub(crate) fn build(kernel: Kernel, network: Network) -> Result<Image> {
     // Needed before devtmpfs is mounted: the kernel opens it for the first process.
     tree.character("dev/console", 5, 1);
     tree.link("lib64", closure::LIBRARIES);
-    add_folder(&mut tree, &overlay.join("root"), "")?;
-    add_folder(&mut tree, &overlay.join("lib"), closure::LIBRARIES)?;
+    for list in ["programs".to_string()].into_iter().chain(more.map(|more| format!("programs.{more}"))) {
+        let programs = words(&sources.join(&list))?.into_iter().map(program).collect::<Result<Vec<_>>>()?;
+        let overlay = overlay::find(&list, &programs, network)?;
+        add_folder(&mut tree, &overlay.join("root"), "")?;
+        add_folder(&mut tree, &overlay.join("lib"), closure::LIBRARIES)?;
+    }
     modules::add(&mut tree, &fetched)?;
-    tree.file("init", 0o755, fs::read(sources.join("init"))?);
-    tree.file("bin/step", 0o755, fs::read(sources.join("step"))?);
-    tree.file("etc/udhcpc", 0o755, fs::read(sources.join("udhcpc"))?);
-    let initrd = place::guest().join(format!("initrd-{}.cpio", kernel.name()));
+    for (name, path) in SCRIPTS {
+        tree.file(path, 0o755, fs::read(sources.join(name))?);
+    }
+    let name = [kernel.name()].into_iter().chain(more).collect::<Vec<_>>().join("-");
+    let initrd = place::guest().join(format!("initrd-{name}.cpio"));
     // Two runs at once write the same bytes; the rename keeps a reader from seeing half of them.
     let part = initrd.with_extension(format!("part{}", std::process::id()));
     fs::write(&part, tree.archive())?;
@@ -74,6 +91,6 @@ fn words(path: &Path) -> Result<Vec<Vec<String>>> {
 fn program(words: Vec<String>) -> Result<overlay::Program> {
     match <[String; 2]>::try_from(words) {
         Ok([package, path]) => Ok(overlay::Program { package, path }),
-        Err(words) => bail!("sim/guest/programs: `{}` is not PACKAGE PATH", words.join(" ")),
+        Err(words) => bail!("a list of programs: `{}` is not PACKAGE PATH", words.join(" ")),
     }
 }

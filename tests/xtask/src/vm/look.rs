@@ -28,6 +28,7 @@ pub(crate) fn check(step: &str, text: &str, params: &str) -> Result<String> {
             Ok(facts)
         }
         "ethtool" => ethtool(text),
+        "iperf3" => iperf3(text),
         _ => Ok(String::new()),
     }
 }
@@ -99,6 +100,90 @@ fn ethtool(text: &str) -> Result<String> {
     }
 }
 
+/// What iperf3 reports (`-J`): every byte which was sent has come, no datagram is lost. Of TCP a block more may have come
+/// from each stream: one that was being written when iperf3 stopped counting. If the time decides when the far end stops sending
+/// some of it is still under way.
+fn iperf3(text: &str) -> Result<String> {
+    let report: serde_json::Value = serde_json::from_str(text).context("iperf3's report is no JSON")?;
+    if let Some(error) = report["error"].as_str() {
+        bail!("iperf3: {error}");
+    }
+    let (start, end) = (&report["start"]["test_start"], &report["end"]);
+    let streams = start["num_streams"].as_u64().context("no number of streams")?;
+    let protocol = start["protocol"].as_str().unwrap_or("?");
+    let way = if start["reverse"].as_u64() == Some(1) { "down" } else { "up" };
+    let number = |part: &str, key: &str| -> Result<f64> {
+        end[part][key].as_f64().with_context(|| format!("iperf3 reports no {part}.{key}"))
+    };
+    let (sent, came) = (number("sum_sent", "bytes")?, number("sum_received", "bytes")?);
+    let rate = number("sum_received", "bits_per_second")? / 1e6;
+    let mut facts = format!("{protocol} {way}, {streams} streams, {came} bytes, {rate:.1} Mbit/s");
+    if protocol == "UDP" {
+        let (lost, packets) = (number("sum", "lost_packets")?, number("sum", "packets")?);
+        if lost != 0.0 {
+            bail!("{lost} of {packets} datagrams lost");
+        }
+        facts += &format!(", {packets} datagrams");
+    } else {
+        let block = start["blksize"].as_f64().context("no size of blocks")?;
+        let under_way = way == "down" && start["bytes"].as_u64() == Some(0);
+        let surplus = came - sent;
+        if surplus > block * streams as f64 || surplus < 0.0 && !under_way {
+            bail!("{sent} bytes sent, {came} came");
+        }
+    }
+    Ok(facts)
+}
+
+/// What the traffic generator on the wire reports of one round (sim/src/wire/generate.rs).
+#[derive(Debug, PartialEq)]
+pub(crate) struct Round {
+    sent: u64,
+    received: u64,
+    readdressed: u64,
+    per_second: f64,
+    /// Of frames which were lost, disordered, damaged or repeated: as it was said.
+    faults: Vec<String>,
+}
+
+/// The rounds in a server's log.
+pub(crate) fn rounds(log: &str) -> Vec<Round> {
+    log.lines().filter_map(|line| round(line.strip_prefix("gen: round ")?)).collect()
+}
+
+fn round(line: &str) -> Option<Round> {
+    let mut round = Round { sent: 0, received: 0, readdressed: 0, per_second: 0.0, faults: vec![] };
+    for part in line.split_once(": ")?.1.split(", ") {
+        let (one, two) = part.split_once(' ')?;
+        match one {
+            "sent" => round.sent = two.parse().ok()?,
+            "received" => round.received = two.parse().ok()?,
+            "readdressed" => round.readdressed = two.parse().ok()?,
+            _ if two == "frames/s" => round.per_second = one.parse().ok()?,
+            _ if two != "0" => round.faults.push(part.into()),
+            _ => {}
+        }
+    }
+    Some(round)
+}
+
+/// What became of the frames in one of testpmd's forward modes.
+pub(crate) fn forwarded(mode: &str, frames: u64, round: &Round) -> Result<String> {
+    let addresses = if mode == "mac" { round.received } else { 0 };
+    if round.sent != frames || round.received != frames || !round.faults.is_empty() {
+        bail!(
+            "{mode}: {} of {frames} sent, {} came back; {}",
+            round.sent,
+            round.received,
+            round.faults.join(", ")
+        );
+    }
+    if round.readdressed != addresses {
+        bail!("{mode}: of {frames} frames {} have new addresses, not {addresses}", round.readdressed);
+    }
+    Ok(format!("{mode} {frames} of {frames}, {:.0}/s", round.per_second))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +211,36 @@ mod tests {
         let error = golden(&path, &stable(&text("febf8000", "44")), false).unwrap_err().to_string();
         assert!(error.contains(":3 says `\t[40] PM`, the guest `\t[44] PM`"), "{error}");
         assert!(golden(&path, "00:01.0 Net\n", false).is_err());
+    }
+
+    #[test]
+    fn a_round_without_loss_is_good() {
+        let line = "gen: round 2: sent 9, received 9, lost 0, disordered 0, damaged 0, repeated 0, readdressed 9, 51 frames/s";
+        let log = format!("ready\n{line}\n{}\n", line.replace("received 9, lost 0", "received 8, lost 1"));
+        let rounds = rounds(&log);
+        assert_eq!(forwarded("mac", 9, &rounds[0]).unwrap(), "mac 9 of 9, 51/s");
+        assert!(forwarded("io", 9, &rounds[0]).unwrap_err().to_string().contains("new addresses"));
+        assert!(forwarded("mac", 9, &rounds[1]).unwrap_err().to_string().contains("lost 1"));
+        assert!(forwarded("mac", 10, &rounds[0]).is_err());
+    }
+
+    #[test]
+    fn iperf3_has_to_account_for_every_byte() {
+        let report = |protocol: &str, reverse: u64, ordered: u64, sent: u64, came: u64, lost: u64| {
+            let sum = |bytes: u64| serde_json::json!({"bytes": bytes, "bits_per_second": 8e6});
+            let report = serde_json::json!({
+                "start": {"test_start": {"protocol": protocol, "num_streams": 2, "blksize": 10, "reverse": reverse, "bytes": ordered}},
+                "end": {"sum_sent": sum(sent), "sum_received": sum(came), "sum": {"lost_packets": lost, "packets": 50}},
+            });
+            iperf3(&report.to_string())
+        };
+        assert_eq!(report("TCP", 0, 0, 100, 100, 0).unwrap(), "TCP up, 2 streams, 100 bytes, 8.0 Mbit/s");
+        assert!(report("TCP", 0, 0, 100, 120, 0).is_ok() && report("TCP", 0, 0, 100, 121, 0).is_err());
+        assert!(report("TCP", 0, 0, 100, 99, 0).is_err() && report("TCP", 1, 100, 100, 99, 0).is_err());
+        assert!(report("TCP", 1, 0, 100, 99, 0).is_ok());
+        assert!(report("UDP", 1, 0, 100, 100, 0).is_ok());
+        assert!(report("UDP", 1, 0, 100, 100, 1).unwrap_err().to_string().contains("1 of 50"));
+        assert!(iperf3("{\"error\": \"no route\"}").unwrap_err().to_string().contains("no route"));
     }
 
     #[test]

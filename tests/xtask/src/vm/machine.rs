@@ -17,6 +17,10 @@ pub(crate) struct Setup {
     pub(crate) kvm: bool,
     /// SeaBIOS shows the screen on the console, for firmware guests.
     pub(crate) screen: bool,
+    /// A processor with all that QEMU knows, for programs which need more than the oldest.
+    pub(crate) rich_cpu: bool,
+    /// A virtual IOMMU with interrupt remapping.
+    pub(crate) iommu: bool,
     /// The vfio-user server's socket; none for a machine without the function.
     pub(crate) device: Option<PathBuf>,
     /// The guest's first serial port.
@@ -35,8 +39,17 @@ pub(crate) fn command(setup: &Setup) -> Command {
     let mut command = Command::new(&setup.qemu);
     let accelerator = if setup.kvm { "kvm" } else { "tcg" };
     command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
-    let machine = if setup.screen { "q35,memory-backend=ram,graphics=off" } else { "q35,memory-backend=ram" };
-    command.args(["-machine", machine, "-accel", accelerator, "-m", MEMORY]);
+    let mut machine = "q35,memory-backend=ram".to_string();
+    if setup.screen {
+        machine += ",graphics=off";
+    }
+    if setup.iommu {
+        machine += ",kernel-irqchip=split";
+    }
+    command.args(["-machine", &machine, "-accel", accelerator, "-m", MEMORY]);
+    if setup.rich_cpu {
+        command.args(["-cpu", "max"]);
+    }
     command.args(["-object", &format!("memory-backend-memfd,id=ram,size={MEMORY},share=on")]);
     command.args(["-serial", &format!("file:{}", setup.console.display())]);
     command
@@ -45,6 +58,10 @@ pub(crate) fn command(setup: &Setup) -> Command {
     command.args(["-qmp", &format!("unix:{},server=on,wait=off", setup.qmp.display())]);
     command.arg("-kernel").arg(&setup.kernel).arg("-initrd").arg(&setup.initrd);
     command.args(["-append", &setup.append]);
+    if setup.iommu {
+        // Before the function, which is to be behind it. caching-mode: each mapping is told to the server.
+        command.args(["-device", "intel-iommu,intremap=on,caching-mode=on"]);
+    }
     if let Some(socket) = &setup.device {
         command.args(["-device", &device(socket)]);
     }

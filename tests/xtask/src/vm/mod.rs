@@ -1,5 +1,6 @@
 //! Plays scenarios: a server, a machine, a guest that takes orders, and one line of transcript per step.
 
+mod bench;
 pub(crate) mod look;
 pub(crate) mod machine;
 pub(crate) mod orders;
@@ -12,19 +13,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use self::bench::Bench;
 use self::machine::{Machine, Setup};
-use self::orders::{Ended, Orders};
+use self::orders::Orders;
 use self::qmp::Qmp;
-use self::scenario::{Action, Guest, Msix, Order, Scenario};
+use self::scenario::{Guest, Msix, Scenario};
 use self::server::Server;
 use crate::cache::Network;
 use crate::{cmd, image, place, say, tools};
 
 const POLL: Duration = Duration::from_millis(100);
 const KVM_LIMIT: Duration = Duration::from_secs(25);
-const QUIT_LIMIT: Duration = Duration::from_secs(15);
+/// In a run's folder: feature bits which drivers are not shown; what the server says.
+const HIDE: &str = "hide";
+const SERVER_LOG: &str = "server.log";
 /// How much of each log a failure shows.
 const TAIL: usize = 15;
 
@@ -43,7 +47,21 @@ pub(crate) struct Options {
     pub(crate) trace: bool,
     /// Shows what the guest's programs print.
     pub(crate) verbose: bool,
+    /// How long a scenario's loop is repeated; it is gone through once at least.
+    pub(crate) repeat_for: Duration,
     pub(crate) network: Network,
+}
+
+/// Parameter sets which a server has without its feature `all-sets`.
+const IN_EVERY_BUILD: [&str; 2] = ["TINY", "SIM"];
+
+impl Options {
+    /// With the parameter set which a scenario needs.
+    fn for_scenario(&self, scenario: &Scenario) -> Options {
+        let params = scenario.params.as_ref().unwrap_or(&self.params).clone();
+        let all_sets = self.all_sets || !IN_EVERY_BUILD.contains(&params.as_str());
+        Options { params, all_sets, ..self.clone() }
+    }
 }
 
 /// Programs and files that a scenario needs, made ready before it starts.
@@ -57,6 +75,7 @@ struct Parts {
 
 /// Plays a scenario to its end. The error has been told already when this returns `false`.
 pub(crate) fn play(scenario: &Scenario, options: &Options) -> Result<bool> {
+    let options = &options.for_scenario(scenario);
     let parts = prepare(scenario, options)?;
     let dir = place::run(&scenario.name);
     if dir.exists() {
@@ -87,8 +106,9 @@ fn prepare(scenario: &Scenario, options: &Options) -> Result<Parts> {
     let server = server::build(&environment, options.all_sets)?;
     let (kernel, initrd, append) = match scenario.guest {
         Guest::Linux(kernel) => {
-            let image = image::build(kernel, options.network)?;
-            (image.kernel, image.initrd, "console=ttyS0 quiet".to_string())
+            let image = image::build(kernel, scenario.image.as_deref(), options.network)?;
+            let iommu = if scenario.iommu { " intel_iommu=on" } else { "" };
+            (image.kernel, image.initrd, format!("console=ttyS0 quiet{iommu}"))
         }
         Guest::Ipxe => {
             let script = place::root().join("tests/guest/ipxe.script");
@@ -108,12 +128,15 @@ fn serve_command(
 ) -> Command {
     let mut command = Command::new(program);
     command.arg("serve").arg("--socket").arg(socket);
-    command.args(["--wire", "stack", "--device", &options.device, "--params", &options.params]);
+    command.args(["--wire", &scenario.wire, "--device", &options.device, "--params", &options.params]);
     command.args(["--seed", &options.seed.to_string()]);
     if scenario.msix == Msix::Raw {
         command.args(["--msix", "raw"]);
     }
     command.args(&scenario.serve);
+    if scenario.hides() {
+        command.arg("--hide").arg(dir.join(HIDE));
+    }
     if scenario.logs || options.trace {
         command.arg("--tlp-log").arg(dir.join("tlp.log")).arg("--pcap").arg(dir.join("wire.pcap"));
     }
@@ -133,6 +156,8 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
         append: parts.append.clone(),
         kvm: options.kvm && kvm_boots(parts, sockets)?,
         screen: scenario.guest == Guest::Ipxe,
+        rich_cpu: scenario.image.is_some(),
+        iommu: scenario.iommu,
         device: Some(socket),
         console: dir.join("console.log"),
         orders: sockets.join("orders"),
@@ -140,23 +165,30 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     };
     let machine = machine::command(&setup);
     fs::write(dir.join("commands"), format!("{}\n{}\n", cmd::show(&serve), cmd::show(&machine)))?;
-    let server = Server::start(serve, &dir.join("server.log"))?;
+    let server = Server::start(serve, &dir.join(SERVER_LOG))?;
     let machine = Machine::start(machine, &dir.join("qemu.log"))?;
     let qmp = Qmp::connect(&setup.qmp)?;
     let orders = Orders::connect(&setup.orders)?;
     let (console, params) = (setup.console.clone(), options.params.clone());
-    let mut bench = Bench { machine, server, qmp, orders, console, params, text: String::new() };
-    for order in &scenario.orders {
-        let mut step = say::step(order.action.title());
-        match bench.perform(order, &mut step) {
-            Ok(detail) => {
-                step.done(&detail);
-                keep(&order.action, &bench.text, dir, options.verbose)?;
-            }
-            Err(error) => {
-                step.failed(&format!("{error:#}"));
-                bail!("{}", order.action.title());
-            }
+    let mut bench = Bench {
+        machine,
+        server,
+        qmp,
+        orders,
+        console,
+        params,
+        dir: dir.to_path_buf(),
+        rounds: 0,
+        accepted: String::new(),
+        text: String::new(),
+    };
+    let (once, again) = scenario.orders.split_at(scenario.repeat.unwrap_or(scenario.orders.len()));
+    bench.perform_all(once, options.verbose)?;
+    let start = Instant::now();
+    for round in (1..).take_while(|round| *round == 1 || start.elapsed() < options.repeat_for) {
+        if !again.is_empty() {
+            say::heading(&format!("  round {round}, after {:.0} min", start.elapsed().as_secs_f64() / 60.0));
+            bench.perform_all(again, options.verbose).with_context(|| format!("in round {round}"))?;
         }
     }
     let step = say::step("guest and server end");
@@ -165,113 +197,10 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     Ok(())
 }
 
-/// Keeps what a step's programs printed beside the logs, and shows it if asked to.
-fn keep(action: &Action, text: &str, dir: &Path, verbose: bool) -> Result<()> {
-    if let Action::Do(words) = action
-        && !text.is_empty()
-    {
-        let name = words.split(' ').next().unwrap_or(words);
-        fs::write(dir.join(format!("{name}.txt")), text)?;
-        if verbose {
-            text.lines().for_each(|line| println!("        {line}"));
-        }
-    }
-    Ok(())
-}
-
-/// Everything that runs. Dropping it ends it.
-struct Bench {
-    machine: Machine,
-    server: Server,
-    qmp: Qmp,
-    orders: Orders,
-    console: PathBuf,
-    params: String,
-    /// What the last step's programs printed.
-    text: String,
-}
-
-impl Bench {
-    /// Does one order; returns what to print beside it.
-    fn perform(&mut self, order: &Order, step: &mut say::Step) -> Result<String> {
-        match &order.action {
-            Action::Boot => self.ended("boot", order.limit, step),
-            Action::Reset => {
-                self.qmp.call("system_reset")?;
-                self.ended("boot", order.limit, step)
-            }
-            Action::Do(words) => {
-                self.orders.send(words)?;
-                let name = words.split(' ').next().unwrap_or(words);
-                self.ended(name, order.limit, step)
-            }
-            Action::See(text) => self.seen(text, order.limit, step),
-        }
-    }
-
-    /// Waits until the guest says how a step ended.
-    fn ended(&mut self, name: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
-        let ended: Ended = self.wait(name, limit, step, |bench| bench.orders.poll(POLL))?;
-        self.text.clear();
-        if ended.name != name {
-            bail!("the guest reports step `{}`, not `{name}`", ended.name);
-        }
-        if !ended.ok {
-            bail!("{}\n{}", ended.detail, ended.text.trim_end());
-        }
-        self.text = ended.text;
-        let looked = look::check(name, &self.text, &self.params)?;
-        Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
-    }
-
-    fn seen(&mut self, text: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
-        self.wait("console", limit, step, |bench| {
-            std::thread::sleep(POLL);
-            let console = fs::read(&bench.console).unwrap_or_default();
-            Ok(String::from_utf8_lossy(&console).contains(text).then(String::new))
-        })
-    }
-
-    /// Polls until there is an answer, the limit is over, or guest or server are gone.
-    fn wait<T>(
-        &mut self,
-        name: &str,
-        limit: Duration,
-        step: &mut say::Step,
-        mut poll: impl FnMut(&mut Bench) -> Result<Option<T>>,
-    ) -> Result<T> {
-        let start = Instant::now();
-        loop {
-            if let Some(answer) = poll(self)? {
-                return Ok(answer);
-            }
-            self.machine.check()?;
-            self.server.check()?;
-            if start.elapsed() > limit {
-                bail!("`{name}` did not end within {} s", limit.as_secs());
-            }
-            step.note(&format!("of at most {} s", limit.as_secs()));
-        }
-    }
-
-    /// Ends the machine, then the server, which must end cleanly.
-    fn finish(mut self) -> Result<()> {
-        self.qmp.call("quit")?;
-        let start = Instant::now();
-        while self.machine.check().is_ok() {
-            if start.elapsed() > QUIT_LIMIT {
-                bail!("QEMU did not end within {} s of `quit`", QUIT_LIMIT.as_secs());
-            }
-            std::thread::sleep(POLL);
-        }
-        self.server.finish()
-    }
-}
-
 /// Tells what a failed scenario left behind and how to play it again.
 fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
     for (log, name) in
-        [("console.log", "the guest's console"), ("server.log", "the server"), ("qemu.log", "QEMU")]
+        [("console.log", "the guest's console"), (SERVER_LOG, "the server"), ("qemu.log", "QEMU")]
     {
         let text = String::from_utf8_lossy(&fs::read(dir.join(log)).unwrap_or_default()).into_owned();
         let text = cmd::tail(text.trim_end(), TAIL);
@@ -308,6 +237,8 @@ fn kvm_boots(parts: &Parts, sockets: &Path) -> Result<bool> {
         append: parts.append.clone(),
         kvm: true,
         screen: false,
+        rich_cpu: false,
+        iommu: false,
         device: None,
         console: dir.join("console.log"),
         orders: dir.join("orders"),

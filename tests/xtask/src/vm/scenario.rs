@@ -5,9 +5,16 @@
 //! kernel 6.12                  or 6.1; `guest ipxe` boots firmware instead
 //! msix raw                     eventfd is the default
 //! serve --completions random   more words for `hematite-sim serve`
+//! wire gen:frames=1000         another far end than the stack
+//! params MAX                   this parameter set, whatever the command line says
+//! image dpdk                   a guest with sim/guest/programs.dpdk, and a processor which these need
+//! iommu on                     a virtual IOMMU before the function, with interrupt remapping
 //! logs off                     no TLP log and pcap: for bulk traffic
 //! boot within 120              the guest is up
 //! do ping 20 0.2 within 60     a step of sim/guest/step
+//! hide 34 35                   feature bits which the next driver is not offered; `hide` alone: it is offered all
+//! needs 34                     ends here, and well, if the driver did not accept this bit when `do features` was asked
+//! loop                         what follows is repeated by `cargo xtask soak --guests`; such a scenario is no test
 //! reset within 120             warm reboot, up again
 //! see "64 bytes" within 60     a text on the console
 //! ```
@@ -54,6 +61,8 @@ pub(crate) enum Action {
     Reset,
     Do(String),
     See(String),
+    Hide(String),
+    Needs(String),
 }
 
 /// One step and its limit.
@@ -71,10 +80,25 @@ pub(crate) struct Scenario {
     pub(crate) guest: Guest,
     pub(crate) msix: Msix,
     pub(crate) serve: Vec<String>,
+    pub(crate) wire: String,
+    /// The parameter set, if the scenario needs one.
+    pub(crate) params: Option<String>,
+    /// The guest's second list of programs.
+    pub(crate) image: Option<String>,
+    pub(crate) iommu: bool,
     pub(crate) logs: bool,
+    /// Which order the repeated ones begin with, if the scenario has a loop.
+    pub(crate) repeat: Option<usize>,
     pub(crate) orders: Vec<Order>,
     /// The command that plays it.
     pub(crate) again: String,
+}
+
+impl Scenario {
+    /// True if the server needs a file of hidden features.
+    pub(crate) fn hides(&self) -> bool {
+        self.orders.iter().any(|order| matches!(order.action, Action::Hide(_)))
+    }
 }
 
 /// All scenarios, by name.
@@ -110,7 +134,12 @@ fn parse(name: &str, text: &str) -> Result<Scenario> {
         guest: Guest::Linux(Kernel::V6_12),
         msix: Msix::Eventfd,
         serve: Vec::new(),
+        wire: "stack".into(),
+        params: None,
+        image: None,
+        iommu: false,
         logs: true,
+        repeat: None,
         orders: Vec::new(),
         again: format!("cargo xtask guest {name}"),
     };
@@ -133,11 +162,24 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "guest" if rest == "ipxe" => scenario.guest = Guest::Ipxe,
         "msix" => scenario.msix = choice(rest)?,
         "serve" => scenario.serve.extend(rest.split_whitespace().map(String::from)),
+        "wire" => scenario.wire = rest.into(),
+        "params" => scenario.params = Some(rest.into()),
+        "image" => scenario.image = Some(rest.into()),
+        "iommu" => scenario.iommu = rest == "on",
         "logs" => scenario.logs = rest != "off",
+        "loop" => scenario.repeat = Some(scenario.orders.len()),
+        "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
+        "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
         "boot" | "reset" | "do" | "see" => scenario.orders.push(order(word, rest)?),
-        _ => bail!("not one of kernel, guest, msix, serve, logs, boot, reset, do, see"),
+        _ => bail!(
+            "not one of kernel, guest, msix, serve, wire, params, image, iommu, logs, boot, reset, do, see, hide, needs, loop"
+        ),
     }
     Ok(())
+}
+
+fn at_once(action: Action) -> Order {
+    Order { action, limit: Duration::ZERO }
 }
 
 fn choice<T: ValueEnum>(text: &str) -> Result<T> {
@@ -166,6 +208,8 @@ impl Action {
             Action::Reset => "warm reboot".into(),
             Action::Do(order) => order.clone(),
             Action::See(text) => format!("console says \"{text}\""),
+            Action::Hide(bits) => format!("hide {bits}").trim().into(),
+            Action::Needs(bit) => format!("needs {bit}"),
         }
     }
 }
@@ -184,6 +228,17 @@ mod tests {
         assert!(!scenario.logs);
         let ping = Order { action: Action::Do("ping 20 0.2".into()), limit: Duration::from_secs(60) };
         assert_eq!(scenario.orders[1], ping);
+    }
+
+    #[test]
+    fn features_are_hidden_between_two_drivers_and_a_loop_has_its_place() {
+        let text = "# x\nimage dpdk\niommu on\nwire gen:frames=9\nparams MAX\nboot within 9\nneeds 34\nhide 15 34\nloop\nhide\n";
+        let scenario = parse("x", text).unwrap();
+        assert!(scenario.iommu && scenario.hides());
+        assert_eq!((scenario.image.as_deref(), scenario.params.as_deref()), (Some("dpdk"), Some("MAX")));
+        assert_eq!((scenario.wire.as_str(), scenario.repeat), ("gen:frames=9", Some(3)));
+        let titles: Vec<String> = scenario.orders.iter().map(|order| order.action.title()).collect();
+        assert_eq!(titles, ["boot", "needs 34", "hide 15 34", "hide"]);
     }
 
     #[test]

@@ -1,157 +1,24 @@
 //! The far end's stack, met by a guest made of the same library: lease, ARP, ping, TCP and UDP services, bad frames.
 //! Both sides share one simulated clock: same seed, same run, no wait for real time.
 
+mod bench;
+mod iperf;
+
 use std::time::Duration;
 
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_sim::wire::Wire;
 use hematite_sim::wire::dhcp::{DhcpServer, Verdict};
-use hematite_sim::wire::stack::{ADDR, ADDR6, MAC, Stack};
+use hematite_sim::wire::stack::{ADDR, ADDR6, MAC};
+use hematite_sim::wire::vlans::Vlans;
 use rand::Rng;
 use sha2::{Digest, Sha256};
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::iface::SocketHandle;
 use smoltcp::socket::{dhcpv4, icmp, tcp, udp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    EthernetAddress, HardwareAddress, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpCidr,
-    Ipv4Address, Ipv6Address,
-};
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress};
 
-const GUEST_MAC: EthernetAddress = EthernetAddress([0x02, 0, 0, 0, 0, 0x42]);
-const GUEST: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
-const GUEST6: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x42);
-/// One turn of the clock.
-const TICK: Duration = Duration::from_millis(1);
-/// Turns which any wait may take.
-const LIMIT: u32 = 20_000;
-
-/// A guest and the stack, joined by a wire that may lose frames.
-struct Bench {
-    far: Stack,
-    guest: Interface,
-    phy: phy::Pipe,
-    sockets: SocketSet<'static>,
-    now: Duration,
-    loss: Option<(rand_chacha::ChaCha8Rng, f64)>,
-}
-
-mod phy {
-    use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
-    use smoltcp::time::Instant;
-    use std::collections::VecDeque;
-
-    #[derive(Default)]
-    pub(crate) struct Pipe {
-        pub(crate) rx: VecDeque<Vec<u8>>,
-        pub(crate) tx: VecDeque<Vec<u8>>,
-    }
-    pub(crate) struct Rx(Vec<u8>);
-    pub(crate) struct Tx<'a>(&'a mut VecDeque<Vec<u8>>);
-    impl RxToken for Rx {
-        fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-            f(&self.0)
-        }
-    }
-    impl TxToken for Tx<'_> {
-        fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-            let mut frame = vec![0; len];
-            let result = f(&mut frame);
-            self.0.push_back(frame);
-            result
-        }
-    }
-    impl Device for Pipe {
-        type RxToken<'a> = Rx;
-        type TxToken<'a> = Tx<'a>;
-        fn receive(&mut self, _: Instant) -> Option<(Rx, Tx<'_>)> {
-            Some((Rx(self.rx.pop_front()?), Tx(&mut self.tx)))
-        }
-        fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
-            Some(Tx(&mut self.tx))
-        }
-        fn capabilities(&self) -> DeviceCapabilities {
-            let mut capabilities = DeviceCapabilities::default();
-            capabilities.medium = Medium::Ethernet;
-            capabilities.max_transmission_unit = 1514;
-            capabilities
-        }
-    }
-}
-
-impl Bench {
-    fn new() -> Bench {
-        let mut phy = phy::Pipe::default();
-        let config = Config::new(HardwareAddress::Ethernet(GUEST_MAC));
-        let mut guest = Interface::new(config, &mut phy, Instant::from_micros(0));
-        guest.update_ip_addrs(|addrs| {
-            addrs.push(IpCidr::new(GUEST.into(), 24)).unwrap();
-            addrs.push(IpCidr::new(GUEST6.into(), 64)).unwrap();
-        });
-        let sockets = SocketSet::new(vec![]);
-        Bench { far: Stack::new(1), guest, phy, sockets, now: Duration::ZERO, loss: None }
-    }
-
-    fn tick(&mut self) {
-        self.now += TICK;
-        let now = Instant::from_micros(self.now.as_micros() as i64);
-        self.guest.poll(now, &mut self.phy, &mut self.sockets);
-        for frame in std::mem::take(&mut self.phy.tx) {
-            if !self.lost() {
-                self.far.send(&frame).unwrap();
-            }
-        }
-        self.far.advance(self.now);
-        while let Some(frame) = self.far.receive().unwrap() {
-            if !self.lost() {
-                self.phy.rx.push_back(frame);
-            }
-        }
-        self.guest.poll(now, &mut self.phy, &mut self.sockets);
-    }
-
-    fn lost(&mut self) -> bool {
-        self.loss.as_mut().is_some_and(|(rng, share)| rng.random_bool(*share))
-    }
-
-    fn until<T>(&mut self, name: &str, mut look: impl FnMut(&mut Bench) -> Option<T>) -> T {
-        for _ in 0..LIMIT {
-            if let Some(found) = look(self) {
-                return found;
-            }
-            self.tick();
-        }
-        panic!("{name}: not within {LIMIT} turns");
-    }
-
-    fn connect(&mut self, port: u16, local: u16) -> SocketHandle {
-        let buffer = || tcp::SocketBuffer::new(vec![0; 65_536]);
-        let mut socket = tcp::Socket::new(buffer(), buffer());
-        socket.connect(self.guest.context(), (ADDR, port), local).unwrap();
-        self.sockets.add(socket)
-    }
-
-    /// Sends `data`, closes our half, returns all that comes back: what `nc` does.
-    fn nc(&mut self, port: u16, local: u16, data: &[u8]) -> Vec<u8> {
-        let handle = self.connect(port, local);
-        let (mut sent, mut got, mut closed) = (0, vec![], false);
-        self.until(&format!("end of the connection to port {port}"), |bench| {
-            let socket = bench.sockets.get_mut::<tcp::Socket>(handle);
-            if socket.can_send() && sent < data.len() {
-                sent += socket.send_slice(&data[sent..]).unwrap();
-            }
-            if sent == data.len() && socket.may_send() && !closed {
-                socket.close();
-                closed = true;
-            }
-            while socket.can_recv() {
-                socket.recv(|bytes| (bytes.len(), got.extend_from_slice(bytes))).unwrap();
-            }
-            (closed && !socket.may_recv() && socket.recv_queue() == 0).then_some(())
-        });
-        self.sockets.remove(handle);
-        got
-    }
-}
+use crate::bench::{Bench, GUEST_MAC, GUEST6, TICK};
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + n / 251) as u8).collect()
@@ -333,6 +200,87 @@ fn udp_echo_and_discard() {
         socket.recv().ok().map(|(data, from)| (data.to_vec(), from.endpoint.port))
     });
     assert_eq!(answer, (b"echo".to_vec(), 7));
+}
+
+/// Binds a socket of the guest, sends datagrams to `port`, and returns the first answer.
+fn datagrams(bench: &mut Bench, local: u16, port: u16, words: &[&[u8]]) -> Vec<u8> {
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4096]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    socket.bind(local).unwrap();
+    for word in words {
+        socket.send_slice(word, (IpAddress::from(ADDR), port)).unwrap();
+    }
+    let handle = bench.sockets.add(socket);
+    bench.until("datagram", |bench| {
+        let socket = bench.sockets.get_mut::<udp::Socket>(handle);
+        socket.recv().ok().map(|(data, _)| data.to_vec())
+    })
+}
+
+#[test]
+fn datagrams_are_summed_up_to_an_empty_one() {
+    let mut bench = Bench::new();
+    let want = format!("9 3 {:x}\n", Sha256::digest(b"one,two,x"));
+    let answer = datagrams(&mut bench, 5001, 7001, &[b"one,", b"two,", b"x", b""]);
+    assert_eq!(String::from_utf8_lossy(&answer), want);
+}
+
+#[test]
+fn words_go_to_a_group_and_nowhere_else() {
+    let mut bench = Bench::new();
+    // Learns each other's address first.
+    datagrams(&mut bench, 5002, 7, &[b"echo"]);
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4096]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    socket.bind(5003).unwrap();
+    for line in ["10.0.2.15 9 no group", "239.1.2.3 0 no port", "239.1.2.3", "239.1.2.3 5000 hello"] {
+        socket.send_slice(line.as_bytes(), (IpAddress::from(ADDR), 7004)).unwrap();
+    }
+    bench.sockets.add(socket);
+    let mut came = vec![];
+    for _ in 0..20 {
+        bench.now += TICK;
+        let now = Instant::from_micros(bench.now.as_micros() as i64);
+        bench.guest.poll(now, &mut bench.phy, &mut bench.sockets);
+        std::mem::take(&mut bench.phy.tx).iter().for_each(|frame| bench.far.send(frame).unwrap());
+        bench.far.advance(bench.now);
+        came.extend(std::iter::from_fn(|| bench.far.receive().unwrap()));
+    }
+    assert_eq!(came.len(), 1, "{came:02x?}");
+    assert_eq!(came[0][..6], [0x01, 0x00, 0x5e, 1, 2, 3]);
+    assert!(came[0].ends_with(b"hello"));
+}
+
+#[test]
+fn a_vlan_is_a_network_of_its_own() {
+    let mut far = Vlans::new(1);
+    let ask = |addr: [u8; 4], tag: &[u8]| {
+        let mut frame =
+            [&[0xff; 6][..], &GUEST_MAC.0, tag, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1], &GUEST_MAC.0].concat();
+        frame.extend([addr[0], addr[1], addr[2], 15, 0, 0, 0, 0, 0, 0, addr[0], addr[1], addr[2], addr[3]]);
+        frame
+    };
+    let tag = [0x81, 0, 0x20, 5];
+    for (addr, tag, want) in [
+        ([10, 0, 2, 2], &[][..], Some(&[8, 6][..])),
+        ([10, 16, 5, 2], &tag[..], Some(&[0x81, 0, 0, 5, 8, 6][..])),
+        ([10, 16, 5, 2], &[][..], None),
+        ([10, 0, 2, 2], &tag[..], None),
+    ] {
+        far.send(&ask(addr, tag)).unwrap();
+        far.advance(TICK);
+        let answer = far.receive().unwrap();
+        assert_eq!(
+            answer.as_ref().map(|frame| &frame[12..12 + want.map_or(0, <[u8]>::len)]),
+            want,
+            "{addr:?} {tag:02x?}"
+        );
+    }
+    // Of more VLANs than it keeps it drops frames, and stays.
+    for id in 6..20 {
+        far.send(&ask([10, 16, id, 2], &[0x81, 0, 0, id])).unwrap();
+    }
+    assert_eq!(far.dropped, 11);
 }
 
 #[test]
