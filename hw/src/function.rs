@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::port::chain::{Arm, CommitSource, Done, Head, Published, QueueIrq, Segment, Want};
 use crate::port::control::{AnswerByte, CommandByte};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
-use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Sum};
+use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Report, Sum};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
 use crate::port::queue::QueueError;
@@ -72,6 +72,7 @@ pub struct Function<const W: usize> {
     // Frames.
     filter: net::filter::Filter<W>,
     classify: net::classify::Classify<W>,
+    verify: net::verify::Verify<W>,
     steer: net::steer::Steer,
     net_tx: net::tx::Tx<W>,
     split: net::split::Split<W>,
@@ -132,6 +133,7 @@ impl<const W: usize> Function<W> {
             lookup: queue::lookup::Lookup::new(params, 6),
             filter: net::filter::Filter::new(params),
             classify: net::classify::Classify::new(params),
+            verify: net::verify::Verify::new(params),
             steer: net::steer::Steer::new(params),
             net_tx: net::tx::Tx::new(params),
             split: net::split::Split::new(params),
@@ -165,6 +167,7 @@ impl<const W: usize> Logic for Function<W> {
             control_queue,
             filter,
             classify,
+            verify,
             steer,
             net_tx,
             split,
@@ -213,6 +216,7 @@ impl<const W: usize> Logic for Function<W> {
         self.command.reset.next = self.data_reset.val();
         self.filter.reset.next = self.data_reset.val();
         self.classify.reset.next = self.data_reset.val();
+        self.verify.reset.next = self.data_reset.val();
         self.steer.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
         self.split.reset.next = self.data_reset.val();
@@ -407,11 +411,15 @@ impl<const W: usize> Logic for Function<W> {
         // Reception.
         BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.filter.sink);
         BeatSource::<W, FrameSide>::join(&mut self.filter.source, &mut self.classify.sink);
-        BeatSource::<W, FrameSide>::join(&mut self.classify.source, &mut self.rx_buffer.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.classify.source, &mut self.verify.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.verify.source, &mut self.rx_buffer.sink);
         self.filter.by_vlan.next = self.common.accepted0.val().get_bit(feature::CTRL_VLAN);
         StreamSource::<FrameLength>::join(&mut self.rx_buffer.length, &mut self.steer.length);
         StreamSource::<Flow>::join(&mut self.classify.flow, &mut self.steer.flow);
+        StreamSource::<Bit>::join(&mut self.verify.verdict, &mut self.steer.verdict);
+        self.steer.guest_csum.next = self.common.accepted0.val().get_bit(feature::GUEST_CSUM);
         StreamSource::<Arrival>::join(&mut self.steer.arrival, &mut self.place.arrival);
+        StreamSource::<Report>::join(&mut self.steer.report, &mut self.net_rx.report);
         StreamSource::<Want>::join(&mut self.place.want, &mut self.cache.want);
         CommitSource::join(&mut self.place.commit, &mut self.cache.commit);
         StreamSource::<Head>::join(&mut self.rx_fetch.head, &mut self.cache.head);
@@ -523,7 +531,7 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.rx_filtered = self.filter.count_filtered.val();
         self.inspection.events.next.tx_dropped_offload =
             self.split.count_bad.val() | self.checksum.count_bad.val() | self.headers.count_bad.val();
-        self.inspection.events.next.spare_31 = false;
+        self.inspection.events.next.rx_right = self.net_rx.count_right.val();
 
         // Who holds work.
         self.data_busy.next = self.tx_fetch.busy.val()
@@ -551,6 +559,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.notify.busy.val()
             | self.filter.busy.val()
             | self.classify.busy.val()
+            | self.verify.busy.val()
             | self.steer.busy.val()
             | self.rx_buffer.busy.val()
             | self.tx_buffer.busy.val()

@@ -163,6 +163,9 @@ impl Params {
                 self.name, self.frame_bytes, self.buffer_bytes
             ));
         }
+        if self.offers(feature::GUEST_CSUM) && !self.offers(feature::MQ) {
+            return Err(format!("{}: GUEST_CSUM without MQ: frames have no numbers", self.name));
+        }
         if self.mac[0] & 1 != 0 {
             return Err(format!("{}: mac {:02x?}: must be a unicast address", self.name, self.mac));
         }

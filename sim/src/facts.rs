@@ -22,6 +22,7 @@ pub mod net {
     pub const HDR_NUM_BUFFERS: u32 = net::HDR_NUM_BUFFERS as u32;
     pub const ETHERNET_HEADER_BYTES: u32 = net::ETHERNET_HEADER_BYTES as u32;
     pub const HDR_F_NEEDS_CSUM: u8 = net::HDR_F_NEEDS_CSUM as u8;
+    pub const HDR_F_DATA_VALID: u8 = net::HDR_F_DATA_VALID as u8;
     pub const F_HOST_TSO4: u32 = feature::HOST_TSO4 as u32;
     pub const F_HOST_TSO6: u32 = feature::HOST_TSO6 as u32;
     pub const F_HOST_USO: u32 = feature::HOST_USO as u32;
@@ -37,6 +38,8 @@ pub mod net {
     pub const TCP_PSH: u8 = net::TCP_PSH as u8;
     pub const TCP_CWR: u8 = net::TCP_CWR as u8;
     pub const F_CSUM: u32 = feature::CSUM as u32;
+    pub const F_GUEST_CSUM: u32 = feature::GUEST_CSUM as u32;
+    pub const F_CTRL_GUEST_OFFLOADS: u32 = feature::CTRL_GUEST_OFFLOADS as u32;
     pub const F_MRG_RXBUF: u32 = feature::MRG_RXBUF as u32;
     pub const F_MAC: u32 = feature::MAC as u32;
     pub const F_STATUS: u32 = feature::STATUS as u32;
@@ -110,6 +113,8 @@ pub mod ctrl {
     pub const MQ: u8 = ctrl::CLASS_MQ as u8;
     pub const MQ_PAIRS_SET: u8 = ctrl::MQ_VQ_PAIRS_SET as u8;
     pub const MQ_RSS_CONFIG: u8 = ctrl::MQ_RSS_CONFIG as u8;
+    pub const GUEST_OFFLOADS: u8 = ctrl::CLASS_GUEST_OFFLOADS as u8;
+    pub const GUEST_OFFLOADS_SET: u8 = ctrl::GUEST_OFFLOADS_SET as u8;
     pub const MODE_PROMISC: u8 = ctrl::MODE_PROMISC as u8;
     pub const MODE_ALLMULTI: u8 = ctrl::MODE_ALLMULTI as u8;
     pub const MODE_ALLUNI: u8 = ctrl::MODE_ALLUNI as u8;

@@ -8,7 +8,7 @@ use hematite_hw::net::rx::Rx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::WriteSide;
-use hematite_hw::port::frame::{Arrival, FrameSide};
+use hematite_hw::port::frame::{Arrival, FrameSide, Report};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{HashMap, VecDeque};
@@ -63,7 +63,7 @@ struct Bench<const W: usize> {
     passed_over: bool,
     /// Chains of the frames that were kept, whose jobs have not come.
     committed: VecDeque<Vec<Chain>>,
-    frames: VecDeque<Vec<u8>>,
+    frames: VecDeque<(Vec<u8>, bool)>,
     memory: HashMap<u64, u8>,
     due: VecDeque<Due>,
     want: Counts,
@@ -197,7 +197,7 @@ impl<const W: usize> Bench<W> {
 
     /// What the job for the next frame must be, and what must come of it.
     fn judge(&mut self, job: &Job) {
-        let frame = self.frames.pop_front().expect("a job too many");
+        let (frame, right) = self.frames.pop_front().expect("a job too many");
         let need = (frame.len() + net::HDR_BYTES) as u64;
         if !self.enabled {
             self.want.dropped += 1;
@@ -211,6 +211,7 @@ impl<const W: usize> Bench<W> {
         self.want.good += 1;
         assert_eq!(job.chains.index(), shown.len());
         let mut packet = vec![0; net::HDR_BYTES];
+        packet[0] = if right { net::HDR_F_DATA_VALID as u8 } else { 0 };
         packet[net::HDR_NUM_BUFFERS..].copy_from_slice(&(shown.len() as u16).to_le_bytes());
         packet.extend(frame);
         let mut bytes = packet.into_iter();
@@ -253,6 +254,7 @@ impl<const W: usize> Bench<W> {
     fn run(&mut self, count: usize, supply: f64, eager: f64) {
         let mut lengths = Feed::<Arrival>::new(eager);
         let mut beats = Feed::<Beat<W, FrameSide>>::new(eager);
+        let mut reports = Feed::<Report>::new(1.0);
         let mut segments = Feed::<Segment>::new(eager);
         let mut jobs = Feed::<Job>::new(eager);
         let mut shares = Feed::<Share>::new(eager);
@@ -276,7 +278,9 @@ impl<const W: usize> Bench<W> {
                 let side = FrameSide { count: (chunk.len() as u64).into(), error: false };
                 beats.queue.push_back(Beat { data: to_bits(&bytes), last: i + 1 == end, side });
             }
-            self.frames.push_back(frame);
+            let right = self.rng.random();
+            reports.queue.push_back(Report { right });
+            self.frames.push_back((frame, right));
         }
         let limit = self.place.cycle + 3000 * count as u64;
         while !(self.frames.is_empty() && self.due.is_empty() && beats.queue.is_empty())
@@ -321,6 +325,7 @@ impl<const W: usize> Bench<W> {
             jobs.drive(&mut u.job, rng);
             shares.drive(&mut u.share, rng);
             beats.drive_beat(&mut u.frame, rng);
+            reports.drive(&mut u.report, rng);
             writes.drive_beat(&mut u.write, rng);
             if self.rx.cycle < self.closed_until {
                 u.done.ready.next = false;
@@ -332,6 +337,7 @@ impl<const W: usize> Bench<W> {
             jobs.taken(&u.job);
             shares.taken(&u.share);
             beats.taken_beat(&u.frame);
+            reports.taken(&u.report);
             self.got.good += usize::from(u.count_frames.val());
             let (write, done) = (writes.taken_beat(&u.write), dones.taken(&u.done));
             if let Some(write) = write {

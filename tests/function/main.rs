@@ -18,4 +18,5 @@ mod reset;
 mod rx;
 mod segment;
 mod steer;
+mod told;
 mod tx;

@@ -24,7 +24,7 @@ fn offered(make: Make) -> u64 {
     let net = [MAC, STATUS, MTU, MRG_RXBUF, SPEED_DUPLEX];
     let rings = [EVENT_IDX, INDIRECT_DESC];
     let commands = [CTRL_VQ, CTRL_RX, CTRL_RX_EXTRA, CTRL_VLAN, CTRL_MAC_ADDR, MQ, RSS];
-    let offloads = [CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_USO];
+    let offloads = [CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_USO, GUEST_CSUM, CTRL_GUEST_OFFLOADS];
     let large = rings.iter().chain(&commands).chain(&offloads).filter(|_| make.params.name != "TINY");
     all.iter().chain(&net).chain(large).fold(0, |bits, bit| bits | 1 << bit)
 }

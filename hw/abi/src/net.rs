@@ -107,6 +107,10 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     GSO_PACKET_BYTES: usize = 65_535 + ETHERNET_HEADER_BYTES + 2 * VLAN_TAG_BYTES;
     /// Bytes of a packet's headers, at most, if it is to be segmented.
     GSO_HEADER_BYTES: usize = 256;
+    /// Bytes of an IPv4 header without options.
+    IPV4_HEADER_BYTES: usize = 20;
+    /// Bytes of an IPv6 header.
+    IPV6_HEADER_BYTES: usize = 40;
     /// Least bytes of a TCP header.
     TCP_HEADER_BYTES: usize = 20;
     /// Bytes of a UDP header.

@@ -1,5 +1,5 @@
 //! Reception, second half: writes a frame, its header before it, into its buffers.
-//! In: `job`, `share` (from `net::place`); `frame`.   Out: `write`; `done`, one per chain.
+//! In: `job`, `share` (from `net::place`); `frame`; `report`, what its header says, there when its job is.   Out: `write`; `done`, one per chain.
 //! Time: one beat of header and frame per cycle; a cycle more for each piece whose end spills over.
 //! Waits: for `write` and `done`.   A share is cut while those before it are being written.
 //! Spec: [virtio 1.4: Processing of Incoming Packets], num_buffers; [Device Requirements: Processing of Incoming Packets]
@@ -8,7 +8,7 @@ use super::place::{Job, Share};
 use crate::params::Params;
 use crate::port::chain::Done;
 use crate::port::dma::WriteSide;
-use crate::port::frame::FrameSide;
+use crate::port::frame::{FrameSide, Report};
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::cut::{Cut, Piece};
 use crate::prim::fifo::Fifo;
@@ -42,7 +42,7 @@ pub struct Side {
     pub part: Part,
 }
 
-/// What comes next: of the header what fills a beat, all of it zero; its end, and the frame behind it; the frame; what is left of
+/// What comes next: of the header what fills a beat, its flags, else zero; its end, and the frame behind it; the frame; what is left of
 /// its last beat.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum Row {
@@ -61,11 +61,14 @@ pub struct Rx<const W: usize> {
     pub job: StreamSink<Job>,
     pub share: StreamSink<Share>,
     pub frame: BeatSink<W, FrameSide>,
+    pub report: StreamSink<Report>,
     pub write: BeatSource<W, WriteSide>,
     pub done: StreamSource<Done>,
     pub busy: Signal<Out, Bit>,
     /// Pulse, the cycle after: a frame's last byte has a place.
     pub count_frames: Signal<Out, Bit>,
+    /// Pulse, with that: its checksum is called right.
+    pub count_right: Signal<Out, Bit>,
     cut: Cut<Part>,
     pack: Pack<W, Side>,
     dones: Fifo<Done>,
@@ -85,11 +88,13 @@ pub struct Rx<const W: usize> {
     dones_free: Reg<Bit>,
     midway: Reg<Bit>,
     gone: Reg<Bit>,
+    gone_right: Reg<Bit>,
     written: Signal<Local, Bits<14>>,
     rest_wide: Signal<Local, Bits<13>>,
     of_frame: Signal<Local, Bit>,
     /// What stands before the frame's bytes in a row.
     front: Signal<Local, Bits<W>>,
+    flags: Signal<Local, Bits<W>>,
     beat: Signal<Local, Bits<W>>,
     piece_done: Signal<Local, Bit>,
     row_done: Signal<Local, Bit>,
@@ -128,10 +133,12 @@ impl<const W: usize> Rx<W> {
             job: Default::default(),
             share: Default::default(),
             frame: Default::default(),
+            report: Default::default(),
             write: Default::default(),
             done: Default::default(),
             busy: Default::default(),
             count_frames: Default::default(),
+            count_right: Default::default(),
             cut: Cut::lazy(params.payload_bytes),
             pack: Default::default(),
             dones: Fifo::narrow(
@@ -155,10 +162,12 @@ impl<const W: usize> Rx<W> {
             dones_free: Default::default(),
             midway: Default::default(),
             gone: Default::default(),
+            gone_right: Default::default(),
             written: Default::default(),
             rest_wide: Default::default(),
             of_frame: Default::default(),
             front: Default::default(),
+            flags: Default::default(),
             beat: Default::default(),
             piece_done: Default::default(),
             row_done: Default::default(),
@@ -199,7 +208,8 @@ impl<const W: usize> Logic for Rx<W> {
             left,
             dones_free,
             midway,
-            gone
+            gone,
+            gone_right
         );
         clock!(self, clock, cut, pack, dones);
         self.cut.reset.next = self.reset.val();
@@ -241,13 +251,21 @@ impl<const W: usize> Logic for Rx<W> {
             & self.job.valid.val()
             & !self.job.data.val().drop
             & (!self.of_frame.val() | self.frame.valid.val());
+        self.flags.next = 0.into();
+        if self.report.valid.val() & self.report.data.val().right {
+            self.flags.next = net::HDR_F_DATA_VALID.into();
+        }
         self.front.next = self.carry.q.val();
         if self.row.q.val() == Row::First {
             self.front.next = bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val();
+            if !self.narrow.val() {
+                self.front.next =
+                    (bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val()) | self.flags.val();
+            }
         }
         self.beat.next = self.front.val() | (self.frame.data.val() << self.header_bits.val());
         if self.narrow.val() & (self.row.q.val() == Row::Header) {
-            self.beat.next = 0.into();
+            self.beat.next = self.flags.val();
         }
         self.pack.sink.valid.next = self.offer.val();
         self.pack.sink.data.next = self.beat.val();
@@ -263,11 +281,14 @@ impl<const W: usize> Logic for Rx<W> {
         self.moved.next = self.offer.val() & self.pack.sink.ready.val();
         self.gone.d.next = self.moved.val() & self.frame_done.val();
         self.count_frames.next = self.gone.q.val();
+        self.gone_right.d.next = self.moved.val() & self.frame_done.val() & self.flags.val().any();
+        self.count_right.next = self.gone_right.q.val();
         self.frame.ready.next =
             (self.moved.val() & self.of_frame.val() & (self.row_done.val() | self.frame_done.val()))
                 | (self.job.valid.val() & self.job.data.val().drop);
         self.job.ready.next = (self.moved.val() & self.frame_done.val())
             | (self.job.data.val().drop & self.frame.valid.val() & self.frame.last.val());
+        self.report.ready.next = self.job.valid.val() & self.job.ready.val();
         self.next_piece.next = !self.filling.q.val() | (self.moved.val() & self.piece_done.val());
         self.cut.piece.ready.next = self.next_piece.val();
         if self.moved.val() {
@@ -333,6 +354,7 @@ impl<const W: usize> Logic for Rx<W> {
             self.filling.d.next = false;
             self.midway.d.next = false;
             self.gone.d.next = false;
+            self.gone_right.d.next = false;
         }
     }
 }

@@ -1,13 +1,14 @@
-//! Which receive queue a frame goes to.
-//! In: `length` and `flow`, one each per frame; `settings`.   Out: `arrival`, of frames that were not dropped.
-//! Time: one in a cycle, a cycle through.   Waits: on `arrival`, and for both of a frame's.
+//! Which receive queue a frame goes to, and what its driver is told of it.
+//! In: `length`, `flow` and `verdict`, one each per frame; `settings`.   Out: `arrival` and `report`, of frames that were not dropped.
+//! Time: one in a cycle, a cycle through.   Waits: on `arrival`, for room among the reports, and for all three of a frame's.
 //! A table of pairs, by the low bits of the flow's hash: with MQ all pairs in turn, with RSS as the driver says. Out of reset, and for what
 //! has no hash, there is one queue.
-//! Spec: [virtio 1.4: Automatic receive steering in multiqueue mode; RSS processing]
+//! Spec: [virtio 1.4: Automatic receive steering in multiqueue mode; RSS processing; Setting Offloads State]
 
 use crate::params::Params;
 use crate::port::control::SettingSink;
-use crate::port::frame::{Arrival, Flow, FrameLength};
+use crate::port::frame::{Arrival, Flow, FrameLength, Report};
+use crate::prim::fifo::Fifo;
 use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::{ctrl, feature, net};
@@ -22,9 +23,18 @@ pub struct Steer {
     pub settings: SettingSink,
     pub length: StreamSink<FrameLength>,
     pub flow: StreamSink<Flow>,
+    /// Its checksum is right. Only where GUEST_CSUM is offered.
+    pub verdict: StreamSink<Bit>,
+    /// GUEST_CSUM is accepted.
+    pub guest_csum: Signal<In, Bit>,
     pub arrival: StreamSource<Arrival>,
+    /// Offered no later than its arrival.
+    pub report: StreamSource<Report>,
     pub busy: Signal<Out, Bit>,
     table: Lutram<Bits<8>>,
+    reports: Fifo<Report>,
+    /// The driver has switched GUEST_CSUM off.
+    unsaid: Reg<Bit>,
     /// The table counts; of its index these bits; else, and for what has no hash, this pair.
     spread: Reg<Bit>,
     mask: Reg<Bits<8>>,
@@ -40,6 +50,7 @@ pub struct Steer {
     free: Signal<Local, Bit>,
     chosen: Signal<Local, Bits<8>>,
     able: Constant<Bit>,
+    verifies: Constant<Bit>,
     pair_mask: Constant<Bits<8>>,
     last: Constant<Bits<8>>,
 }
@@ -53,9 +64,15 @@ impl Steer {
             settings: Default::default(),
             length: Default::default(),
             flow: Default::default(),
+            verdict: Default::default(),
+            guest_csum: Default::default(),
             arrival: Default::default(),
+            report: Default::default(),
             busy: Default::default(),
             table: Lutram::new(net::RSS_TABLE),
+            // More than there are frames between here and `net::rx`.
+            reports: Fifo::new(16),
+            unsaid: Default::default(),
             spread: Default::default(),
             mask: Default::default(),
             other: Default::default(),
@@ -69,6 +86,7 @@ impl Steer {
             free: Default::default(),
             chosen: Default::default(),
             able: Constant::new(params.offers(feature::MQ)),
+            verifies: Constant::new(params.offers(feature::GUEST_CSUM)),
             pair_mask: Constant::new((params.pairs - 1).to_bits()),
             last: Constant::new((net::RSS_TABLE - 1).to_bits()),
         }
@@ -78,8 +96,10 @@ impl Steer {
 impl Logic for Steer {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, table);
-        dff_setup!(self, clock, spread, mask, other, filling, fill, pair, pairs, offered, out);
+        clock!(self, clock, table, reports);
+        dff_setup!(self, clock, spread, mask, other, filling, fill, pair, pairs, offered, out, unsaid);
+        self.reports.reset.next = self.reset.val() | !self.able.val();
+        StreamSource::<Report>::link(&mut self.report, &mut self.reports.source);
 
         // The table.
         self.table.write.next = false;
@@ -114,6 +134,9 @@ impl Logic for Steer {
             if self.settings.item.val() == ctrl::SET_RSS_UNCLASSIFIED {
                 self.other.d.next = self.settings.data.val().get_bits::<8>(0) & self.pair_mask.val();
             }
+            if self.settings.item.val() == ctrl::SET_OFFLOADS {
+                self.unsaid.d.next = !self.settings.data.val().get_bit(feature::GUEST_CSUM);
+            }
             if self.settings.item.val() == ctrl::SET_RSS {
                 self.spread.d.next = true;
                 self.mask.d.next = self.settings.index.val().get_bits::<8>(0);
@@ -128,9 +151,17 @@ impl Logic for Steer {
             self.chosen.next = self.other.q.val();
         }
         self.free.next = !self.offered.q.val() | self.arrival.ready.val();
-        self.take.next = self.length.valid.val() & self.flow.valid.val() & self.free.val();
+        self.take.next = self.length.valid.val()
+            & self.flow.valid.val()
+            & (self.verdict.valid.val() | !self.verifies.val())
+            & self.free.val()
+            & self.reports.sink.ready.val();
         self.length.ready.next = self.take.val();
         self.flow.ready.next = self.take.val();
+        self.verdict.ready.next = self.take.val();
+        self.reports.sink.valid.next = self.take.val() & !self.length.data.val().dropped;
+        self.reports.sink.data.next.right =
+            self.verifies.val() & self.verdict.data.val() & self.guest_csum.val() & !self.unsaid.q.val();
         if self.arrival.ready.val() {
             self.offered.d.next = false;
         }
@@ -152,6 +183,7 @@ impl Logic for Steer {
             self.spread.d.next = false;
             self.filling.d.next = false;
             self.other.d.next = 0.into();
+            self.unsaid.d.next = false;
             self.offered.d.next = false;
         }
     }

@@ -87,6 +87,13 @@ pub struct Flow {
     pub kind: Bits<3>,
 }
 
+/// What the driver is told of a frame that waits for buffers. In a `StreamSource`, one per `Arrival`, in order.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Report {
+    /// Its checksum is right.
+    pub right: Bit,
+}
+
 /// A frame that waits for buffers. In a `StreamSource`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Arrival {

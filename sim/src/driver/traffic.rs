@@ -79,13 +79,21 @@ impl Driver {
 
     /// Takes a received frame, merged from its buffers, and gives the buffers back to the device (with a kick, if it wants one).
     pub fn receive<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Vec<u8>>, DriverError> {
+        Ok(self.receive_packet(root)?.map(|(_, frame)| frame))
+    }
+
+    /// As [`Driver::receive`], with what its header says.
+    pub fn receive_packet<D: Device>(
+        &mut self,
+        root: &mut Bench<D>,
+    ) -> Result<Option<(Header, Vec<u8>)>, DriverError> {
         let Some(first) = self.rx.take_used(&mut root.memory)? else { return Ok(None) };
         let mut packet = gather(root, &first);
         if packet.len() < net::HDR_BYTES as usize {
             return Err(DriverError::Receive("used length is shorter than the header"));
         }
-        let at = net::HDR_NUM_BUFFERS as usize;
-        let buffers = u16::from_le_bytes([packet[at], packet[at + 1]]);
+        let header = packet.first_chunk().map(Header::read).unwrap_or_default();
+        let buffers = header.num_buffers;
         let merge = self.features >> net::F_MRG_RXBUF & 1 == 1;
         if buffers == 0 || (!merge && buffers != 1) {
             return Err(DriverError::Receive("num_buffers is wrong"));
@@ -101,7 +109,7 @@ impl Driver {
             self.post(root, RX, &chain.buffers)?;
         }
         self.notify(root, RX)?;
-        Ok(Some(packet.split_off(net::HDR_BYTES as usize)))
+        Ok(Some((header, packet.split_off(net::HDR_BYTES as usize))))
     }
 }
 

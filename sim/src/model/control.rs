@@ -25,6 +25,8 @@ pub(super) struct Settings {
     table: [bool; HASHES],
     vlans: Vec<bool>,
     pub(super) steering: Rss,
+    /// The driver has not switched it off.
+    pub(super) guest_csum: bool,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
             table: [false; HASHES],
             vlans: vec![false; ctrl::VLANS],
             steering: Rss::automatic(1),
+            guest_csum: true,
         }
     }
 }
@@ -148,6 +151,12 @@ impl Model {
             (ctrl::VLAN, verb @ (ctrl::VLAN_ADD | ctrl::VLAN_DEL)) if accepted(net::F_CTRL_VLAN) => {
                 let vlan = u16::from_le_bytes(data.try_into().ok()?);
                 *self.settings.vlans.get_mut(usize::from(vlan))? = verb == ctrl::VLAN_ADD;
+            }
+            (ctrl::GUEST_OFFLOADS, ctrl::GUEST_OFFLOADS_SET) if accepted(net::F_CTRL_GUEST_OFFLOADS) => {
+                let on = u64::from_le_bytes(data.try_into().ok()?);
+                let agreed = u64::from(accepted(net::F_GUEST_CSUM)) << net::F_GUEST_CSUM;
+                (on & !agreed == 0).then_some(())?;
+                self.settings.guest_csum = on != 0;
             }
             (ctrl::MQ, ctrl::MQ_PAIRS_SET) if accepted(net::F_MQ) => {
                 let pairs = u16::from_le_bytes(data.try_into().ok()?);

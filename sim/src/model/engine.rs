@@ -5,7 +5,7 @@ use hematite_abi::ident;
 
 use crate::facts::{ident as error, net, ring, virtio};
 
-use crate::offload::Header;
+use crate::offload::{Header, verified};
 
 use super::Model;
 use super::dma::Stop;
@@ -335,6 +335,9 @@ impl Model {
         }
         let merge = self.registers.accepted(net::F_MRG_RXBUF);
         let mut packet = vec![0; net::HDR_BYTES as usize];
+        if self.registers.accepted(net::F_GUEST_CSUM) && self.settings.guest_csum && verified(&frame) {
+            packet[0] = net::HDR_F_DATA_VALID;
+        }
         packet.extend_from_slice(&frame);
         let available = self.available(queue)?;
         let mut chains: Vec<Chain> = vec![];
@@ -367,6 +370,9 @@ impl Model {
         self.used(queue, &done);
         self.frames_in.pop_front();
         self.count(ident::RX_FRAMES);
+        if packet[0] != 0 {
+            self.count(ident::RX_RIGHT);
+        }
         self.count_by(ident::RX_BYTES_LO, frame.len() as u32);
         Ok(())
     }

@@ -11,7 +11,7 @@ use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
-use hematite_hw::port::frame::{Arrival, FrameSide, Sum, Task};
+use hematite_hw::port::frame::{Arrival, FrameSide, Report, Sum, Task};
 use hematite_hw::prim::overlay::Overlay;
 use hematite_hw::prim::pack::{Pack, Pick};
 use hematite_hw::prim::rotate::Rotate;
@@ -109,6 +109,7 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut jobs, mut shares) = (Feed::<Job>::new(0.8), Feed::<Share>::new(0.8));
     let mut frames = Feed::<Beat<W, FrameSide>>::new(0.8);
+    let mut reports = Feed::<Report>::new(1.0);
     let mut writes = Watch::<Beat<W, WriteSide>>::new("write", 0.8);
     let mut dones = Watch::<Done>::new("done", 0.5);
     agrees(
@@ -139,17 +140,20 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
                     });
                 }
                 jobs.queue.push_back(Job { chains: chains.into(), drop });
+                reports.queue.push_back(Report { right: rng.random() });
                 frames.queue.extend(frame::<W>(&mut rng, len as usize));
             }
             jobs.drive(&mut b.job, &mut rng);
             shares.drive(&mut b.share, &mut rng);
             frames.drive_beat(&mut b.frame, &mut rng);
+            reports.drive(&mut b.report, &mut rng);
             writes.drive_beat(&mut b.write, &mut rng);
             dones.drive(&mut b.done, &mut rng);
             settle(b);
             jobs.taken(&b.job);
             shares.taken(&b.share);
             frames.taken_beat(&b.frame);
+            reports.taken(&b.report);
             writes.taken_beat(&b.write);
             dones.taken(&b.done);
         },
