@@ -84,8 +84,11 @@ pub struct Function<const W: usize> {
     tx_buffer: net::buffer::Buffer<W>,
     rx_buffer: net::buffer::Buffer<W>,
     data_reset: Signal<Local, Bit>,
+    /// HASH_REPORT is accepted.
+    hashes: Signal<Local, Bit>,
     function_reset: Signal<Local, Bit>,
     data_busy: Signal<Local, Bit>,
+    hash_bit: Constant<Bits<5>>,
 }
 
 impl<const W: usize> Function<W> {
@@ -145,8 +148,10 @@ impl<const W: usize> Function<W> {
             tx_buffer: net::buffer::Buffer::without_lengths(params),
             rx_buffer: net::buffer::Buffer::new(params),
             data_reset: Default::default(),
+            hashes: Default::default(),
             function_reset: Default::default(),
             data_busy: Default::default(),
+            hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
         }
     }
 }
@@ -433,6 +438,9 @@ impl<const W: usize> Logic for Function<W> {
         self.net_rx.payload_bytes.next = self.config_space.settings.val().payload_bytes;
         self.place.enabled.next = self.status.driver_ok.val() & self.queues.enabled.val().get_bit(0);
         self.place.fence.next = self.queues.control.fence.val();
+        self.hashes.next = self.common.accepted1.val().get_bit(self.hash_bit.val().index());
+        self.place.hashes.next = self.hashes.val();
+        self.net_rx.hashes.next = self.hashes.val();
         self.place.mergeable.next = self.common.accepted0.val().get_bit(feature::MRG_RXBUF);
 
         // DMA.

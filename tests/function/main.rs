@@ -6,6 +6,7 @@ mod control;
 mod enumerate;
 mod events;
 mod faults;
+mod hashes;
 mod inspection;
 mod interrupt;
 mod mmio;

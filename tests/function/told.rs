@@ -1,7 +1,7 @@
 //! What the driver is told of a frame that comes: whether its checksum is right.
 
 use hematite_abi::{feature, ident};
-use hematite_sim::driver::Options;
+use hematite_sim::driver::{Options, Received};
 use hematite_sim::facts::{ctrl, net};
 use hematite_sim::offload::{Header, verified};
 use hematite_sim::seed::{ReplayLine, Seed};
@@ -44,7 +44,8 @@ fn come(bench: &mut Bench, told: bool, frames: &[Arriving]) {
     assert_eq!(bench.counter(ident::RX_RIGHT) - before, right as u32);
     for (n, arriving) in frames.iter().enumerate() {
         let Arriving { frame, right, kind, flaw } = arriving;
-        let (header, got) = bench.drive(|driver, root| driver.receive_packet(root)).expect("a frame");
+        let Received { header, frame: got, .. } =
+            bench.drive(|driver, root| driver.receive_packet(root)).expect("a frame");
         assert_eq!(&got, frame, "frame {n}: {flaw:?}, {kind:?}");
         let flags = if told && *right { net::HDR_F_DATA_VALID } else { 0 };
         let due = Header { flags, num_buffers: header.num_buffers, ..Header::default() };
@@ -123,10 +124,10 @@ fn long_frames_between(make: Make) {
         }
         bench.rest();
         for arriving in &frames {
-            let (header, got) = bench.drive(|driver, root| driver.receive_packet(root)).expect("a frame");
-            assert_eq!(got, arriving.frame);
+            let got = bench.drive(|driver, root| driver.receive_packet(root)).expect("a frame");
+            assert_eq!(got.frame, arriving.frame);
             let right = arriving.right && able(make);
-            assert_eq!(header.flags == net::HDR_F_DATA_VALID, right, "{arriving:?}");
+            assert_eq!(got.header.flags == net::HDR_F_DATA_VALID, right, "{arriving:?}");
         }
     }
     assert_eq!(bench.counter(ident::RX_DROPPED), 60);

@@ -2,7 +2,7 @@
 //! In: `job`, `share` (from `net::place`); `frame`; `report`, what its header says, there when its job is.   Out: `write`; `done`, one per chain.
 //! Time: one beat of header and frame per cycle; a cycle more for each piece whose end spills over.
 //! Waits: for `write` and `done`.   A share is cut while those before it are being written.
-//! Spec: [virtio 1.4: Processing of Incoming Packets], num_buffers; [Device Requirements: Processing of Incoming Packets]
+//! Spec: [virtio 1.4: Processing of Incoming Packets], num_buffers; [Hash reporting for incoming packets]; [Device Requirements: Processing of Incoming Packets]
 
 use super::place::{Job, Share};
 use crate::params::Params;
@@ -42,7 +42,7 @@ pub struct Side {
     pub part: Part,
 }
 
-/// What comes next: of the header what fills a beat, its flags, else zero; its end, and the frame behind it; the frame; what is left of
+/// What comes next: of the header what fills a beat, if it does; its end, and the frame behind it; the frame; what is left of
 /// its last beat.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum Row {
@@ -62,6 +62,8 @@ pub struct Rx<const W: usize> {
     pub share: StreamSink<Share>,
     pub frame: BeatSink<W, FrameSide>,
     pub report: StreamSink<Report>,
+    /// HASH_REPORT is accepted: the header is longer.
+    pub hashes: Signal<In, Bit>,
     pub write: BeatSource<W, WriteSide>,
     pub done: StreamSource<Done>,
     pub busy: Signal<Out, Bit>,
@@ -94,7 +96,14 @@ pub struct Rx<const W: usize> {
     of_frame: Signal<Local, Bit>,
     /// What stands before the frame's bytes in a row.
     front: Signal<Local, Bits<W>>,
-    flags: Signal<Local, Bits<W>>,
+    /// The header; a row of it comes before that in which the frame begins; the row at hand.
+    right: Signal<Local, Bit>,
+    header: Signal<Local, Bits<160>>,
+    whole: Signal<Local, Bit>,
+    at: Signal<Local, Row>,
+    /// The frame's bytes where they stand in this row, and what is left of them for the next.
+    placed: Signal<Local, Bits<W>>,
+    beyond: Signal<Local, Bits<W>>,
     beat: Signal<Local, Bits<W>>,
     piece_done: Signal<Local, Bit>,
     row_done: Signal<Local, Bit>,
@@ -104,11 +113,17 @@ pub struct Rx<const W: usize> {
     moved: Signal<Local, Bit>,
     next_piece: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
-    narrow: Constant<Bit>,
+    short_whole: Constant<Bit>,
+    long_whole: Constant<Bit>,
     lanes: Constant<Bits<7>>,
-    header_bits: Constant<Bits<10>>,
-    carry_bits: Constant<Bits<10>>,
-    chains_at: Constant<Bits<10>>,
+    short_bits: Constant<Bits<10>>,
+    short_carry: Constant<Bits<10>>,
+    long_bits: Constant<Bits<10>>,
+    long_carry: Constant<Bits<10>>,
+    row_bits: Constant<Bits<8>>,
+    chains_at: Constant<Bits<8>>,
+    hash_at: Constant<Bits<8>>,
+    kind_at: Constant<Bits<8>>,
     len_mask: Constant<Bits<13>>,
     written_mask: Constant<Bits<14>>,
     id_mask: Constant<Bits<16>>,
@@ -119,13 +134,13 @@ impl<const W: usize> Rx<W> {
     /// Pieces of up to `params.payload_bytes`.
     pub fn new(params: &Params) -> Self {
         let lanes = W / 8;
-        let most = params.frame_bytes + net::HDR_BYTES;
+        let most = params.frame_bytes + params.header_bytes();
         assert!(most <= Cut::<Part>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
+        assert!(params.header_bytes() < 2 * lanes, "{}: HASH_REPORT at {W} bits", params.name);
         let written_mask = params.placed_mask();
-        // A header longer than a beat is a whole beat, and the rest.
-        let narrow = lanes < net::HDR_BYTES;
-        let first_row = if narrow { Row::Header } else { Row::First };
-        let header_end = net::HDR_BYTES % lanes;
+        // Bits of the header in the row in which the frame begins.
+        let end = |header: usize| 8 * (header % lanes);
+        let (short_end, long_end) = (end(net::HDR_BYTES), end(net::HDR_HASH_BYTES));
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -134,6 +149,7 @@ impl<const W: usize> Rx<W> {
             share: Default::default(),
             frame: Default::default(),
             report: Default::default(),
+            hashes: Default::default(),
             write: Default::default(),
             done: Default::default(),
             busy: Default::default(),
@@ -152,7 +168,7 @@ impl<const W: usize> Rx<W> {
                 },
             ),
             chain_bytes: Default::default(),
-            row: Reg::new(first_row),
+            row: Reg::new(Row::Header),
             carry: Default::default(),
             rest: Reg::new(lanes.to_bits()),
             filling: Default::default(),
@@ -167,7 +183,12 @@ impl<const W: usize> Rx<W> {
             rest_wide: Default::default(),
             of_frame: Default::default(),
             front: Default::default(),
-            flags: Default::default(),
+            right: Default::default(),
+            header: Default::default(),
+            whole: Default::default(),
+            at: Default::default(),
+            placed: Default::default(),
+            beyond: Default::default(),
             beat: Default::default(),
             piece_done: Default::default(),
             row_done: Default::default(),
@@ -177,12 +198,18 @@ impl<const W: usize> Rx<W> {
             moved: Default::default(),
             next_piece: Default::default(),
             leaves: Default::default(),
-            narrow: Constant::new(narrow),
+            // A header longer than a beat is a whole beat, and the rest.
+            short_whole: Constant::new(lanes < net::HDR_BYTES),
+            long_whole: Constant::new(lanes < net::HDR_HASH_BYTES),
             lanes: Constant::new(lanes.to_bits()),
-            header_bits: Constant::new((8 * header_end).to_bits()),
-            carry_bits: Constant::new((W - 8 * header_end).to_bits()),
-            // num_buffers is the header's last field.
-            chains_at: Constant::new((8 * header_end - net::HDR_NUM_BUFFERS_BITS).to_bits()),
+            short_bits: Constant::new(short_end.to_bits()),
+            short_carry: Constant::new((W - short_end).to_bits()),
+            long_bits: Constant::new(long_end.to_bits()),
+            long_carry: Constant::new((W - long_end).to_bits()),
+            row_bits: Constant::new((W % 256).to_bits()),
+            chains_at: Constant::new(net::HDR_NUM_BUFFERS_LSB.to_bits()),
+            hash_at: Constant::new((8 * net::HDR_BYTES + net::HDR_HASH_VALUE_LSB).to_bits()),
+            kind_at: Constant::new((8 * net::HDR_BYTES + net::HDR_HASH_REPORT_LSB).to_bits()),
             len_mask: Constant::new((2 * params.payload_bytes - 1).to_bits()),
             written_mask: Constant::new(written_mask.to_bits()),
             id_mask: Constant::new((params.queue_max - 1).to_bits()),
@@ -246,26 +273,45 @@ impl<const W: usize> Logic for Rx<W> {
         if self.piece_done.val() {
             self.take.next = self.left.q.val().get_bits::<7>(0);
         }
-        self.of_frame.next = (self.row.q.val() == Row::First) | (self.row.q.val() == Row::Next);
+        self.whole.next = self.short_whole.val();
+        if self.hashes.val() {
+            self.whole.next = self.long_whole.val();
+        }
+        self.at.next = self.row.q.val();
+        if (self.row.q.val() == Row::Header) & !self.whole.val() {
+            self.at.next = Row::First;
+        }
+        self.of_frame.next = (self.at.val() == Row::First) | (self.at.val() == Row::Next);
         self.offer.next = self.filling.q.val()
             & self.job.valid.val()
             & !self.job.data.val().drop
             & (!self.of_frame.val() | self.frame.valid.val());
-        self.flags.next = 0.into();
-        if self.report.valid.val() & self.report.data.val().right {
-            self.flags.next = net::HDR_F_DATA_VALID.into();
+        self.right.next = self.report.valid.val() & self.report.data.val().right;
+        self.header.next = bit_cast::<160, 8>(self.job.data.val().chains) << self.chains_at.val();
+        if self.hashes.val() {
+            self.header.next = (bit_cast::<160, 8>(self.job.data.val().chains) << self.chains_at.val())
+                | (bit_cast::<160, 32>(self.report.data.val().hash) << self.hash_at.val())
+                | (bit_cast::<160, 3>(self.report.data.val().kind) << self.kind_at.val());
+        }
+        if self.right.val() {
+            self.header.next = self.header.val().replace_bit(net::HDR_F_DATA_VALID_BIT, true);
+        }
+        self.placed.next = self.frame.data.val() << self.short_bits.val();
+        self.beyond.next = self.frame.data.val() >> self.short_carry.val();
+        if self.hashes.val() {
+            self.placed.next = self.frame.data.val() << self.long_bits.val();
+            self.beyond.next = self.frame.data.val() >> self.long_carry.val();
         }
         self.front.next = self.carry.q.val();
-        if self.row.q.val() == Row::First {
-            self.front.next = bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val();
-            if !self.narrow.val() {
-                self.front.next =
-                    (bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val()) | self.flags.val();
+        if self.at.val() == Row::First {
+            self.front.next = bit_cast::<W, 160>(self.header.val());
+            if self.whole.val() {
+                self.front.next = bit_cast::<W, 160>(self.header.val() >> self.row_bits.val());
             }
         }
-        self.beat.next = self.front.val() | (self.frame.data.val() << self.header_bits.val());
-        if self.narrow.val() & (self.row.q.val() == Row::Header) {
-            self.beat.next = self.flags.val();
+        self.beat.next = self.front.val() | self.placed.val();
+        if self.at.val() == Row::Header {
+            self.beat.next = bit_cast::<W, 160>(self.header.val());
         }
         self.pack.sink.valid.next = self.offer.val();
         self.pack.sink.data.next = self.beat.val();
@@ -281,7 +327,7 @@ impl<const W: usize> Logic for Rx<W> {
         self.moved.next = self.offer.val() & self.pack.sink.ready.val();
         self.gone.d.next = self.moved.val() & self.frame_done.val();
         self.count_frames.next = self.gone.q.val();
-        self.gone_right.d.next = self.moved.val() & self.frame_done.val() & self.flags.val().any();
+        self.gone_right.d.next = self.moved.val() & self.frame_done.val() & self.right.val();
         self.count_right.next = self.gone_right.q.val();
         self.frame.ready.next =
             (self.moved.val() & self.of_frame.val() & (self.row_done.val() | self.frame_done.val()))
@@ -296,12 +342,12 @@ impl<const W: usize> Logic for Rx<W> {
             self.rest.d.next = self.rest.q.val() - self.left.q.val().get_bits::<7>(0);
             if self.row_done.val() {
                 self.rest.d.next = self.lanes.val();
-                self.carry.d.next = self.frame.data.val() >> self.carry_bits.val();
+                self.carry.d.next = self.beyond.val();
                 self.row.d.next = Row::Next;
                 if self.of_frame.val() & self.frame.last.val() {
                     self.row.d.next = Row::Tail;
                 }
-                if self.narrow.val() & (self.row.q.val() == Row::Header) {
+                if self.at.val() == Row::Header {
                     self.row.d.next = Row::First;
                 }
             }
@@ -344,10 +390,7 @@ impl<const W: usize> Logic for Rx<W> {
             | self.dones.source.valid.val();
         if (self.moved.val() & self.frame_done.val()) | self.reset.val() {
             self.rest.d.next = self.lanes.val();
-            self.row.d.next = Row::First;
-            if self.narrow.val() {
-                self.row.d.next = Row::Header;
-            }
+            self.row.d.next = Row::Header;
         }
         if self.reset.val() {
             self.chain_bytes.d.next = 0.into();

@@ -35,6 +35,9 @@ pub struct Steer {
     reports: Fifo<Report>,
     /// The driver has switched GUEST_CSUM off.
     unsaid: Reg<Bit>,
+    /// Hashes are reported; and will be after RSS.
+    hashes: Reg<Bit>,
+    hashes_then: Reg<Bit>,
     /// The table counts; of its index these bits; else, and for what has no hash, this pair.
     spread: Reg<Bit>,
     mask: Reg<Bits<8>>,
@@ -51,6 +54,7 @@ pub struct Steer {
     chosen: Signal<Local, Bits<8>>,
     able: Constant<Bit>,
     verifies: Constant<Bit>,
+    reporting: Constant<Bit>,
     pair_mask: Constant<Bits<8>>,
     last: Constant<Bits<8>>,
 }
@@ -73,6 +77,8 @@ impl Steer {
             // More than there are frames between here and `net::rx`.
             reports: Fifo::new(16),
             unsaid: Default::default(),
+            hashes: Default::default(),
+            hashes_then: Default::default(),
             spread: Default::default(),
             mask: Default::default(),
             other: Default::default(),
@@ -87,6 +93,7 @@ impl Steer {
             chosen: Default::default(),
             able: Constant::new(params.offers(feature::MQ)),
             verifies: Constant::new(params.offers(feature::GUEST_CSUM)),
+            reporting: Constant::new(params.offers(feature::HASH_REPORT)),
             pair_mask: Constant::new((params.pairs - 1).to_bits()),
             last: Constant::new((net::RSS_TABLE - 1).to_bits()),
         }
@@ -97,7 +104,8 @@ impl Logic for Steer {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, table, reports);
-        dff_setup!(self, clock, spread, mask, other, filling, fill, pair, pairs, offered, out, unsaid);
+        dff_setup!(self, clock, spread, mask, other, filling, fill, pair, pairs, offered, out);
+        dff_setup!(self, clock, unsaid, hashes, hashes_then);
         self.reports.reset.next = self.reset.val() | !self.able.val();
         StreamSource::<Report>::link(&mut self.report, &mut self.reports.source);
 
@@ -119,7 +127,13 @@ impl Logic for Steer {
             }
         }
         if self.settings.valid.val() {
+            // [virtio 1.4: Hash calculation] "Initially the device has all hash types disabled"; RSS brings its own.
+            if self.settings.item.val() == ctrl::SET_HASH {
+                self.hashes.d.next = self.settings.data.val().any();
+                self.hashes_then.d.next = self.settings.data.val().any();
+            }
             if self.settings.item.val() == ctrl::SET_PAIRS {
+                self.hashes.d.next = self.hashes_then.q.val();
                 self.filling.d.next = true;
                 self.fill.d.next = 0.into();
                 self.pair.d.next = 0.into();
@@ -138,12 +152,19 @@ impl Logic for Steer {
                 self.unsaid.d.next = !self.settings.data.val().get_bit(feature::GUEST_CSUM);
             }
             if self.settings.item.val() == ctrl::SET_RSS {
+                self.hashes.d.next = true;
                 self.spread.d.next = true;
                 self.mask.d.next = self.settings.index.val().get_bits::<8>(0);
             }
         }
 
         // A frame.
+        self.reports.sink.data.next.hash = 0.into();
+        self.reports.sink.data.next.kind = 0.into();
+        if self.hashes.q.val() & self.reporting.val() {
+            self.reports.sink.data.next.hash = self.flow.data.val().hash;
+            self.reports.sink.data.next.kind = self.flow.data.val().kind;
+        }
         self.table.read_addr.next =
             bit_cast::<16, 8>(self.flow.data.val().hash.get_bits::<8>(0) & self.mask.q.val());
         self.chosen.next = self.table.read_data.val();
@@ -184,6 +205,8 @@ impl Logic for Steer {
             self.filling.d.next = false;
             self.other.d.next = 0.into();
             self.unsaid.d.next = false;
+            self.hashes.d.next = false;
+            self.hashes_then.d.next = false;
             self.offered.d.next = false;
         }
     }

@@ -7,13 +7,14 @@
 //! checksum, lengths that do not agree.
 //! Spec: [virtio 1.4: Network Device, Processing of Incoming Packets]; RFC 1071
 
+pub mod fold;
+
 use crate::params::Params;
 use crate::port::frame::FrameSide;
 use crate::prim::beat::{BeatSink, BeatSource};
-use crate::prim::fifo::Fifo;
 use crate::prim::pluck::Pluck;
 use crate::prim::stream::StreamSource;
-use crate::prim::word_sum::WordSum;
+use fold::Fold;
 use hematite_abi::{feature, net};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -21,18 +22,6 @@ use rust_hdl_core::prelude::*;
 /// Where words stand that matter, without a tag: Ethertype; version; IPv4's length; IPv6's; IPv4's fragment, IPv6's next header; IPv4's protocol;
 /// behind those, two words on, what they are with a tag. Then so too UDP's length and checksum, over IPv4 and IPv6.
 const PLACES: [usize; 16] = [12, 14, 16, 18, 20, 22, 24, 26, 38, 40, 42, 44, 58, 60, 62, 64];
-
-/// What a beat that is being summed is of its frame.
-#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
-pub struct Part {
-    pub valid: Bit,
-    pub first: Bit,
-    pub last: Bit,
-    /// In the last beat: the sum says whether the frame is right.
-    pub judged: Bit,
-    /// Length and protocol, as they are summed.
-    pub extra: Bits<17>,
-}
 
 /// See the file's head.
 #[derive(LogicBlock)]
@@ -44,8 +33,7 @@ pub struct Verify<const W: usize> {
     pub verdict: StreamSource<Bit>,
     pub busy: Signal<Out, Bit>,
     pluck: Pluck<W>,
-    sums: WordSum<W, Part>,
-    verdicts: Fifo<Bit>,
+    fold: Fold<W>,
     midway: Reg<Bit>,
     skipping: Reg<Bit>,
     // What the words say, of the beat held: the offset of the first byte summed, and behind the last one.
@@ -62,11 +50,6 @@ pub struct Verify<const W: usize> {
     first: Reg<Bit>,
     last: Reg<Bit>,
     place: Reg<Bits<17>>,
-    // The sum so far; its two halves added, with length and protocol.
-    total: Reg<Bits<32>>,
-    total_of: Reg<Part>,
-    halves: Reg<Bits<32>>,
-    halves_of: Reg<Part>,
     /// Cycles until the last verdict is out, at most.
     settling: Reg<Bits<4>>,
     midway_now: Signal<Local, Bit>,
@@ -85,9 +68,6 @@ pub struct Verify<const W: usize> {
     udp: Signal<Local, Bit>,
     udp_words: Signal<Local, Bits<32>>,
     behind: Signal<Local, Bits<17>>,
-    before: Signal<Local, Bits<32>>,
-    folded: Signal<Local, Bits<17>>,
-    right: Signal<Local, Bit>,
     able: Constant<Bit>,
     lanes: Constant<Bits<17>>,
     lane_count: Constant<Bits<7>>,
@@ -103,8 +83,6 @@ pub struct Verify<const W: usize> {
     v6_start: Constant<Bits<17>>,
     tcp_header: Constant<Bits<17>>,
     udp_header: Constant<Bits<17>>,
-    half: Constant<Bits<32>>,
-    ones: Constant<Bits<17>>,
     settles: Constant<Bits<4>>,
 }
 
@@ -120,8 +98,7 @@ impl<const W: usize> Verify<W> {
             verdict: Default::default(),
             busy: Default::default(),
             pluck: Pluck::new(PLACES),
-            sums: Default::default(),
-            verdicts: Fifo::new(2 * params.frames_held()),
+            fold: Fold::new(2 * params.frames_held()),
             midway: Default::default(),
             skipping: Default::default(),
             start: Default::default(),
@@ -136,10 +113,6 @@ impl<const W: usize> Verify<W> {
             first: Default::default(),
             last: Reg::new(true),
             place: Default::default(),
-            total: Default::default(),
-            total_of: Default::default(),
-            halves: Default::default(),
-            halves_of: Default::default(),
             settling: Default::default(),
             midway_now: Default::default(),
             passes: Default::default(),
@@ -157,9 +130,6 @@ impl<const W: usize> Verify<W> {
             udp: Default::default(),
             udp_words: Default::default(),
             behind: Default::default(),
-            before: Default::default(),
-            folded: Default::default(),
-            right: Default::default(),
             able: Constant::new(params.offers(feature::GUEST_CSUM)),
             lanes: Constant::new((W / 8).to_bits()),
             lane_count: Constant::new((W / 8).to_bits()),
@@ -177,9 +147,7 @@ impl<const W: usize> Verify<W> {
             v6_start: Constant::new((v6_header - 2 * 16).to_bits()),
             tcp_header: Constant::new(net::TCP_HEADER_BYTES.to_bits()),
             udp_header: Constant::new(net::UDP_HEADER_BYTES.to_bits()),
-            half: Constant::new(u64::from(u16::MAX).to_bits()),
-            ones: Constant::new(u64::from(u16::MAX).to_bits()),
-            settles: Constant::new((WordSum::<W, Part>::STAGES + 4).to_bits()),
+            settles: Constant::new((Fold::<W>::STAGES + 1).to_bits()),
         }
     }
 }
@@ -187,14 +155,12 @@ impl<const W: usize> Verify<W> {
 impl<const W: usize> Logic for Verify<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, pluck, sums, verdicts);
+        clock!(self, clock, pluck, fold);
         dff_setup!(self, clock, midway, skipping, start, end, length, tagged, v4, v6);
-        dff_setup!(self, clock, held, data, count, first, last, place, total, total_of, halves, halves_of);
-        dff_setup!(self, clock, settling);
+        dff_setup!(self, clock, held, data, count, first, last, place, settling);
         self.pluck.reset.next = self.reset.val() | !self.able.val();
-        self.sums.reset.next = self.reset.val() | !self.able.val();
-        self.verdicts.reset.next = self.reset.val() | !self.able.val();
-        StreamSource::<Bit>::link(&mut self.verdict, &mut self.verdicts.source);
+        self.fold.reset.next = self.reset.val() | !self.able.val();
+        StreamSource::<Bit>::link(&mut self.verdict, &mut self.fold.verdict);
 
         // Beats pass.
         self.source.valid.next = self.sink.valid.val();
@@ -256,20 +222,20 @@ impl<const W: usize> Logic for Verify<W> {
 
         // Of the beat held those lanes are summed that are addresses, or behind the IP header and not behind the packet.
         self.from.next = self.start.q.val() - self.place.q.val();
-        self.sums.from.next = self.from.val().get_bits::<7>(0);
+        self.fold.from.next = self.from.val().get_bits::<7>(0);
         if self.from.val().get_bit(16) {
-            self.sums.from.next = 0.into();
+            self.fold.from.next = 0.into();
         } else if self.from.val() >= self.lanes.val() {
-            self.sums.from.next = self.lane_count.val();
+            self.fold.from.next = self.lane_count.val();
         }
         self.until.next = self.end.q.val() - self.place.q.val();
-        self.sums.count.next = self.until.val().get_bits::<7>(0);
+        self.fold.count.next = self.until.val().get_bits::<7>(0);
         if self.until.val().get_bit(16) {
-            self.sums.count.next = 0.into();
+            self.fold.count.next = 0.into();
         } else if self.until.val() >= self.lanes.val() {
-            self.sums.count.next = self.lane_count.val();
+            self.fold.count.next = self.lane_count.val();
         }
-        self.sums.data.next = self.data.q.val();
+        self.fold.data.next = self.data.q.val();
         self.known.next = self.pluck.kept.val();
         if self.tagged.q.val() {
             self.known.next = self.pluck.kept.val() >> 32;
@@ -289,33 +255,15 @@ impl<const W: usize> Logic for Verify<W> {
             & (bit_cast::<17, 16>(self.udp_words.val().get_bits::<16>(0)) == self.length.q.val())
             & self.udp_words.val().get_bits::<16>(16).any();
         self.behind.next = self.place.q.val() + bit_cast::<17, 7>(self.count.q.val());
-        self.sums.tag.next.valid = self.held.q.val();
-        self.sums.tag.next.first = self.first.q.val();
-        self.sums.tag.next.last = self.last.q.val();
-        self.sums.tag.next.judged = ((self.v4.q.val() & !self.known.val().get_bits::<14>(64).any())
+        self.fold.part.next.valid = self.held.q.val();
+        self.fold.part.next.first = self.first.q.val();
+        self.fold.part.next.last = self.last.q.val();
+        self.fold.part.next.judged = ((self.v4.q.val() & !self.known.val().get_bits::<14>(64).any())
             | self.v6.q.val())
             & (self.tcp.val() | self.udp.val())
             & (self.behind.val() >= self.end.q.val());
-        self.sums.tag.next.extra = self.length.q.val() + bit_cast::<17, 8>(self.protocol.val());
+        self.fold.part.next.extra = self.length.q.val() + bit_cast::<17, 8>(self.protocol.val());
 
-        // Carries come back at the low end, when all is summed.
-        self.before.next = self.total.q.val();
-        if self.sums.sum_tag.val().first {
-            self.before.next = 0.into();
-        }
-        if self.sums.sum_tag.val().valid {
-            self.total.d.next = self.before.val() + self.sums.sum.val();
-        }
-        self.total_of.d.next = self.sums.sum_tag.val();
-        self.halves.d.next = ((self.total.q.val() & self.half.val())
-            + bit_cast::<32, 16>(self.total.q.val().get_bits::<16>(16)))
-            + bit_cast::<32, 17>(self.total_of.q.val().extra);
-        self.halves_of.d.next = self.total_of.q.val();
-        self.folded.next = bit_cast::<17, 16>(self.halves.q.val().get_bits::<16>(0))
-            + bit_cast::<17, 2>(self.halves.q.val().get_bits::<2>(16));
-        self.right.next = self.halves_of.q.val().judged & (self.folded.val() == self.ones.val());
-        self.verdicts.sink.valid.next = self.halves_of.q.val().valid & self.halves_of.q.val().last;
-        self.verdicts.sink.data.next = self.right.val();
         self.busy.next = self.settling.q.val().any();
         if self.settling.q.val().any() {
             self.settling.d.next = self.settling.q.val() - 1;
@@ -331,8 +279,6 @@ impl<const W: usize> Logic for Verify<W> {
             self.held.d.next = false;
             self.last.d.next = true;
             self.settling.d.next = 0.into();
-            self.total_of.d.next.valid = false;
-            self.halves_of.d.next.valid = false;
         }
         if !self.able.val() {
             self.skipping.d.next = false;

@@ -92,6 +92,10 @@ pub struct Flow {
 pub struct Report {
     /// Its checksum is right.
     pub right: Bit,
+    /// Its hash.
+    pub hash: Bits<32>,
+    /// Of what, as a hash report says it.
+    pub kind: Bits<3>,
 }
 
 /// A frame that waits for buffers. In a `StreamSource`.

@@ -77,6 +77,7 @@ pub struct Command {
     kept: Constant<Bits<10>>,
     least: Constant<Bits<10>>,
     rss_bit: Constant<Bits<5>>,
+    hash_bit: Constant<Bits<5>>,
     vlans: Constant<Bits<16>>,
     offloads: Constant<Bits<32>>,
 }
@@ -124,6 +125,7 @@ impl Command {
             // Class, command, two counts.
             least: Constant::new(10u64.into()),
             rss_bit: Constant::new((feature::RSS - 32).to_bits()),
+            hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
             vlans: Constant::new((ctrl::VLANS as u64).into()),
             offloads: Constant::new((1u64 << feature::GUEST_CSUM).to_bits()),
         }
@@ -162,6 +164,7 @@ impl Logic for Command {
         self.data.write_data.next = self.command.data.val().data;
         self.rss.reset.next = self.reset.val();
         self.rss.start.next = false;
+        self.rss.hashes_only.next = self.verb.q.val() == ctrl::MQ_HASH_CONFIG;
         self.rss.count.next = self.count.q.val();
         self.rss.byte.next = self.data.read_data.val();
         self.data.read.next = (self.state.q.val() == State::Read) | (self.state.q.val() == State::Rss);
@@ -275,10 +278,12 @@ impl Logic for Command {
                     self.settings.data.next = self.first.q.val().get_bits::<32>(0);
                 }
                 if (self.class.q.val() == ctrl::CLASS_MQ)
-                    & (self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
+                    & (((self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
+                        & self.accepted1.val().get_bit(self.rss_bit.val().index()))
+                        | ((self.verb.q.val() == ctrl::MQ_HASH_CONFIG)
+                            & self.accepted1.val().get_bit(self.hash_bit.val().index())))
                     & (self.count.q.val() >= self.least.val())
                     & !self.long.q.val()
-                    & self.accepted1.val().get_bit(self.rss_bit.val().index())
                 {
                     self.rss.start.next = true;
                     self.state.d.next = State::Rss;

@@ -285,7 +285,7 @@ fn classify<const W: usize>(params: &Params, seed: u64) {
         move |b, s| {
             b.reset.next = s.cycle() % 1500 < 3;
             b.settings.valid.next = rng.random_ratio(1, 50);
-            b.settings.item.next = rng.random_range(0..12u64).into();
+            b.settings.item.next = rng.random_range(0..14u64).into();
             b.settings.index.next = rng.random_range(0..64u64).into();
             b.settings.data.next = u64::from(rng.random::<u32>()).into();
             if frames.queue.is_empty() {
@@ -362,7 +362,7 @@ fn steers() {
                 b.reset.next = s.cycle() % 5000 < 3;
                 b.settings.valid.next = rng.random_ratio(1, 200);
                 b.guest_csum.next = s.cycle() % 1000 < 800;
-                b.settings.item.next = rng.random_range(5..13u64).into();
+                b.settings.item.next = rng.random_range(5..14u64).into();
                 b.settings.index.next = rng.random_range(0..128u64).into();
                 b.settings.data.next = rng.random_range(1..65u64).into();
                 if lengths.queue.is_empty() {
