@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::port::chain::{Arm, CommitSource, Done, Head, Published, QueueIrq, Segment, Want};
 use crate::port::control::{AnswerByte, CommandByte};
 use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
-use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Sum};
+use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Report, Sum};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
 use crate::port::queue::QueueError;
@@ -72,6 +72,7 @@ pub struct Function<const W: usize> {
     // Frames.
     filter: net::filter::Filter<W>,
     classify: net::classify::Classify<W>,
+    verify: net::verify::Verify<W>,
     steer: net::steer::Steer,
     net_tx: net::tx::Tx<W>,
     split: net::split::Split<W>,
@@ -83,8 +84,11 @@ pub struct Function<const W: usize> {
     tx_buffer: net::buffer::Buffer<W>,
     rx_buffer: net::buffer::Buffer<W>,
     data_reset: Signal<Local, Bit>,
+    /// HASH_REPORT is accepted.
+    hashes: Signal<Local, Bit>,
     function_reset: Signal<Local, Bit>,
     data_busy: Signal<Local, Bit>,
+    hash_bit: Constant<Bits<5>>,
 }
 
 impl<const W: usize> Function<W> {
@@ -132,6 +136,7 @@ impl<const W: usize> Function<W> {
             lookup: queue::lookup::Lookup::new(params, 6),
             filter: net::filter::Filter::new(params),
             classify: net::classify::Classify::new(params),
+            verify: net::verify::Verify::new(params),
             steer: net::steer::Steer::new(params),
             net_tx: net::tx::Tx::new(params),
             split: net::split::Split::new(params),
@@ -143,8 +148,10 @@ impl<const W: usize> Function<W> {
             tx_buffer: net::buffer::Buffer::without_lengths(params),
             rx_buffer: net::buffer::Buffer::new(params),
             data_reset: Default::default(),
+            hashes: Default::default(),
             function_reset: Default::default(),
             data_busy: Default::default(),
+            hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
         }
     }
 }
@@ -165,6 +172,7 @@ impl<const W: usize> Logic for Function<W> {
             control_queue,
             filter,
             classify,
+            verify,
             steer,
             net_tx,
             split,
@@ -213,6 +221,7 @@ impl<const W: usize> Logic for Function<W> {
         self.command.reset.next = self.data_reset.val();
         self.filter.reset.next = self.data_reset.val();
         self.classify.reset.next = self.data_reset.val();
+        self.verify.reset.next = self.data_reset.val();
         self.steer.reset.next = self.data_reset.val();
         self.net_tx.reset.next = self.data_reset.val();
         self.split.reset.next = self.data_reset.val();
@@ -407,11 +416,15 @@ impl<const W: usize> Logic for Function<W> {
         // Reception.
         BeatSink::<W, FrameSide>::link(&mut self.frame_in, &mut self.filter.sink);
         BeatSource::<W, FrameSide>::join(&mut self.filter.source, &mut self.classify.sink);
-        BeatSource::<W, FrameSide>::join(&mut self.classify.source, &mut self.rx_buffer.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.classify.source, &mut self.verify.sink);
+        BeatSource::<W, FrameSide>::join(&mut self.verify.source, &mut self.rx_buffer.sink);
         self.filter.by_vlan.next = self.common.accepted0.val().get_bit(feature::CTRL_VLAN);
         StreamSource::<FrameLength>::join(&mut self.rx_buffer.length, &mut self.steer.length);
         StreamSource::<Flow>::join(&mut self.classify.flow, &mut self.steer.flow);
+        StreamSource::<Bit>::join(&mut self.verify.verdict, &mut self.steer.verdict);
+        self.steer.guest_csum.next = self.common.accepted0.val().get_bit(feature::GUEST_CSUM);
         StreamSource::<Arrival>::join(&mut self.steer.arrival, &mut self.place.arrival);
+        StreamSource::<Report>::join(&mut self.steer.report, &mut self.net_rx.report);
         StreamSource::<Want>::join(&mut self.place.want, &mut self.cache.want);
         CommitSource::join(&mut self.place.commit, &mut self.cache.commit);
         StreamSource::<Head>::join(&mut self.rx_fetch.head, &mut self.cache.head);
@@ -425,6 +438,9 @@ impl<const W: usize> Logic for Function<W> {
         self.net_rx.payload_bytes.next = self.config_space.settings.val().payload_bytes;
         self.place.enabled.next = self.status.driver_ok.val() & self.queues.enabled.val().get_bit(0);
         self.place.fence.next = self.queues.control.fence.val();
+        self.hashes.next = self.common.accepted1.val().get_bit(self.hash_bit.val().index());
+        self.place.hashes.next = self.hashes.val();
+        self.net_rx.hashes.next = self.hashes.val();
         self.place.mergeable.next = self.common.accepted0.val().get_bit(feature::MRG_RXBUF);
 
         // DMA.
@@ -523,7 +539,7 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.rx_filtered = self.filter.count_filtered.val();
         self.inspection.events.next.tx_dropped_offload =
             self.split.count_bad.val() | self.checksum.count_bad.val() | self.headers.count_bad.val();
-        self.inspection.events.next.spare_31 = false;
+        self.inspection.events.next.rx_right = self.net_rx.count_right.val();
 
         // Who holds work.
         self.data_busy.next = self.tx_fetch.busy.val()
@@ -551,6 +567,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.notify.busy.val()
             | self.filter.busy.val()
             | self.classify.busy.val()
+            | self.verify.busy.val()
             | self.steer.busy.val()
             | self.rx_buffer.busy.val()
             | self.tx_buffer.busy.val()

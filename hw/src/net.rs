@@ -12,3 +12,4 @@ pub mod rx;
 pub mod split;
 pub mod steer;
 pub mod tx;
+pub mod verify;

@@ -109,9 +109,14 @@ impl Params {
         self.offers(feature::HOST_TSO4) | self.offers(feature::HOST_TSO6) | self.offers(feature::HOST_USO)
     }
 
+    /// Bytes of the longest header there may be before a packet.
+    pub const fn header_bytes(&self) -> usize {
+        if self.offers(feature::HASH_REPORT) { net::HDR_HASH_BYTES } else { net::HDR_BYTES }
+    }
+
     /// Bits that bytes of a frame with its header take, and one more than the most.
     pub const fn placed_mask(&self) -> usize {
-        (self.frame_bytes + net::HDR_BYTES + 1).next_power_of_two() - 1
+        (self.frame_bytes + self.header_bytes() + 1).next_power_of_two() - 1
     }
 
     /// Frames a buffer holds at most: a power of two.
@@ -162,6 +167,16 @@ impl Params {
                 "{}: frame_bytes {}: must be from 1514 to 9216 and at most half of buffer_bytes {}",
                 self.name, self.frame_bytes, self.buffer_bytes
             ));
+        }
+        let told = self.offers(feature::GUEST_CSUM) || self.offers(feature::HASH_REPORT);
+        if told && !self.offers(feature::MQ) {
+            return Err(format!(
+                "{}: GUEST_CSUM or HASH_REPORT without MQ: frames are not counted",
+                self.name
+            ));
+        }
+        if self.offers(feature::HASH_REPORT) && self.width < 128 {
+            return Err(format!("{}: HASH_REPORT at width {}: must be 128 or more", self.name, self.width));
         }
         if self.mac[0] & 1 != 0 {
             return Err(format!("{}: mac {:02x?}: must be a unicast address", self.name, self.mac));

@@ -14,6 +14,7 @@ pub mod merge;
 pub mod overlay;
 pub mod pack;
 pub mod packet_fifo;
+pub mod pluck;
 pub mod poke;
 pub mod ram;
 pub mod regfile;

@@ -13,6 +13,7 @@ use crate::ring::{Buffer, Ring, RingError, Tables};
 use crate::root::enumerate::{EnumerateError, Function};
 use crate::root::{MsiSink, RequestError, Root, WaitError, Windows};
 pub use memory::windows;
+pub use traffic::Received;
 
 /// What went wrong between driver and device.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub enum DriverError {
 /// How the driver sets the device up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Of the offered features, accept these.
+    /// Of the offered features, accept these. All but HASH_REPORT, with which headers are longer.
     pub features: u64,
     /// Queue size asked for; the device's maximum limits it.
     pub queue_size: u16,
@@ -52,7 +53,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { features: u64::MAX, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2, tables: None }
+        let features = !(1 << net::F_HASH_REPORT);
+        Options { features, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2, tables: None }
     }
 }
 

@@ -19,9 +19,11 @@ pub mod net {
     use hematite_abi::{feature, net};
 
     pub const HDR_BYTES: u32 = net::HDR_BYTES as u32;
+    pub const HDR_HASH_BYTES: u32 = net::HDR_HASH_BYTES as u32;
     pub const HDR_NUM_BUFFERS: u32 = net::HDR_NUM_BUFFERS as u32;
     pub const ETHERNET_HEADER_BYTES: u32 = net::ETHERNET_HEADER_BYTES as u32;
     pub const HDR_F_NEEDS_CSUM: u8 = net::HDR_F_NEEDS_CSUM as u8;
+    pub const HDR_F_DATA_VALID: u8 = net::HDR_F_DATA_VALID as u8;
     pub const F_HOST_TSO4: u32 = feature::HOST_TSO4 as u32;
     pub const F_HOST_TSO6: u32 = feature::HOST_TSO6 as u32;
     pub const F_HOST_USO: u32 = feature::HOST_USO as u32;
@@ -37,6 +39,8 @@ pub mod net {
     pub const TCP_PSH: u8 = net::TCP_PSH as u8;
     pub const TCP_CWR: u8 = net::TCP_CWR as u8;
     pub const F_CSUM: u32 = feature::CSUM as u32;
+    pub const F_GUEST_CSUM: u32 = feature::GUEST_CSUM as u32;
+    pub const F_CTRL_GUEST_OFFLOADS: u32 = feature::CTRL_GUEST_OFFLOADS as u32;
     pub const F_MRG_RXBUF: u32 = feature::MRG_RXBUF as u32;
     pub const F_MAC: u32 = feature::MAC as u32;
     pub const F_STATUS: u32 = feature::STATUS as u32;
@@ -51,6 +55,13 @@ pub mod net {
     pub const CFG_TABLE_LENGTH: u64 = net::RSS_MAX_INDIRECTION_TABLE_LENGTH as u64;
     pub const CFG_HASH_TYPES: u64 = net::SUPPORTED_HASH_TYPES as u64;
     pub const F_RSS: u32 = feature::RSS as u32;
+    pub const F_HASH_REPORT: u32 = feature::HASH_REPORT as u32;
+
+    /// Bytes of the header in front of packets, with these features.
+    pub const fn header_bytes(features: u64) -> u32 {
+        if features >> F_HASH_REPORT & 1 == 1 { HDR_HASH_BYTES } else { HDR_BYTES }
+    }
+
     pub const CFG_BYTES: u64 = net::CFG_LENGTH as u64;
     pub const CFG_MAC: u64 = net::MAC as u64;
     pub const CFG_STATUS: u64 = net::STATUS as u64;
@@ -110,6 +121,9 @@ pub mod ctrl {
     pub const MQ: u8 = ctrl::CLASS_MQ as u8;
     pub const MQ_PAIRS_SET: u8 = ctrl::MQ_VQ_PAIRS_SET as u8;
     pub const MQ_RSS_CONFIG: u8 = ctrl::MQ_RSS_CONFIG as u8;
+    pub const MQ_HASH_CONFIG: u8 = ctrl::MQ_HASH_CONFIG as u8;
+    pub const GUEST_OFFLOADS: u8 = ctrl::CLASS_GUEST_OFFLOADS as u8;
+    pub const GUEST_OFFLOADS_SET: u8 = ctrl::GUEST_OFFLOADS_SET as u8;
     pub const MODE_PROMISC: u8 = ctrl::MODE_PROMISC as u8;
     pub const MODE_ALLMULTI: u8 = ctrl::MODE_ALLMULTI as u8;
     pub const MODE_ALLUNI: u8 = ctrl::MODE_ALLUNI as u8;

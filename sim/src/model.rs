@@ -14,9 +14,8 @@ use std::collections::VecDeque;
 
 use hematite_abi::{feature, ident};
 
-use crate::facts::{bar, hash, net, rss};
-
 use crate::device::Device;
+use crate::facts::{bar, hash, net, rss};
 use crate::root::replies::span;
 use crate::root::tlp::{CfgRequest, CplFields, MemRequest, Status, Tlp, View};
 use config::ConfigSpace;
@@ -204,9 +203,11 @@ impl Model {
         bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());
         bytes[net::CFG_SPEED as usize..][..4].copy_from_slice(&self.shape.speed.to_le_bytes());
         bytes[net::CFG_DUPLEX as usize] = net::DUPLEX_FULL;
-        if self.shape.features >> feature::RSS & 1 == 1 {
+        let offers = |bit: usize| self.shape.features >> bit & 1 == 1;
+        if offers(feature::RSS) || offers(feature::HASH_REPORT) {
+            let table = if offers(feature::RSS) { rss::TABLE as u16 } else { 0 };
             bytes[net::CFG_KEY_BYTES as usize] = rss::KEY_BYTES as u8;
-            bytes[net::CFG_TABLE_LENGTH as usize..][..2].copy_from_slice(&(rss::TABLE as u16).to_le_bytes());
+            bytes[net::CFG_TABLE_LENGTH as usize..][..2].copy_from_slice(&table.to_le_bytes());
             bytes[net::CFG_HASH_TYPES as usize..][..4].copy_from_slice(&hash::KNOWN.to_le_bytes());
         }
         let at = offset as usize;

@@ -36,5 +36,6 @@ mod suppress;
 mod tlps;
 mod tx;
 mod used;
+mod verify;
 mod walk;
 mod writer;

@@ -2,13 +2,13 @@
 
 use crate::harness::Harness;
 use crate::streams::{Beat, Feed, Watch, to_bits, to_bytes};
-use hematite_abi::net;
+use hematite_abi::{feature, net};
 use hematite_hw::net::place::{Job, Place, Share};
 use hematite_hw::net::rx::Rx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::WriteSide;
-use hematite_hw::port::frame::{Arrival, FrameSide};
+use hematite_hw::port::frame::{Arrival, FrameSide, Report};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{HashMap, VecDeque};
@@ -52,6 +52,7 @@ struct Bench<const W: usize> {
     rx: Harness<Rx<W>>,
     payload_bytes: u64,
     mergeable: bool,
+    hashes: bool,
     enabled: bool,
     next_id: u16,
     tiny: bool,
@@ -63,7 +64,7 @@ struct Bench<const W: usize> {
     passed_over: bool,
     /// Chains of the frames that were kept, whose jobs have not come.
     committed: VecDeque<Vec<Chain>>,
-    frames: VecDeque<Vec<u8>>,
+    frames: VecDeque<(Vec<u8>, Report)>,
     memory: HashMap<u64, u8>,
     due: VecDeque<Due>,
     want: Counts,
@@ -75,11 +76,19 @@ struct Bench<const W: usize> {
 
 impl<const W: usize> Bench<W> {
     fn new(seed: u64, payload_bytes: u64, mergeable: bool) -> Self {
-        let params = Params { width: W, payload_bytes: payload_bytes as usize, ..Params::TINY };
+        Self::with(seed, payload_bytes, mergeable, false)
+    }
+
+    /// `hashes`: with HASH_REPORT.
+    fn with(seed: u64, payload_bytes: u64, mergeable: bool, hashes: bool) -> Self {
+        let features = Params::TINY.features | u128::from(hashes) << feature::HASH_REPORT;
+        let params = Params { width: W, payload_bytes: payload_bytes as usize, features, ..Params::TINY };
         let mut place = Harness::new(Place::new(&params), |b| &mut b.clock);
         let mut rx = Harness::new(Rx::<W>::new(&params), |b| &mut b.clock);
         place.uut.enabled.next = true;
         place.uut.mergeable.next = mergeable;
+        place.uut.hashes.next = hashes;
+        rx.uut.hashes.next = hashes;
         rx.uut.payload_bytes.next = payload_bytes.into();
         Bench {
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -87,6 +96,7 @@ impl<const W: usize> Bench<W> {
             rx,
             payload_bytes,
             mergeable,
+            hashes,
             enabled: true,
             next_id: 0,
             tiny: false,
@@ -197,8 +207,9 @@ impl<const W: usize> Bench<W> {
 
     /// What the job for the next frame must be, and what must come of it.
     fn judge(&mut self, job: &Job) {
-        let frame = self.frames.pop_front().expect("a job too many");
-        let need = (frame.len() + net::HDR_BYTES) as u64;
+        let (frame, report) = self.frames.pop_front().expect("a job too many");
+        let header = if self.hashes { net::HDR_HASH_BYTES } else { net::HDR_BYTES };
+        let need = (frame.len() + header) as u64;
         if !self.enabled {
             self.want.dropped += 1;
             assert!(job.drop);
@@ -211,7 +222,11 @@ impl<const W: usize> Bench<W> {
         self.want.good += 1;
         assert_eq!(job.chains.index(), shown.len());
         let mut packet = vec![0; net::HDR_BYTES];
+        packet[0] = if report.right { net::HDR_F_DATA_VALID as u8 } else { 0 };
         packet[net::HDR_NUM_BUFFERS..].copy_from_slice(&(shown.len() as u16).to_le_bytes());
+        if self.hashes {
+            packet.extend((u64::from(report.kind) << 32 | u64::from(report.hash)).to_le_bytes());
+        }
         packet.extend(frame);
         let mut bytes = packet.into_iter();
         for (i, chain) in shown.iter().enumerate() {
@@ -253,6 +268,7 @@ impl<const W: usize> Bench<W> {
     fn run(&mut self, count: usize, supply: f64, eager: f64) {
         let mut lengths = Feed::<Arrival>::new(eager);
         let mut beats = Feed::<Beat<W, FrameSide>>::new(eager);
+        let mut reports = Feed::<Report>::new(1.0);
         let mut segments = Feed::<Segment>::new(eager);
         let mut jobs = Feed::<Job>::new(eager);
         let mut shares = Feed::<Share>::new(eager);
@@ -276,7 +292,11 @@ impl<const W: usize> Bench<W> {
                 let side = FrameSide { count: (chunk.len() as u64).into(), error: false };
                 beats.queue.push_back(Beat { data: to_bits(&bytes), last: i + 1 == end, side });
             }
-            self.frames.push_back(frame);
+            let hash = u64::from(self.rng.random::<u32>()).into();
+            let report =
+                Report { right: self.rng.random(), hash, kind: self.rng.random_range(0..7u64).into() };
+            reports.queue.push_back(report);
+            self.frames.push_back((frame, report));
         }
         let limit = self.place.cycle + 3000 * count as u64;
         while !(self.frames.is_empty() && self.due.is_empty() && beats.queue.is_empty())
@@ -321,6 +341,7 @@ impl<const W: usize> Bench<W> {
             jobs.drive(&mut u.job, rng);
             shares.drive(&mut u.share, rng);
             beats.drive_beat(&mut u.frame, rng);
+            reports.drive(&mut u.report, rng);
             writes.drive_beat(&mut u.write, rng);
             if self.rx.cycle < self.closed_until {
                 u.done.ready.next = false;
@@ -332,6 +353,7 @@ impl<const W: usize> Bench<W> {
             jobs.taken(&u.job);
             shares.taken(&u.share);
             beats.taken_beat(&u.frame);
+            reports.taken(&u.report);
             self.got.good += usize::from(u.count_frames.val());
             let (write, done) = (writes.taken_beat(&u.write), dones.taken(&u.done));
             if let Some(write) = write {
@@ -378,6 +400,14 @@ fn frames_land_256() {
 fn frames_land_512() {
     Bench::<512>::new(5, 512, true).run(150, 0.05, 0.9);
     Bench::<512>::new(6, 512, false).run(100, 0.05, 1.0);
+}
+
+/// With HASH_REPORT.
+#[test]
+fn a_longer_header() {
+    Bench::<128>::with(21, 256, true, true).run(120, 0.03, 0.8);
+    Bench::<256>::with(22, 128, true, true).run(120, 0.05, 0.8);
+    Bench::<512>::with(23, 512, true, true).run(120, 0.05, 0.9);
 }
 
 /// With no done chain taken writes stop, but never inside a packet.

@@ -58,10 +58,10 @@ fn address(rng: &mut ChaCha8Rng, len: u64) -> u64 {
     (high << 12) + low
 }
 
-fn length(rng: &mut ChaCha8Rng) -> u64 {
+fn length(rng: &mut ChaCha8Rng, header: usize) -> u64 {
     match rng.random_range(0..12) {
         0..=2 => rng.random_range(1..5),
-        3 => net::HDR_BYTES as u64,
+        3 => header as u64,
         4..=6 => rng.random_range(1..80),
         7..=9 => rng.random_range(1..700),
         10 => rng.random_range(1..1600),
@@ -70,16 +70,16 @@ fn length(rng: &mut ChaCha8Rng) -> u64 {
 }
 
 /// A chain's segments and its fate.
-fn invent(rng: &mut ChaCha8Rng, id: u16, poisons: &mut Vec<Poison>) -> (Vec<Segment>, Chain) {
+fn invent(rng: &mut ChaCha8Rng, id: u16, header: usize, poisons: &mut Vec<Poison>) -> (Vec<Segment>, Chain) {
     let queue = 1 + 2 * rng.random_range(0..4u16);
     let count = rng.random_range(1..=6);
-    let most = (FRAME_BYTES + net::HDR_BYTES) as u64;
+    let most = (FRAME_BYTES + header) as u64;
     let (bad, poisoned) = (rng.random_bool(0.07), rng.random_bool(0.07));
     let (mut segments, mut bytes, mut total) = (Vec::new(), Vec::new(), 0);
     let (mut long, mut failed) = (false, None);
     for i in 0..count {
         let last = i + 1 == count;
-        let mut len = length(rng);
+        let mut len = length(rng, header);
         if last && rng.random_bool(0.1) {
             len = 0;
         } else if last && rng.random_bool(0.1) && total < most {
@@ -109,7 +109,7 @@ fn invent(rng: &mut ChaCha8Rng, id: u16, poisons: &mut Vec<Poison>) -> (Vec<Segm
             none: false,
         });
     }
-    let least = (net::HDR_BYTES + net::ETHERNET_HEADER_BYTES) as u64;
+    let least = (header + net::ETHERNET_HEADER_BYTES) as u64;
     let fate = match failed {
         Some(timeout) => Fate::Failed { timeout },
         None if bad => Fate::Bad,
@@ -164,15 +164,22 @@ fn reply<const W: usize>(
 }
 
 fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager: f64) {
+    chains_with::<W>(seed, chains, read_bytes, eager, net::HDR_BYTES);
+}
+
+fn chains_with<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager: f64, header: usize) {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
     let params = Params {
         width: W,
         pairs: 4,
         frame_bytes: FRAME_BYTES,
         read_bytes: read_bytes as usize,
+        features: Params::TINY.features | 1 << feature::HASH_REPORT,
         ..Params::TINY
     };
     let mut bench = Harness::new(Tx::<W>::new(&params), |b| &mut b.clock);
+    let hashes = header == net::HDR_HASH_BYTES;
+    bench.uut.accepted1.next = (u64::from(hashes) << (feature::HASH_REPORT - 32)).into();
     bench.uut.read_bytes.next = read_bytes.into();
     let mut segments = Feed::<Segment>::new(eager);
     let mut replies = Feed::<Beat<W, ReadSide>>::new(eager);
@@ -183,7 +190,7 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
     let mut poisons = Vec::new();
     let mut expected = Vec::new();
     for id in 0..chains {
-        let (chain, fate) = invent(rng, id as u16, &mut poisons);
+        let (chain, fate) = invent(rng, id as u16, header, &mut poisons);
         segments.queue.extend(chain);
         expected.push(fate);
     }
@@ -237,7 +244,7 @@ fn random_chains<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eage
                     chain.id
                 );
                 if let Fate::Sent(bytes) = &chain.fate {
-                    assert_eq!(got, bytes[net::HDR_BYTES..], "seed {seed}: chain {}", chain.id);
+                    assert_eq!(got, bytes[header..], "seed {seed}: chain {}", chain.id);
                     sent += 1;
                 }
                 got.clear();
@@ -291,6 +298,14 @@ fn chains_become_frames_512() {
     random_chains::<512>(6, 60, 128, 1.0);
 }
 
+/// With HASH_REPORT.
+#[test]
+fn a_longer_header() {
+    chains_with::<128>(8, 120, 256, 0.8, net::HDR_HASH_BYTES);
+    chains_with::<256>(9, 100, 512, 0.9, net::HDR_HASH_BYTES);
+    chains_with::<512>(10, 100, 256, 0.9, net::HDR_HASH_BYTES);
+}
+
 /// A reset in the midst of anything leaves nothing behind.
 #[test]
 fn reset_forgets() {
@@ -304,7 +319,7 @@ fn reset_forgets() {
         let (mut requests, mut frames) = (Watch::new("request", 0.9), Watch::new("frame", 0.9));
         let (mut dones, mut errors) = (Watch::new("done", 0.5), Watch::new("error", 0.5));
         for id in 0..4 {
-            segments.queue.extend(invent(rng, id, &mut Vec::new()).0);
+            segments.queue.extend(invent(rng, id, net::HDR_BYTES, &mut Vec::new()).0);
         }
         for _ in 0..rng.random_range(5..120) {
             let u = &mut bench.uut;

@@ -3,7 +3,7 @@
 use hematite_abi::ident;
 use hematite_sim::driver::{Options, memory};
 use hematite_sim::facts::{bar, ctrl, ethernet, hash, net, rss};
-use hematite_sim::flow::Rss;
+use hematite_sim::flow::{Rss, flow};
 use hematite_sim::ring::{Buffer, Ring, Used};
 use hematite_sim::root::LinkModel;
 use hematite_sim::seed::{ReplayLine, Seed};
@@ -16,6 +16,7 @@ use crate::commands::command;
 on_bodies!(but TINY:
     all_pairs_in_turn,
     as_rss_says,
+    as_rss_says_and_reports,
     bad_parameters_are_refused,
     dropped_frames_count_for_none,
     a_queue_without_buffers_stops_no_other,
@@ -34,12 +35,19 @@ struct Many {
     /// Those behind the first pair's.
     rings: Vec<Ring>,
     pairs: u16,
+    /// With HASH_REPORT, by which rule hashes are reported.
+    told: Option<Rss>,
 }
 
 impl Many {
     fn new(make: Make, seed: Seed, bytes: u32) -> Many {
+        Many::with(make, seed, bytes, Options::default().features)
+    }
+
+    fn with(make: Make, seed: Seed, bytes: u32, features: u64) -> Many {
         let pairs = MOST.min(make.params.pairs as u16);
-        let options = Options { rx_buffers: BUFFERS as u16, rx_bytes: bytes, ..Options::default() };
+        let rx_buffers = BUFFERS as u16;
+        let options = Options { features, rx_buffers, rx_bytes: bytes, ..Options::default() };
         let mut bench = Bench::random(make, options, seed);
         let rings = (1..pairs)
             .map(|pair| {
@@ -47,7 +55,7 @@ impl Many {
                 bench.drive(|driver, root| driver.enable_queue(root, 2 * pair, base))
             })
             .collect();
-        let mut many = Many { bench, rings, pairs };
+        let mut many = Many { bench, rings, pairs, told: None };
         for pair in 1..pairs {
             many.fill(pair, bytes);
         }
@@ -83,7 +91,9 @@ impl Many {
     /// The next frame of a pair's queue; its buffers go back.
     fn take(&mut self, pair: u16) -> Option<Vec<u8>> {
         if pair == 0 {
-            return self.bench.received();
+            let got = self.bench.drive(|driver, root| driver.receive_packet(root))?;
+            self.check(got.hash, &got.frame);
+            return Some(got.frame);
         }
         let mut chains = vec![self.used(pair)?];
         let mut packet = self.bytes(&chains[0]);
@@ -97,7 +107,17 @@ impl Many {
             self.post(pair, &chain.buffers);
         }
         self.bench.drive(|driver, root| driver.kick(root, 2 * pair));
-        Some(packet.split_off(net::HDR_BYTES as usize))
+        let frame = packet.split_off(self.bench.driver.header_bytes());
+        let hash = packet[net::HDR_BYTES as usize..].first_chunk().map(|hash| u64::from_le_bytes(*hash));
+        self.check(hash, &frame);
+        Some(frame)
+    }
+
+    /// The driver is told the hash that is due.
+    fn check(&self, hash: Option<u64>, frame: &[u8]) {
+        let due = self.told.as_ref().and_then(|rule| flow(frame, rule.types, &rule.key));
+        let due = due.map_or(0, |(hash, bit)| u64::from(bit + 1) << 32 | u64::from(hash));
+        assert!(hash.is_none_or(|hash| hash == due), "{hash:x?}, not {due:x}: {:x?}", self.told);
     }
 
     /// Puts frames on the wire, and takes what comes: for each pair its frames in order.
@@ -124,12 +144,17 @@ impl Many {
     }
 
     fn configure(&mut self, rule: &Rss) -> bool {
-        command(&mut self.bench, ctrl::MQ, ctrl::MQ_RSS_CONFIG, &rule.command())
+        let done = command(&mut self.bench, ctrl::MQ, ctrl::MQ_RSS_CONFIG, &rule.command());
+        if done {
+            self.told = Some(rule.clone());
+        }
+        done
     }
 
     fn use_pairs(&mut self) {
         let pairs = self.pairs.to_le_bytes();
         assert!(command(&mut self.bench, ctrl::MQ, ctrl::MQ_PAIRS_SET, &pairs));
+        self.told = None;
         self.bench.rest();
     }
 }
@@ -188,10 +213,19 @@ fn rule(rng: &mut ChaCha8Rng, pairs: u16) -> Rss {
 }
 
 fn as_rss_says(make: Make) {
+    by_rules(make, Options::default().features);
+}
+
+/// With HASH_REPORT the driver is told the hash by which it was.
+fn as_rss_says_and_reports(make: Make) {
+    by_rules(make, u64::MAX);
+}
+
+fn by_rules(make: Make, features: u64) {
     let seed = Seed::from_env(0x57e2);
     let _replay = ReplayLine(seed);
     let mut rng = seed.rng(41);
-    let mut many = Many::new(make, seed, 2000);
+    let mut many = Many::with(make, seed, 2000, features);
     for round in 0..8 {
         let rule = rule(&mut rng, many.pairs);
         assert!(many.configure(&rule), "round {round}: {rule:?}");

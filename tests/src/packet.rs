@@ -143,3 +143,172 @@ impl Packet {
         assert_eq!(payload, self.bytes[headers..], "{kind:?}");
     }
 }
+
+/// What can be amiss with a packet that comes from the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Nothing.
+    None,
+    /// A bit of what is summed is another one.
+    Bit,
+    /// UDP without a checksum.
+    Unsummed,
+    Fragment,
+    /// The frame ends before the packet.
+    Cut,
+    /// The length of IP is another one.
+    Length,
+    /// UDP's length is another one than IP's; its checksum is right.
+    UdpLength,
+    /// Neither TCP nor UDP.
+    Protocol,
+    /// The packet is too short for its protocol's header; its checksum is right.
+    Short,
+}
+
+impl Flaw {
+    pub const ALL: [Flaw; 9] = [
+        Flaw::None,
+        Flaw::Bit,
+        Flaw::Unsummed,
+        Flaw::Fragment,
+        Flaw::Cut,
+        Flaw::Length,
+        Flaw::UdpLength,
+        Flaw::Protocol,
+        Flaw::Short,
+    ];
+}
+
+/// A packet as it comes from the wire.
+#[derive(Clone, Debug)]
+pub struct Arriving {
+    pub frame: Vec<u8>,
+    /// Its checksum is right, and the device is to see that.
+    pub right: bool,
+    /// What it is, to say if a test fails.
+    pub kind: Kind,
+    pub flaw: Flaw,
+}
+
+impl Arriving {
+    /// Of at most so many bytes of payload.
+    pub fn any(rng: &mut ChaCha8Rng, most: usize) -> Arriving {
+        let (v6, udp) = (rng.random(), rng.random());
+        let options = if rng.random_bool(0.1) { rng.random_range(1..=5) } else { 0 };
+        let most = if rng.random() { most.min(40) } else { most };
+        let kind = Kind {
+            v6,
+            udp,
+            vlans: [0, 0, 0, 1, 1, 2][rng.random_range(0..6)],
+            ip_options: options * if v6 { 8 } else { 4 },
+            tcp_options: if udp { 0 } else { 4 * rng.random_range(0..=10) },
+            payload: rng.random_range(0..=most),
+            size: 1,
+        };
+        let flaw = if rng.random() { Flaw::None } else { Flaw::ALL[rng.random_range(0..Flaw::ALL.len())] };
+        let mut arriving = Arriving::new(rng, kind, flaw);
+        // Behind a packet there may be anything, and behind a short one there is.
+        let padded = if rng.random() { 60 } else { arriving.frame.len() + rng.random_range(0..20) };
+        if flaw != Flaw::Cut && padded > arriving.frame.len() {
+            let more = padded - arriving.frame.len();
+            arriving.frame.extend((0..more).map(|_| rng.random::<u8>()));
+        }
+        arriving
+    }
+
+    pub fn new(rng: &mut ChaCha8Rng, kind: Kind, flaw: Flaw) -> Arriving {
+        let Packet { mut bytes, network, transport, .. } = Packet::new(rng, kind);
+        match rng.random_range(0..8) {
+            0 => bytes[transport..].fill(0),
+            1 => bytes[transport..].fill(0xff),
+            _ => (),
+        }
+        let field = if kind.udp { transport + 6 } else { transport + 16 };
+        if flaw == Flaw::Short {
+            bytes.truncate(
+                transport + if kind.udp { rng.random_range(0..8) } else { 18 + rng.random_range(0..2) },
+            );
+        }
+        let end = bytes.len();
+        let protocol = match flaw {
+            Flaw::Protocol => [1, 58, 132, 0][rng.random_range(0..4)],
+            _ if kind.udp => 17,
+            _ => 6,
+        };
+        let mut put = |at: usize, value: u16| {
+            if let Some(place) = bytes.get_mut(at..at + 2) {
+                place.copy_from_slice(&value.to_be_bytes());
+            }
+        };
+        let length = if kind.v6 { end - network - 40 } else { end - network } as u16;
+        put(network + if kind.v6 { 4 } else { 2 }, length);
+        if kind.udp {
+            let wrong = u16::from(flaw == Flaw::UdpLength);
+            put(transport + 4, (end - transport) as u16 ^ wrong << rng.random_range(0..16));
+        }
+        if !kind.v6 {
+            put(network + 6, rng.random::<u16>() & 0xc000);
+            if flaw == Flaw::Fragment {
+                put(network + 6, 1 << rng.random_range(0..14));
+            }
+        }
+        // An extension header says what is behind it.
+        let next = network + if kind.v6 { 6 } else { 9 };
+        bytes[next] = protocol;
+        if kind.v6 && kind.ip_options > 0 {
+            bytes[next] = 0;
+            bytes[network + 40] = protocol;
+        }
+        let put = |bytes: &mut Vec<u8>, at: usize, value: u16| {
+            if let Some(place) = bytes.get_mut(at..at + 2) {
+                place.copy_from_slice(&value.to_be_bytes());
+            }
+        };
+        put(&mut bytes, field, 0);
+        let sum = |bytes: &[u8]| {
+            let mut all = pseudo(bytes, network, kind.v6, protocol == 17, end - transport);
+            all.extend(&bytes[transport..]);
+            checksum(&all)
+        };
+        if kind.payload >= 4 && end > transport + 24 && rng.random_ratio(1, 6) {
+            // A checksum of 0, which TCP sends as it is.
+            let free = transport + if kind.udp { 8 } else { 20 };
+            put(&mut bytes, free, 0);
+            let rest = sum(&bytes);
+            put(&mut bytes, free, rest);
+        }
+        let value = sum(&bytes);
+        let zero = value == 0xffff && !kind.udp && rng.random();
+        put(&mut bytes, field, if zero { 0 } else { value });
+        let mut right = kind.vlans < 2 && kind.ip_options == 0;
+        match flaw {
+            Flaw::None => (),
+            Flaw::Bit => {
+                let from = if kind.v6 { network + 8 } else { network + 12 };
+                let at = if rng.random() { field } else { rng.random_range(from..end) };
+                bytes[at] ^= 1 << rng.random_range(0..8);
+                right = false;
+            }
+            Flaw::Unsummed if kind.udp => {
+                put(&mut bytes, field, 0);
+                right = false;
+            }
+            Flaw::Cut => {
+                let less = rng.random_range(1..=(end - transport).min(30));
+                bytes.truncate(end - less);
+                right = false;
+            }
+            Flaw::Length => {
+                let wrong = length.wrapping_add([1, 2, 0xffff, 0xfffe, 0x8000][rng.random_range(0..5)]);
+                put(&mut bytes, network + if kind.v6 { 4 } else { 2 }, wrong);
+                right = false;
+            }
+            Flaw::Fragment => right &= kind.v6,
+            Flaw::UdpLength => right &= !kind.udp,
+            Flaw::Protocol | Flaw::Short => right = false,
+            Flaw::Unsummed => (),
+        }
+        Arriving { frame: bytes, right, kind, flaw }
+    }
+}

@@ -114,6 +114,10 @@ values! { SETTINGS, SETTING_CONSTANTS in "ctrl";
     SET_RSS: u64 = 9;
     /// Inside the function: data: the queue of what has no hash.
     SET_RSS_UNCLASSIFIED: u64 = 10;
+    /// Inside the function: data: the offloads of reception that are on, as feature bits.
+    SET_OFFLOADS: u64 = 11;
+    /// Inside the function: data: hash types that are reported.
+    SET_HASH: u64 = 12;
 }
 
 constants!(VALUE_CONSTANTS, MODE_CONSTANTS, LIMIT_CONSTANTS, SETTING_CONSTANTS);

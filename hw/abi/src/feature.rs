@@ -139,7 +139,10 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << HOST_TSO4
     | 1 << HOST_TSO6
     | 1 << HOST_ECN
-    | 1 << HOST_USO;
+    | 1 << HOST_USO
+    | 1 << GUEST_CSUM
+    | 1 << CTRL_GUEST_OFFLOADS
+    | 1 << HASH_REPORT;
 
 /// What a small one does without.
 pub const SMALL: u128 = OFFERED
@@ -156,7 +159,10 @@ pub const SMALL: u128 = OFFERED
         | 1 << HOST_TSO4
         | 1 << HOST_TSO6
         | 1 << HOST_ECN
-        | 1 << HOST_USO);
+        | 1 << HOST_USO
+        | 1 << GUEST_CSUM
+        | 1 << CTRL_GUEST_OFFLOADS
+        | 1 << HASH_REPORT);
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +196,8 @@ pub const REQUIRES: &[Requires] = &[
     needs(MQ, &[CTRL_VQ]),
     needs(CTRL_MAC_ADDR, &[CTRL_VQ]),
     needs(NOTF_COAL, &[CTRL_VQ]),
+    needs(CTRL_GUEST_OFFLOADS, &[CTRL_VQ]),
+    needs(HASH_REPORT, &[CTRL_VQ]),
     needs(RSC_EXT, &[HOST_TSO4, HOST_TSO6]),
     needs(RSS, &[CTRL_VQ]),
     needs(VQ_NOTF_COAL, &[CTRL_VQ]),

@@ -192,6 +192,8 @@ values! { COUNTERS, COUNTER_CONSTANTS in "ident";
     RX_FILTERED: usize = 29;
     /// Packets dropped: what the driver wants done to them cannot be (`csum_start`, `csum_offset`).
     TX_DROPPED_OFFLOAD: usize = 30;
+    /// Frames whose checksum the driver was told to be right.
+    RX_RIGHT: usize = 31;
 }
 
 constants!(REG_CONSTANTS, QUEUE_CONSTANTS, VALUE_CONSTANTS, ERROR_CONSTANTS, COUNTER_CONSTANTS);

@@ -50,6 +50,15 @@ fields! { HDR, HDR_CONSTANTS in "net", 96;
     HDR_NUM_BUFFERS_LSB, HDR_NUM_BUFFERS_BITS = 80, 16;
 }
 
+fields! { HDR_HASH, HDR_HASH_CONSTANTS in "net", 64;
+    /// Behind `HDR`, with HASH_REPORT: the hash.
+    HDR_HASH_VALUE_LSB, HDR_HASH_VALUE_BITS = 0, 32;
+    /// Of what: the bit's number of a hash type and one; 0: there is none.
+    HDR_HASH_REPORT_LSB, HDR_HASH_REPORT_BITS = 32, 16;
+    /// Zero.
+    HDR_HASH_PADDING_LSB, HDR_HASH_PADDING_BITS = 48, 16;
+}
+
 flags! { HDR_FLAGS, HDR_FLAG_CONSTANTS in "net";
     /// The checksum is partial: `csum_start`, `csum_offset` say where.
     HDR_F_NEEDS_CSUM, HDR_F_NEEDS_CSUM_BIT = 0;
@@ -85,6 +94,8 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     DUPLEX_FULL: u64 = 1;
     /// Bytes of `virtio_net_hdr` (without hash or tunnel fields).
     HDR_BYTES: usize = 12;
+    /// Bytes of it with HASH_REPORT.
+    HDR_HASH_BYTES: usize = 20;
     /// Byte offset of `num_buffers` in it.
     HDR_NUM_BUFFERS: usize = HDR_NUM_BUFFERS_LSB / 8;
     /// Not segmented.
@@ -107,6 +118,10 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     GSO_PACKET_BYTES: usize = 65_535 + ETHERNET_HEADER_BYTES + 2 * VLAN_TAG_BYTES;
     /// Bytes of a packet's headers, at most, if it is to be segmented.
     GSO_HEADER_BYTES: usize = 256;
+    /// Bytes of an IPv4 header without options.
+    IPV4_HEADER_BYTES: usize = 20;
+    /// Bytes of an IPv6 header.
+    IPV6_HEADER_BYTES: usize = 40;
     /// Least bytes of a TCP header.
     TCP_HEADER_BYTES: usize = 20;
     /// Bytes of a UDP header.
@@ -159,6 +174,7 @@ constants!(
     REG_CONSTANTS,
     STATUS_CONSTANTS,
     HDR_CONSTANTS,
+    HDR_HASH_CONSTANTS,
     HDR_FLAG_CONSTANTS,
     HASH_CONSTANTS,
     VALUE_CONSTANTS

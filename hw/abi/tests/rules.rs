@@ -47,6 +47,7 @@ fn layouts_are_full() {
     assert_eq!(bits(ring::DESC), 8 * ring::DESC_BYTES);
     assert_eq!(bits(ring::USED_ELEM), 8 * ring::USED_ELEM_BYTES);
     assert_eq!(bits(net::HDR), 8 * net::HDR_BYTES);
+    assert_eq!(bits(net::HDR) + bits(net::HDR_HASH), 8 * net::HDR_HASH_BYTES);
     assert_eq!(bits(tlp::DW0), 32);
     assert_eq!(bits(tlp::REQUEST), 32);
     assert_eq!(bits(tlp::ADDRESS3), 32);
@@ -133,7 +134,7 @@ fn offered_features_have_what_they_require() {
         let known = |bit: usize| feature::BITS.iter().any(|value| value.value == bit as u64);
         assert!(known(rule.feature) && rule.any_of.iter().all(|bit| known(*bit)), "{rule:?}");
     }
-    assert_eq!(feature::OFFERED.count_ones(), 24);
+    assert_eq!(feature::OFFERED.count_ones(), 27);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Classify<const W: usize> {
     flows: BlockFifo<Flow>,
     key: Reg<Bits<320>>,
     types: Reg<Bits<8>>,
+    /// Those of automatic steering: all, or what is reported.
+    types_then: Reg<Bits<8>>,
     // The first bytes of a frame: beats so far; bytes so far; all are here; a short frame's are moved into place.
     index: Reg<Bits<4>>,
     row: Reg<Bits<512>>,
@@ -98,6 +100,7 @@ impl<const W: usize> Classify<W> {
             flows: BlockFifo::new(params.frames_held()),
             key: Reg::new(first_key),
             types: Reg::new(net::HASH_TYPES_KNOWN.into()),
+            types_then: Reg::new(net::HASH_TYPES_KNOWN.into()),
             index: Default::default(),
             row: Default::default(),
             have: Default::default(),
@@ -147,7 +150,7 @@ impl<const W: usize> Logic for Classify<W> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, flows);
-        dff_setup!(self, clock, key, types, index, row, have, full, moving, midway, skipping);
+        dff_setup!(self, clock, key, types, types_then, index, row, have, full, moving, midway, skipping);
         dff_setup!(self, clock, third, packet, bytes, ethertype);
         dff_setup!(self, clock, hashing, hashed, step, last_step, kind, hash);
         self.flows.reset.next = self.reset.val();
@@ -311,7 +314,15 @@ impl<const W: usize> Logic for Classify<W> {
 
         if self.settings.valid.val() {
             if self.settings.item.val() == ctrl::SET_PAIRS {
-                self.types.d.next = net::HASH_TYPES_KNOWN.into();
+                self.types.d.next = self.types_then.q.val();
+            }
+            if self.settings.item.val() == ctrl::SET_HASH {
+                self.types.d.next = self.settings.data.val().get_bits::<8>(0);
+                self.types_then.d.next = self.settings.data.val().get_bits::<8>(0);
+                if !self.settings.data.val().any() {
+                    self.types.d.next = net::HASH_TYPES_KNOWN.into();
+                    self.types_then.d.next = net::HASH_TYPES_KNOWN.into();
+                }
             }
             if self.settings.item.val() == ctrl::SET_RSS {
                 self.types.d.next = self.settings.data.val().get_bits::<8>(0);
@@ -325,6 +336,7 @@ impl<const W: usize> Logic for Classify<W> {
         if self.reset.val() {
             self.key.d.next = self.first_key.val();
             self.types.d.next = net::HASH_TYPES_KNOWN.into();
+            self.types_then.d.next = net::HASH_TYPES_KNOWN.into();
             self.skipping.d.next = self.midway_now.val();
         }
         if self.reset.val() | !self.able.val() {

@@ -51,6 +51,8 @@ pub struct Issue {
     pub reset: Signal<In, Bit>,
     pub segment: StreamSink<Segment>,
     pub read_bytes: Signal<In, Bits<13>>,
+    /// HASH_REPORT is accepted: headers are longer.
+    pub hashes: Signal<In, Bit>,
     pub request: StreamSource<ReadRequest>,
     pub piece: StreamSource<Piece>,
     pub busy: Signal<Out, Bit>,
@@ -61,12 +63,14 @@ pub struct Issue {
     huge: Reg<Bit>,
     midway: Reg<Bit>,
     /// The high bit says less than nothing.
+    room_before: Signal<Local, Bits<18>>,
     room_now: Signal<Local, Bits<18>>,
     too_long: Signal<Local, Bit>,
     needs_read: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    /// Room of a chain; that from which on it is too short; that up to which it is too long, unless it is segmented.
+    /// Room of a chain, with a short header and a long one; that from which on it is too short; that up to which it is too long, unless it is segmented.
     most: Constant<Bits<18>>,
+    most_long: Constant<Bits<18>>,
     short_from: Constant<Bits<18>>,
     long_to: Constant<Bits<18>>,
     room_mask: Constant<Bits<18>>,
@@ -83,10 +87,15 @@ impl Issue {
     /// Chains of up to `params.frame_bytes` and the header.
     pub fn new(params: &Params) -> Self {
         let most = params.frame_bytes + net::HDR_BYTES;
-        assert!(most <= Cut::<Mark>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
+        assert!(
+            params.frame_bytes + params.header_bytes() <= Cut::<Mark>::MOST_BYTES,
+            "{}: frame_bytes {}",
+            params.name,
+            params.frame_bytes
+        );
         let able = params.segments();
         let packet = if able { net::HDR_BYTES + net::GSO_PACKET_BYTES } else { most };
-        let sign = packet.next_power_of_two();
+        let sign = (packet + net::HDR_HASH_BYTES - net::HDR_BYTES).next_power_of_two();
         let cut = if params.width == 64 { Cut::lazy(params.read_bytes) } else { Cut::new(params.read_bytes) };
         let least = net::HDR_BYTES + net::ETHERNET_HEADER_BYTES;
         let piece_mask = Piece {
@@ -108,6 +117,7 @@ impl Issue {
             reset: Default::default(),
             segment: Default::default(),
             read_bytes: Default::default(),
+            hashes: Default::default(),
             request: Default::default(),
             piece: Default::default(),
             busy: Default::default(),
@@ -116,11 +126,13 @@ impl Issue {
             room: Reg::new(packet.to_bits()),
             huge: Default::default(),
             midway: Default::default(),
+            room_before: Default::default(),
             room_now: Default::default(),
             too_long: Default::default(),
             needs_read: Default::default(),
             go: Default::default(),
             most: Constant::new(packet.to_bits()),
+            most_long: Constant::new((packet + net::HDR_HASH_BYTES - net::HDR_BYTES).to_bits()),
             short_from: Constant::new((packet - least).to_bits()),
             long_to: Constant::new((packet - most).to_bits()),
             room_mask: Constant::new((2 * sign - 1).to_bits()),
@@ -146,8 +158,12 @@ impl Logic for Issue {
         StreamSource::<Piece>::link(&mut self.piece, &mut self.pieces.source);
 
         // A buffer that makes the frame too long is not read.
+        self.room_before.next = self.room.q.val();
+        if self.hashes.val() & !self.midway.q.val() {
+            self.room_before.next = self.most_long.val();
+        }
         self.room_now.next =
-            (self.room.q.val() - bit_cast::<18, 32>(self.segment.data.val().len)) & self.room_mask.val();
+            (self.room_before.val() - bit_cast::<18, 32>(self.segment.data.val().len)) & self.room_mask.val();
         self.too_long.next = (self.segment.data.val().len & !self.len_mask.val()).any()
             | (self.room_now.val() & self.room_sign.val()).any()
             | self.huge.q.val();

@@ -63,6 +63,8 @@ pub struct Place {
     pub fence: Signal<In, Bit>,
     /// VIRTIO_NET_F_MRG_RXBUF is accepted.
     pub mergeable: Signal<In, Bit>,
+    /// HASH_REPORT is accepted: headers are longer.
+    pub hashes: Signal<In, Bit>,
     pub arrival: StreamSink<Arrival>,
     pub want: StreamSource<Want>,
     pub segment: StreamSink<Segment>,
@@ -123,6 +125,7 @@ impl Place {
             enabled: Default::default(),
             fence: Default::default(),
             mergeable: Default::default(),
+            hashes: Default::default(),
             arrival: Default::default(),
             want: Default::default(),
             segment: Default::default(),
@@ -187,6 +190,7 @@ impl Logic for Place {
         self.shares.reset.next = self.reset.val();
         self.jobs.reset.next = self.reset.val();
         self.ahead.reset.next = self.reset.val();
+        self.ahead.hashes.next = self.hashes.val();
         StreamSource::<Share>::link(&mut self.share, &mut self.shares.source);
         StreamSource::<Job>::link(&mut self.job, &mut self.jobs.source);
         StreamSource::<Want>::link(&mut self.want, &mut self.ahead.want);

@@ -1,14 +1,14 @@
 //! Reception, second half: writes a frame, its header before it, into its buffers.
-//! In: `job`, `share` (from `net::place`); `frame`.   Out: `write`; `done`, one per chain.
+//! In: `job`, `share` (from `net::place`); `frame`; `report`, what its header says, there when its job is.   Out: `write`; `done`, one per chain.
 //! Time: one beat of header and frame per cycle; a cycle more for each piece whose end spills over.
 //! Waits: for `write` and `done`.   A share is cut while those before it are being written.
-//! Spec: [virtio 1.4: Processing of Incoming Packets], num_buffers; [Device Requirements: Processing of Incoming Packets]
+//! Spec: [virtio 1.4: Processing of Incoming Packets], num_buffers; [Hash reporting for incoming packets]; [Device Requirements: Processing of Incoming Packets]
 
 use super::place::{Job, Share};
 use crate::params::Params;
 use crate::port::chain::Done;
 use crate::port::dma::WriteSide;
-use crate::port::frame::FrameSide;
+use crate::port::frame::{FrameSide, Report};
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::cut::{Cut, Piece};
 use crate::prim::fifo::Fifo;
@@ -42,7 +42,7 @@ pub struct Side {
     pub part: Part,
 }
 
-/// What comes next: of the header what fills a beat, all of it zero; its end, and the frame behind it; the frame; what is left of
+/// What comes next: of the header what fills a beat, if it does; its end, and the frame behind it; the frame; what is left of
 /// its last beat.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum Row {
@@ -61,11 +61,16 @@ pub struct Rx<const W: usize> {
     pub job: StreamSink<Job>,
     pub share: StreamSink<Share>,
     pub frame: BeatSink<W, FrameSide>,
+    pub report: StreamSink<Report>,
+    /// HASH_REPORT is accepted: the header is longer.
+    pub hashes: Signal<In, Bit>,
     pub write: BeatSource<W, WriteSide>,
     pub done: StreamSource<Done>,
     pub busy: Signal<Out, Bit>,
     /// Pulse, the cycle after: a frame's last byte has a place.
     pub count_frames: Signal<Out, Bit>,
+    /// Pulse, with that: its checksum is called right.
+    pub count_right: Signal<Out, Bit>,
     cut: Cut<Part>,
     pack: Pack<W, Side>,
     dones: Fifo<Done>,
@@ -85,11 +90,20 @@ pub struct Rx<const W: usize> {
     dones_free: Reg<Bit>,
     midway: Reg<Bit>,
     gone: Reg<Bit>,
+    gone_right: Reg<Bit>,
     written: Signal<Local, Bits<14>>,
     rest_wide: Signal<Local, Bits<13>>,
     of_frame: Signal<Local, Bit>,
     /// What stands before the frame's bytes in a row.
     front: Signal<Local, Bits<W>>,
+    /// The header; a row of it comes before that in which the frame begins; the row at hand.
+    right: Signal<Local, Bit>,
+    header: Signal<Local, Bits<160>>,
+    whole: Signal<Local, Bit>,
+    at: Signal<Local, Row>,
+    /// The frame's bytes where they stand in this row, and what is left of them for the next.
+    placed: Signal<Local, Bits<W>>,
+    beyond: Signal<Local, Bits<W>>,
     beat: Signal<Local, Bits<W>>,
     piece_done: Signal<Local, Bit>,
     row_done: Signal<Local, Bit>,
@@ -99,11 +113,17 @@ pub struct Rx<const W: usize> {
     moved: Signal<Local, Bit>,
     next_piece: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
-    narrow: Constant<Bit>,
+    short_whole: Constant<Bit>,
+    long_whole: Constant<Bit>,
     lanes: Constant<Bits<7>>,
-    header_bits: Constant<Bits<10>>,
-    carry_bits: Constant<Bits<10>>,
-    chains_at: Constant<Bits<10>>,
+    short_bits: Constant<Bits<10>>,
+    short_carry: Constant<Bits<10>>,
+    long_bits: Constant<Bits<10>>,
+    long_carry: Constant<Bits<10>>,
+    row_bits: Constant<Bits<8>>,
+    chains_at: Constant<Bits<8>>,
+    hash_at: Constant<Bits<8>>,
+    kind_at: Constant<Bits<8>>,
     len_mask: Constant<Bits<13>>,
     written_mask: Constant<Bits<14>>,
     id_mask: Constant<Bits<16>>,
@@ -114,13 +134,13 @@ impl<const W: usize> Rx<W> {
     /// Pieces of up to `params.payload_bytes`.
     pub fn new(params: &Params) -> Self {
         let lanes = W / 8;
-        let most = params.frame_bytes + net::HDR_BYTES;
+        let most = params.frame_bytes + params.header_bytes();
         assert!(most <= Cut::<Part>::MOST_BYTES, "{}: frame_bytes {}", params.name, params.frame_bytes);
+        assert!(params.header_bytes() < 2 * lanes, "{}: HASH_REPORT at {W} bits", params.name);
         let written_mask = params.placed_mask();
-        // A header longer than a beat is a whole beat, and the rest.
-        let narrow = lanes < net::HDR_BYTES;
-        let first_row = if narrow { Row::Header } else { Row::First };
-        let header_end = net::HDR_BYTES % lanes;
+        // Bits of the header in the row in which the frame begins.
+        let end = |header: usize| 8 * (header % lanes);
+        let (short_end, long_end) = (end(net::HDR_BYTES), end(net::HDR_HASH_BYTES));
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -128,10 +148,13 @@ impl<const W: usize> Rx<W> {
             job: Default::default(),
             share: Default::default(),
             frame: Default::default(),
+            report: Default::default(),
+            hashes: Default::default(),
             write: Default::default(),
             done: Default::default(),
             busy: Default::default(),
             count_frames: Default::default(),
+            count_right: Default::default(),
             cut: Cut::lazy(params.payload_bytes),
             pack: Default::default(),
             dones: Fifo::narrow(
@@ -145,7 +168,7 @@ impl<const W: usize> Rx<W> {
                 },
             ),
             chain_bytes: Default::default(),
-            row: Reg::new(first_row),
+            row: Reg::new(Row::Header),
             carry: Default::default(),
             rest: Reg::new(lanes.to_bits()),
             filling: Default::default(),
@@ -155,10 +178,17 @@ impl<const W: usize> Rx<W> {
             dones_free: Default::default(),
             midway: Default::default(),
             gone: Default::default(),
+            gone_right: Default::default(),
             written: Default::default(),
             rest_wide: Default::default(),
             of_frame: Default::default(),
             front: Default::default(),
+            right: Default::default(),
+            header: Default::default(),
+            whole: Default::default(),
+            at: Default::default(),
+            placed: Default::default(),
+            beyond: Default::default(),
             beat: Default::default(),
             piece_done: Default::default(),
             row_done: Default::default(),
@@ -168,12 +198,18 @@ impl<const W: usize> Rx<W> {
             moved: Default::default(),
             next_piece: Default::default(),
             leaves: Default::default(),
-            narrow: Constant::new(narrow),
+            // A header longer than a beat is a whole beat, and the rest.
+            short_whole: Constant::new(lanes < net::HDR_BYTES),
+            long_whole: Constant::new(lanes < net::HDR_HASH_BYTES),
             lanes: Constant::new(lanes.to_bits()),
-            header_bits: Constant::new((8 * header_end).to_bits()),
-            carry_bits: Constant::new((W - 8 * header_end).to_bits()),
-            // num_buffers is the header's last field.
-            chains_at: Constant::new((8 * header_end - net::HDR_NUM_BUFFERS_BITS).to_bits()),
+            short_bits: Constant::new(short_end.to_bits()),
+            short_carry: Constant::new((W - short_end).to_bits()),
+            long_bits: Constant::new(long_end.to_bits()),
+            long_carry: Constant::new((W - long_end).to_bits()),
+            row_bits: Constant::new((W % 256).to_bits()),
+            chains_at: Constant::new(net::HDR_NUM_BUFFERS_LSB.to_bits()),
+            hash_at: Constant::new((8 * net::HDR_BYTES + net::HDR_HASH_VALUE_LSB).to_bits()),
+            kind_at: Constant::new((8 * net::HDR_BYTES + net::HDR_HASH_REPORT_LSB).to_bits()),
             len_mask: Constant::new((2 * params.payload_bytes - 1).to_bits()),
             written_mask: Constant::new(written_mask.to_bits()),
             id_mask: Constant::new((params.queue_max - 1).to_bits()),
@@ -199,7 +235,8 @@ impl<const W: usize> Logic for Rx<W> {
             left,
             dones_free,
             midway,
-            gone
+            gone,
+            gone_right
         );
         clock!(self, clock, cut, pack, dones);
         self.cut.reset.next = self.reset.val();
@@ -236,18 +273,45 @@ impl<const W: usize> Logic for Rx<W> {
         if self.piece_done.val() {
             self.take.next = self.left.q.val().get_bits::<7>(0);
         }
-        self.of_frame.next = (self.row.q.val() == Row::First) | (self.row.q.val() == Row::Next);
+        self.whole.next = self.short_whole.val();
+        if self.hashes.val() {
+            self.whole.next = self.long_whole.val();
+        }
+        self.at.next = self.row.q.val();
+        if (self.row.q.val() == Row::Header) & !self.whole.val() {
+            self.at.next = Row::First;
+        }
+        self.of_frame.next = (self.at.val() == Row::First) | (self.at.val() == Row::Next);
         self.offer.next = self.filling.q.val()
             & self.job.valid.val()
             & !self.job.data.val().drop
             & (!self.of_frame.val() | self.frame.valid.val());
-        self.front.next = self.carry.q.val();
-        if self.row.q.val() == Row::First {
-            self.front.next = bit_cast::<W, 8>(self.job.data.val().chains) << self.chains_at.val();
+        self.right.next = self.report.valid.val() & self.report.data.val().right;
+        self.header.next = bit_cast::<160, 8>(self.job.data.val().chains) << self.chains_at.val();
+        if self.hashes.val() {
+            self.header.next = (bit_cast::<160, 8>(self.job.data.val().chains) << self.chains_at.val())
+                | (bit_cast::<160, 32>(self.report.data.val().hash) << self.hash_at.val())
+                | (bit_cast::<160, 3>(self.report.data.val().kind) << self.kind_at.val());
         }
-        self.beat.next = self.front.val() | (self.frame.data.val() << self.header_bits.val());
-        if self.narrow.val() & (self.row.q.val() == Row::Header) {
-            self.beat.next = 0.into();
+        if self.right.val() {
+            self.header.next = self.header.val().replace_bit(net::HDR_F_DATA_VALID_BIT, true);
+        }
+        self.placed.next = self.frame.data.val() << self.short_bits.val();
+        self.beyond.next = self.frame.data.val() >> self.short_carry.val();
+        if self.hashes.val() {
+            self.placed.next = self.frame.data.val() << self.long_bits.val();
+            self.beyond.next = self.frame.data.val() >> self.long_carry.val();
+        }
+        self.front.next = self.carry.q.val();
+        if self.at.val() == Row::First {
+            self.front.next = bit_cast::<W, 160>(self.header.val());
+            if self.whole.val() {
+                self.front.next = bit_cast::<W, 160>(self.header.val() >> self.row_bits.val());
+            }
+        }
+        self.beat.next = self.front.val() | self.placed.val();
+        if self.at.val() == Row::Header {
+            self.beat.next = bit_cast::<W, 160>(self.header.val());
         }
         self.pack.sink.valid.next = self.offer.val();
         self.pack.sink.data.next = self.beat.val();
@@ -263,11 +327,14 @@ impl<const W: usize> Logic for Rx<W> {
         self.moved.next = self.offer.val() & self.pack.sink.ready.val();
         self.gone.d.next = self.moved.val() & self.frame_done.val();
         self.count_frames.next = self.gone.q.val();
+        self.gone_right.d.next = self.moved.val() & self.frame_done.val() & self.right.val();
+        self.count_right.next = self.gone_right.q.val();
         self.frame.ready.next =
             (self.moved.val() & self.of_frame.val() & (self.row_done.val() | self.frame_done.val()))
                 | (self.job.valid.val() & self.job.data.val().drop);
         self.job.ready.next = (self.moved.val() & self.frame_done.val())
             | (self.job.data.val().drop & self.frame.valid.val() & self.frame.last.val());
+        self.report.ready.next = self.job.valid.val() & self.job.ready.val();
         self.next_piece.next = !self.filling.q.val() | (self.moved.val() & self.piece_done.val());
         self.cut.piece.ready.next = self.next_piece.val();
         if self.moved.val() {
@@ -275,12 +342,12 @@ impl<const W: usize> Logic for Rx<W> {
             self.rest.d.next = self.rest.q.val() - self.left.q.val().get_bits::<7>(0);
             if self.row_done.val() {
                 self.rest.d.next = self.lanes.val();
-                self.carry.d.next = self.frame.data.val() >> self.carry_bits.val();
+                self.carry.d.next = self.beyond.val();
                 self.row.d.next = Row::Next;
                 if self.of_frame.val() & self.frame.last.val() {
                     self.row.d.next = Row::Tail;
                 }
-                if self.narrow.val() & (self.row.q.val() == Row::Header) {
+                if self.at.val() == Row::Header {
                     self.row.d.next = Row::First;
                 }
             }
@@ -323,16 +390,14 @@ impl<const W: usize> Logic for Rx<W> {
             | self.dones.source.valid.val();
         if (self.moved.val() & self.frame_done.val()) | self.reset.val() {
             self.rest.d.next = self.lanes.val();
-            self.row.d.next = Row::First;
-            if self.narrow.val() {
-                self.row.d.next = Row::Header;
-            }
+            self.row.d.next = Row::Header;
         }
         if self.reset.val() {
             self.chain_bytes.d.next = 0.into();
             self.filling.d.next = false;
             self.midway.d.next = false;
             self.gone.d.next = false;
+            self.gone_right.d.next = false;
         }
     }
 }

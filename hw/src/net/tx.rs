@@ -56,9 +56,14 @@ pub struct Tx<const W: usize> {
     waiting_last: Reg<Bit>,
     waiting_side: Reg<FrameSide>,
     // Of the header: it goes by while no beat of its frame waits, and the last one of the frame before leaves.
-    header: Reg<Bits<96>>,
+    header: Reg<Bits<160>>,
     csum_at: Reg<Bits<17>>,
     gso_good: Reg<Bit>,
+    /// HASH_REPORT is accepted: the header is longer. What counts of it.
+    hashes: Signal<Local, Bit>,
+    head: Signal<Local, Bits<96>>,
+    start: Signal<Local, Bits<7>>,
+    skip: Signal<Local, Bits<2>>,
     tso4: Signal<Local, Bit>,
     tso6: Signal<Local, Bit>,
     uso: Signal<Local, Bit>,
@@ -80,22 +85,26 @@ pub struct Tx<const W: usize> {
     bad: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
     lanes: Constant<Bits<7>>,
-    start: Constant<Bits<7>>,
-    skip: Constant<Bits<2>>,
+    short_start: Constant<Bits<7>>,
+    short_skip: Constant<Bits<2>>,
+    long_start: Constant<Bits<7>>,
+    long_skip: Constant<Bits<2>>,
+    hash_bit: Constant<Bits<5>>,
     uso_bit: Constant<Bits<5>>,
     type_mask: Constant<Bits<8>>,
     start_most: Constant<Bits<16>>,
-    header_down: Constant<Bits<7>>,
-    header_mask: Constant<Bits<96>>,
+    header_down: Constant<Bits<8>>,
+    header_mask: Constant<Bits<160>>,
     beat_down: Constant<Bits<9>>,
-    beat_up: Constant<Bits<7>>,
+    beat_up: Constant<Bits<8>>,
 }
 
 impl<const W: usize> Tx<W> {
     /// Frames of up to `params.frame_bytes`.
     pub fn new(params: &Params) -> Self {
         let lanes = W / 8;
-        let header = net::HDR_BYTES;
+        let start = |header: usize| (lanes - header % lanes) % lanes;
+        let skip = |header: usize| header.div_ceil(lanes);
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -137,6 +146,10 @@ impl<const W: usize> Tx<W> {
             header: Default::default(),
             csum_at: Default::default(),
             gso_good: Default::default(),
+            hashes: Default::default(),
+            head: Default::default(),
+            start: Default::default(),
+            skip: Default::default(),
             tso4: Default::default(),
             tso6: Default::default(),
             uso: Default::default(),
@@ -159,15 +172,18 @@ impl<const W: usize> Tx<W> {
             go: Default::default(),
             lanes: Constant::new(lanes.to_bits()),
             // The header is placed so that the frame's first byte comes to lane 0; the beats before that are dropped.
-            start: Constant::new(((lanes - header % lanes) % lanes).to_bits()),
-            skip: Constant::new(header.div_ceil(lanes).to_bits()),
+            short_start: Constant::new(start(net::HDR_BYTES).to_bits()),
+            short_skip: Constant::new(skip(net::HDR_BYTES).to_bits()),
+            long_start: Constant::new(start(net::HDR_HASH_BYTES).to_bits()),
+            long_skip: Constant::new(skip(net::HDR_HASH_BYTES).to_bits()),
+            hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
             uso_bit: Constant::new((feature::HOST_USO - 32).to_bits()),
             type_mask: Constant::new((!net::GSO_ECN & u64::from(u8::MAX)).to_bits()),
             start_most: Constant::new((net::GSO_HEADER_BYTES - net::UDP_HEADER_BYTES).to_bits()),
-            header_down: Constant::new((W.min(96) % 96).to_bits()),
-            header_mask: Constant::new(if W < 96 { !Bits::default() } else { Bits::default() }),
-            beat_down: Constant::new(W.saturating_sub(96).to_bits()),
-            beat_up: Constant::new(96usize.saturating_sub(W).to_bits()),
+            header_down: Constant::new((W.min(160) % 160).to_bits()),
+            header_mask: Constant::new(if W < 160 { !Bits::default() } else { Bits::default() }),
+            beat_down: Constant::new(W.saturating_sub(160).to_bits()),
+            beat_up: Constant::new(160usize.saturating_sub(W).to_bits()),
         }
     }
 }
@@ -188,6 +204,18 @@ impl<const W: usize> Logic for Tx<W> {
         StreamSource::<ReadRequest>::link(&mut self.request, &mut self.issue.request);
         StreamSource::<Done>::link(&mut self.done, &mut self.dones.source);
         StreamSource::<QueueError>::link(&mut self.error, &mut self.errors.source);
+
+        // The first 96 bits of the header count, whichever there is.
+        self.hashes.next = self.accepted1.val().get_bit(self.hash_bit.val().index());
+        self.issue.hashes.next = self.hashes.val();
+        self.head.next = self.header.q.val().get_bits::<96>(64);
+        self.start.next = self.short_start.val();
+        self.skip.next = self.short_skip.val();
+        if self.hashes.val() {
+            self.head.next = self.header.q.val().get_bits::<96>(0);
+            self.start.next = self.long_start.val();
+            self.skip.next = self.long_skip.val();
+        }
 
         // Of the piece at hand: the lanes this beat brings.
         self.lane.next = 0.into();
@@ -211,7 +239,7 @@ impl<const W: usize> Logic for Tx<W> {
         self.tso6.next = self.accepted0.val().get_bit(feature::HOST_TSO6);
         self.uso.next = self.accepted1.val().get_bit(self.uso_bit.val().index());
         // By the end of a chain that is longer than a frame its header is known.
-        self.gso_type.next = self.header.q.val().get_bits::<8>(net::HDR_GSO_TYPE_LSB) & self.type_mask.val();
+        self.gso_type.next = self.head.val().get_bits::<8>(net::HDR_GSO_TYPE_LSB) & self.type_mask.val();
         self.gso.next = (self.tso4.val() | self.tso6.val() | self.uso.val()) & self.gso_type.val().any();
         self.long.next =
             self.issue.piece.data.val().mark.huge | (self.issue.piece.data.val().mark.long & !self.gso.val());
@@ -303,23 +331,23 @@ impl<const W: usize> Logic for Tx<W> {
                 self.skipped.d.next = 0.into();
             } else if self.headers.val() {
                 self.skipped.d.next = self.skipped.q.val() + 1;
-                // The header's last byte is in the highest lane; at 64 bits it takes two beats.
+                // The header's last byte is in the highest lane; a header longer than a beat takes more.
                 self.header.d.next = ((self.header.q.val() >> self.header_down.val())
                     & self.header_mask.val())
-                    | (bit_cast::<96, W>(self.pack.source.data.val() >> self.beat_down.val())
+                    | (bit_cast::<160, W>(self.pack.source.data.val() >> self.beat_down.val())
                         << self.beat_up.val());
             }
         }
 
         self.offload.next.csum = self.accepted0.val().get_bit(feature::CSUM)
-            & self.header.q.val().get_bits::<8>(net::HDR_FLAGS_LSB).get_bit(net::HDR_F_NEEDS_CSUM_BIT);
-        self.offload.next.csum_start = self.header.q.val().get_bits::<16>(net::HDR_CSUM_START_LSB);
+            & self.head.val().get_bits::<8>(net::HDR_FLAGS_LSB).get_bit(net::HDR_F_NEEDS_CSUM_BIT);
+        self.offload.next.csum_start = self.head.val().get_bits::<16>(net::HDR_CSUM_START_LSB);
         self.offload.next.csum_at = self.csum_at.q.val();
         self.offload.next.gso = self.gso.val();
         self.offload.next.gso_good = self.gso_good.q.val();
         self.udp.next = self.gso_type.val() == net::GSO_UDP_L4;
         self.offload.next.udp = self.udp.val();
-        self.offload.next.gso_size = self.header.q.val().get_bits::<16>(net::HDR_GSO_SIZE_LSB);
+        self.offload.next.gso_size = self.head.val().get_bits::<16>(net::HDR_GSO_SIZE_LSB);
         self.gso_type_good.next = (self.tso4.val() & (self.gso_type.val() == net::GSO_TCPV4))
             | (self.tso6.val() & (self.gso_type.val() == net::GSO_TCPV6))
             | (self.uso.val() & self.udp.val());
@@ -329,11 +357,11 @@ impl<const W: usize> Logic for Tx<W> {
             & (self.offload.val().csum_start <= self.start_most.val())
             & self.offload.val().gso_size.any()
             & ((self.udp.val()
-                & (self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB) == net::UDP_CHECKSUM))
+                & (self.head.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB) == net::UDP_CHECKSUM))
                 | (!self.udp.val()
-                    & (self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB) == net::TCP_CHECKSUM)));
-        self.csum_at.d.next = bit_cast::<17, 16>(self.header.q.val().get_bits::<16>(net::HDR_CSUM_START_LSB))
-            + bit_cast::<17, 16>(self.header.q.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB));
+                    & (self.head.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB) == net::TCP_CHECKSUM)));
+        self.csum_at.d.next = bit_cast::<17, 16>(self.head.val().get_bits::<16>(net::HDR_CSUM_START_LSB))
+            + bit_cast::<17, 16>(self.head.val().get_bits::<16>(net::HDR_CSUM_OFFSET_LSB));
 
         self.busy.next = self.issue.busy.val()
             | self.issue.piece.valid.val()

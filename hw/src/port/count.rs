@@ -67,5 +67,6 @@ pub struct Events {
     pub rx_filtered: Bit,
     /// Packets dropped: what the driver wants done to them cannot be.
     pub tx_dropped_offload: Bit,
-    pub spare_31: Bit,
+    /// Frames whose checksum the driver was told to be right.
+    pub rx_right: Bit,
 }

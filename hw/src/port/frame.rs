@@ -87,6 +87,17 @@ pub struct Flow {
     pub kind: Bits<3>,
 }
 
+/// What the driver is told of a frame that waits for buffers. In a `StreamSource`, one per `Arrival`, in order.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Report {
+    /// Its checksum is right.
+    pub right: Bit,
+    /// Its hash.
+    pub hash: Bits<32>,
+    /// Of what, as a hash report says it.
+    pub kind: Bits<3>,
+}
+
 /// A frame that waits for buffers. In a `StreamSource`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Arrival {

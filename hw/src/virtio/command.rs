@@ -53,6 +53,8 @@ pub struct Command {
     verb: Reg<Bits<8>>,
     /// The first six bytes behind them, the youngest on top.
     first: Reg<Bits<48>>,
+    /// There are others behind those, and not all of them are zero.
+    beyond: Reg<Bit>,
     ack: Reg<Bits<8>>,
     mode: Reg<Bits<8>>,
     // Within a filter table: the next byte; a count is being read, the second one; entries left; bytes of this entry or count.
@@ -67,13 +69,17 @@ pub struct Command {
     length: Signal<Local, Bits<10>>,
     value16: Signal<Local, Bits<16>>,
     mode_now: Signal<Local, Bits<8>>,
+    /// Of the offloads that the driver may switch on, those it has agreed on.
+    agreed: Signal<Local, Bits<32>>,
     list_end: Signal<Local, Bit>,
     offered: Constant<Bit>,
     pairs: Constant<Bits<16>>,
     kept: Constant<Bits<10>>,
     least: Constant<Bits<10>>,
     rss_bit: Constant<Bits<5>>,
+    hash_bit: Constant<Bits<5>>,
     vlans: Constant<Bits<16>>,
+    offloads: Constant<Bits<32>>,
 }
 
 impl Command {
@@ -97,6 +103,7 @@ impl Command {
             class: Default::default(),
             verb: Default::default(),
             first: Default::default(),
+            beyond: Default::default(),
             ack: Default::default(),
             mode: Reg::new(ctrl::MODE_PROMISC.into()),
             at: Default::default(),
@@ -110,6 +117,7 @@ impl Command {
             length: Default::default(),
             value16: Default::default(),
             mode_now: Default::default(),
+            agreed: Default::default(),
             list_end: Default::default(),
             offered: Constant::new(params.offers(feature::CTRL_VQ)),
             pairs: Constant::new(params.pairs.to_bits()),
@@ -117,7 +125,9 @@ impl Command {
             // Class, command, two counts.
             least: Constant::new(10u64.into()),
             rss_bit: Constant::new((feature::RSS - 32).to_bits()),
+            hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
             vlans: Constant::new((ctrl::VLANS as u64).into()),
+            offloads: Constant::new((1u64 << feature::GUEST_CSUM).to_bits()),
         }
     }
 }
@@ -126,7 +136,7 @@ impl Logic for Command {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, data, rss);
-        dff_setup!(self, clock, state, count, long, class, verb, first, ack, mode);
+        dff_setup!(self, clock, state, count, long, class, verb, first, beyond, ack, mode);
         dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
         self.busy.next = self.state.q.val() != State::Take;
         self.command.ready.next = self.state.q.val() == State::Take;
@@ -147,11 +157,14 @@ impl Logic for Command {
             .val()
             .replace_bit(self.verb.q.val().get_bits::<3>(0).index(), self.first.q.val().get_bit(40));
 
+        self.agreed.next = self.accepted.val() & self.offloads.val();
+
         self.data.write.next = false;
         self.data.write_addr.next = bit_cast::<16, 10>(self.count.q.val());
         self.data.write_data.next = self.command.data.val().data;
         self.rss.reset.next = self.reset.val();
         self.rss.start.next = false;
+        self.rss.hashes_only.next = self.verb.q.val() == ctrl::MQ_HASH_CONFIG;
         self.rss.count.next = self.count.q.val();
         self.rss.byte.next = self.data.read_data.val();
         self.data.read.next = (self.state.q.val() == State::Read) | (self.state.q.val() == State::Rss);
@@ -180,6 +193,8 @@ impl Logic for Command {
                                 if self.count.q.val() < 8 {
                                     self.first.d.next = (self.first.q.val() >> 8)
                                         | (bit_cast::<48, 8>(self.command.data.val().data) << 40);
+                                } else if self.command.data.val().data.any() {
+                                    self.beyond.d.next = true;
                                 }
                             }
                         }
@@ -250,11 +265,25 @@ impl Logic for Command {
                         self.settings.data.next = 1.into();
                     }
                 }
+                if (self.class.q.val() == ctrl::CLASS_GUEST_OFFLOADS)
+                    & (self.verb.q.val() == ctrl::GUEST_OFFLOADS_SET)
+                    & (self.length.val() == 8)
+                    & !(self.first.q.val() & !bit_cast::<48, 32>(self.agreed.val())).any()
+                    & !self.beyond.q.val()
+                    & self.accepted.val().get_bit(feature::CTRL_GUEST_OFFLOADS)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_OFFLOADS.into();
+                    self.settings.data.next = self.first.q.val().get_bits::<32>(0);
+                }
                 if (self.class.q.val() == ctrl::CLASS_MQ)
-                    & (self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
+                    & (((self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
+                        & self.accepted1.val().get_bit(self.rss_bit.val().index()))
+                        | ((self.verb.q.val() == ctrl::MQ_HASH_CONFIG)
+                            & self.accepted1.val().get_bit(self.hash_bit.val().index())))
                     & (self.count.q.val() >= self.least.val())
                     & !self.long.q.val()
-                    & self.accepted1.val().get_bit(self.rss_bit.val().index())
                 {
                     self.rss.start.next = true;
                     self.state.d.next = State::Rss;
@@ -358,11 +387,13 @@ impl Logic for Command {
         if self.forget.val() | (self.answer.valid.val() & self.answer.ready.val()) {
             self.count.d.next = 0.into();
             self.long.d.next = false;
+            self.beyond.d.next = false;
         }
         if self.reset.val() | !self.offered.val() {
             self.state.d.next = State::Take;
             self.count.d.next = 0.into();
             self.long.d.next = false;
+            self.beyond.d.next = false;
             self.mode.d.next = ctrl::MODE_PROMISC.into();
         }
     }

@@ -39,8 +39,10 @@ impl DeviceCfg {
     pub fn new(params: &Params) -> Self {
         let m = params.mac.map(u32::from);
         // Ethernet header and one VLAN tag come on top of the MTU.
-        let rss = match params.offers(feature::RSS) {
-            true => [net::RSS_KEY_BYTES as u32, net::RSS_TABLE as u32, net::HASH_TYPES_KNOWN as u32],
+        let hashes = params.offers(feature::RSS) || params.offers(feature::HASH_REPORT);
+        let table = if params.offers(feature::RSS) { net::RSS_TABLE as u32 } else { 0 };
+        let rss = match hashes {
+            true => [net::RSS_KEY_BYTES as u32, table, net::HASH_TYPES_KNOWN as u32],
             false => [0; 3],
         };
         let mtu = (params.frame_bytes - 18) as u32;

@@ -6,6 +6,15 @@ use crate::facts::net;
 use crate::offload::Header;
 use crate::ring::{Buffer, RingError, Used};
 
+/// A packet that has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub header: Header,
+    /// With HASH_REPORT, what is behind that: hash, report, padding, from the low end on.
+    pub hash: Option<u64>,
+    pub frame: Vec<u8>,
+}
+
 impl Driver {
     /// Rings the doorbell of a queue if the device wants to be told of what is new in it.
     pub fn notify<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
@@ -49,6 +58,8 @@ impl Driver {
         let slot = self.tx_slots.pop().ok_or(full)?;
         let base = memory::TX + slot * memory::TX_SLOT + self.options.skew;
         let mut packet = header.bytes().to_vec();
+        // What is behind means nothing to the device.
+        packet.resize(self.header_bytes(), 0xa5);
         packet.extend_from_slice(frame);
         root.memory.poke(base, &packet);
         let mut buffers = vec![];
@@ -79,13 +90,22 @@ impl Driver {
 
     /// Takes a received frame, merged from its buffers, and gives the buffers back to the device (with a kick, if it wants one).
     pub fn receive<D: Device>(&mut self, root: &mut Bench<D>) -> Result<Option<Vec<u8>>, DriverError> {
+        Ok(self.receive_packet(root)?.map(|received| received.frame))
+    }
+
+    /// As [`Driver::receive`], with what its header says.
+    pub fn receive_packet<D: Device>(
+        &mut self,
+        root: &mut Bench<D>,
+    ) -> Result<Option<Received>, DriverError> {
         let Some(first) = self.rx.take_used(&mut root.memory)? else { return Ok(None) };
         let mut packet = gather(root, &first);
-        if packet.len() < net::HDR_BYTES as usize {
+        let bytes = self.header_bytes();
+        if packet.len() < bytes {
             return Err(DriverError::Receive("used length is shorter than the header"));
         }
-        let at = net::HDR_NUM_BUFFERS as usize;
-        let buffers = u16::from_le_bytes([packet[at], packet[at + 1]]);
+        let header = packet.first_chunk().map(Header::read).unwrap_or_default();
+        let buffers = header.num_buffers;
         let merge = self.features >> net::F_MRG_RXBUF & 1 == 1;
         if buffers == 0 || (!merge && buffers != 1) {
             return Err(DriverError::Receive("num_buffers is wrong"));
@@ -101,7 +121,14 @@ impl Driver {
             self.post(root, RX, &chain.buffers)?;
         }
         self.notify(root, RX)?;
-        Ok(Some(packet.split_off(net::HDR_BYTES as usize)))
+        let frame = packet.split_off(bytes);
+        let hash = packet[net::HDR_BYTES as usize..].first_chunk().map(|hash| u64::from_le_bytes(*hash));
+        Ok(Some(Received { header, hash, frame }))
+    }
+
+    /// Bytes of the header in front of each packet.
+    pub fn header_bytes(&self) -> usize {
+        net::header_bytes(self.features) as usize
     }
 }
 

@@ -25,6 +25,12 @@ pub(super) struct Settings {
     table: [bool; HASHES],
     vlans: Vec<bool>,
     pub(super) steering: Rss,
+    /// Hashes are reported; and are with automatic steering, and the types by which it knows flows.
+    pub(super) hashes: bool,
+    hashes_then: bool,
+    types_then: u32,
+    /// The driver has not switched it off.
+    pub(super) guest_csum: bool,
 }
 
 impl Settings {
@@ -36,6 +42,10 @@ impl Settings {
             table: [false; HASHES],
             vlans: vec![false; ctrl::VLANS],
             steering: Rss::automatic(1),
+            hashes: false,
+            hashes_then: false,
+            types_then: types::KNOWN,
+            guest_csum: true,
         }
     }
 }
@@ -82,6 +92,18 @@ fn parameters(data: &[u8], pairs: u16) -> Option<Rss> {
         && (1..=pairs).contains(&rss.max_tx)
         && usize::from(*length) == rss::KEY_BYTES;
     good.then_some(rss)
+}
+
+/// Hash types and key of a configuration of hashes.
+fn hash_parameters(data: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let (kinds, data) = data.split_first_chunk::<4>()?;
+    // what is reserved means nothing
+    let (_, data) = data.split_first_chunk::<8>()?;
+    let (length, rest) = data.split_first()?;
+    let (key, _) = rest.split_at_checked(rss::KEY_BYTES)?;
+    let kinds = u32::from_le_bytes(*kinds);
+    let good = kinds & !types::KNOWN == 0 && usize::from(*length) == rss::KEY_BYTES;
+    good.then(|| (kinds, key.to_vec()))
 }
 
 impl Model {
@@ -149,14 +171,33 @@ impl Model {
                 let vlan = u16::from_le_bytes(data.try_into().ok()?);
                 *self.settings.vlans.get_mut(usize::from(vlan))? = verb == ctrl::VLAN_ADD;
             }
+            (ctrl::GUEST_OFFLOADS, ctrl::GUEST_OFFLOADS_SET) if accepted(net::F_CTRL_GUEST_OFFLOADS) => {
+                let on = u64::from_le_bytes(data.try_into().ok()?);
+                let agreed = u64::from(accepted(net::F_GUEST_CSUM)) << net::F_GUEST_CSUM;
+                (on & !agreed == 0).then_some(())?;
+                self.settings.guest_csum = on != 0;
+            }
             (ctrl::MQ, ctrl::MQ_PAIRS_SET) if accepted(net::F_MQ) => {
                 let pairs = u16::from_le_bytes(data.try_into().ok()?);
                 (1..=self.shape.pairs).contains(&pairs).then_some(())?;
-                self.settings.steering =
-                    Rss { key: self.settings.steering.key.clone(), ..Rss::automatic(pairs) };
+                self.settings.hashes = self.settings.hashes_then;
+                self.settings.steering = Rss {
+                    types: self.settings.types_then,
+                    key: self.settings.steering.key.clone(),
+                    ..Rss::automatic(pairs)
+                };
             }
             (ctrl::MQ, ctrl::MQ_RSS_CONFIG) if accepted(net::F_RSS) && command.len() <= KEPT => {
                 self.settings.steering = parameters(data, self.shape.pairs)?;
+                self.settings.hashes = true;
+            }
+            (ctrl::MQ, ctrl::MQ_HASH_CONFIG) if accepted(net::F_HASH_REPORT) && command.len() <= KEPT => {
+                let (kinds, key) = hash_parameters(data)?;
+                (self.settings.hashes, self.settings.hashes_then) = (kinds != 0, kinds != 0);
+                // without any, flows are still known by all of them
+                self.settings.types_then = if kinds == 0 { types::KNOWN } else { kinds };
+                self.settings.steering.types = self.settings.types_then;
+                self.settings.steering.key = key;
             }
             _ => return None,
         }

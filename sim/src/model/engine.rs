@@ -5,7 +5,8 @@ use hematite_abi::ident;
 
 use crate::facts::{ident as error, net, ring, virtio};
 
-use crate::offload::Header;
+use crate::flow::{Rss, flow};
+use crate::offload::{Header, verified};
 
 use super::Model;
 use super::dma::Stop;
@@ -260,7 +261,7 @@ impl Model {
             return Ok(());
         }
         let chain = self.chain(queue, 0, Some(false))?;
-        let header = u64::from(net::HDR_BYTES);
+        let header = self.header_bytes() as u64;
         let least = header + u64::from(net::ETHERNET_HEADER_BYTES);
         let most = self.shape.frame_bytes;
         if chain.len() < least {
@@ -273,7 +274,7 @@ impl Model {
                 bytes.extend(self.dma.read(self.now, segment.addr, segment.len as usize)?);
             }
             let frame = bytes.split_off(header as usize);
-            let asked = bytes.try_into().map(|bytes| Header::read(&bytes)).unwrap_or_default();
+            let asked = bytes.first_chunk().map(Header::read).unwrap_or_default();
             let wish = asked.agreed(|feature| self.registers.accepted(feature));
             if wish.gso_type == 0 && frame.len() > most {
                 self.count(ident::TX_DROPPED_LONG);
@@ -317,6 +318,13 @@ impl Model {
         self.dma.write(at, &seen.to_le_bytes());
     }
 
+    /// Of the header in front of every packet.
+    fn header_bytes(&self) -> usize {
+        let bytes =
+            if self.registers.accepted(net::F_HASH_REPORT) { net::HDR_HASH_BYTES } else { net::HDR_BYTES };
+        bytes as usize
+    }
+
     fn receive(&mut self, queue: u16) -> Result<(), Stop> {
         if self.frames_in.front().is_some_and(|frame| !self.wanted(frame)) {
             self.drop_frame(ident::RX_FILTERED);
@@ -334,7 +342,19 @@ impl Model {
             return Ok(());
         }
         let merge = self.registers.accepted(net::F_MRG_RXBUF);
-        let mut packet = vec![0; net::HDR_BYTES as usize];
+        let mut packet = vec![0; self.header_bytes()];
+        if self.registers.accepted(net::F_GUEST_CSUM) && self.settings.guest_csum && verified(&frame) {
+            packet[0] = net::HDR_F_DATA_VALID;
+        }
+        let Rss { types, key, .. } = &self.settings.steering;
+        if self.registers.accepted(net::F_HASH_REPORT)
+            && let Some((hash, bit)) = flow(&frame, *types, key).filter(|_| self.settings.hashes)
+        {
+            // [virtio 1.4: Hash reporting for incoming packets] value, report, padding
+            let fields = &mut packet[net::HDR_BYTES as usize..];
+            fields[..4].copy_from_slice(&hash.to_le_bytes());
+            fields[4..6].copy_from_slice(&(bit as u16 + 1).to_le_bytes());
+        }
         packet.extend_from_slice(&frame);
         let available = self.available(queue)?;
         let mut chains: Vec<Chain> = vec![];
@@ -367,6 +387,9 @@ impl Model {
         self.used(queue, &done);
         self.frames_in.pop_front();
         self.count(ident::RX_FRAMES);
+        if packet[0] != 0 {
+            self.count(ident::RX_RIGHT);
+        }
         self.count_by(ident::RX_BYTES_LO, frame.len() as u32);
         Ok(())
     }

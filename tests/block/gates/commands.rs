@@ -6,6 +6,7 @@ use hematite_abi::ctrl;
 use hematite_hw::net::classify::Classify;
 use hematite_hw::net::filter::Filter;
 use hematite_hw::net::steer::Steer;
+use hematite_hw::net::verify::Verify;
 use hematite_hw::params::Params;
 use hematite_hw::port::control::{AnswerByte, CommandByte};
 use hematite_hw::port::dma::{ReadSide, WriteSide};
@@ -15,6 +16,7 @@ use hematite_hw::prim::toeplitz::Toeplitz;
 use hematite_hw::queue::control::Control;
 use hematite_hw::queue::lookup::AreaRead;
 use hematite_hw::virtio::command::Command;
+use hematite_tests::packet::Arriving;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
@@ -257,6 +259,10 @@ fn frame<const W: usize>(rng: &mut ChaCha8Rng) -> Vec<Beat<W, FrameSide>> {
             bytes[at + 8..at + 10].fill(0);
         }
     }
+    beats(&bytes)
+}
+
+fn beats<const W: usize>(bytes: &[u8]) -> Vec<Beat<W, FrameSide>> {
     let beats: Vec<_> = bytes.chunks(W / 8).map(<[u8]>::to_vec).collect();
     let count = beats.len();
     let beat = |(i, mut beat): (usize, Vec<u8>)| {
@@ -279,7 +285,7 @@ fn classify<const W: usize>(params: &Params, seed: u64) {
         move |b, s| {
             b.reset.next = s.cycle() % 1500 < 3;
             b.settings.valid.next = rng.random_ratio(1, 50);
-            b.settings.item.next = rng.random_range(0..12u64).into();
+            b.settings.item.next = rng.random_range(0..14u64).into();
             b.settings.index.next = rng.random_range(0..64u64).into();
             b.settings.data.next = u64::from(rng.random::<u32>()).into();
             if frames.queue.is_empty() {
@@ -304,6 +310,40 @@ fn classifiers() {
     });
 }
 
+fn verify<const W: usize>(params: &Params, seed: u64) {
+    prints("verify", Verify::<W>::new(params));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut frames = Feed::<Beat<W, FrameSide>>::new(0.9);
+    agrees(
+        "verify",
+        Verify::<W>::new(params),
+        |b| &mut b.clock,
+        CYCLES / 2,
+        move |b, s| {
+            b.reset.next = s.cycle() < 8 || s.cycle() % 1500 == 700;
+            if frames.queue.is_empty() {
+                let arriving = Arriving::any(&mut rng, 100);
+                frames.queue.extend(beats(&arriving.frame));
+            }
+            frames.drive_beat(&mut b.sink, &mut rng);
+            s.bit("source", &mut b.source.ready);
+            b.verdict.ready.next = s.cycle() % 300 > 200;
+            settle(b);
+            frames.taken_beat(&b.sink);
+        },
+    );
+}
+
+#[test]
+fn verdicts() {
+    roomy(|| {
+        verify::<64>(&Params::TINY, 21);
+        verify::<64>(&Params { width: 64, ..Params::SIM }, 22);
+        verify::<128>(&Params::BOARD, 23);
+        verify::<512>(&Params::MAX, 24);
+    });
+}
+
 #[test]
 fn steers() {
     roomy(|| {
@@ -312,6 +352,7 @@ fn steers() {
         let mut rng = ChaCha8Rng::seed_from_u64(12);
         let mut lengths = Feed::<FrameLength>::new(0.9);
         let mut flows = Feed::<Flow>::new(0.9);
+        let mut verdicts = Feed::<bool>::new(0.9);
         agrees(
             "steer",
             Steer::new(&Params::MAX),
@@ -320,21 +361,26 @@ fn steers() {
             move |b, s| {
                 b.reset.next = s.cycle() % 5000 < 3;
                 b.settings.valid.next = rng.random_ratio(1, 200);
-                b.settings.item.next = rng.random_range(5..12u64).into();
+                b.guest_csum.next = s.cycle() % 1000 < 800;
+                b.settings.item.next = rng.random_range(5..14u64).into();
                 b.settings.index.next = rng.random_range(0..128u64).into();
                 b.settings.data.next = rng.random_range(1..65u64).into();
                 if lengths.queue.is_empty() {
                     let len = rng.random_range(1..1518u64).into();
                     lengths.queue.push_back(FrameLength { len, dropped: rng.random_ratio(1, 8) });
+                    verdicts.queue.push_back(rng.random());
                     let kind = rng.random_range(0..7u64).into();
                     flows.queue.push_back(Flow { hash: u64::from(rng.random::<u32>()).into(), kind });
                 }
                 lengths.drive(&mut b.length, &mut rng);
                 flows.drive(&mut b.flow, &mut rng);
+                verdicts.drive(&mut b.verdict, &mut rng);
+                s.bit("report", &mut b.report.ready);
                 s.bit("arrival", &mut b.arrival.ready);
                 settle(b);
                 lengths.taken(&b.length);
                 flows.taken(&b.flow);
+                verdicts.taken(&b.verdict);
             },
         );
     });

@@ -2,6 +2,7 @@
 
 use super::{agrees, prints, roomy};
 use crate::streams::{Beat, Feed, Watch, to_bits};
+use hematite_abi::{feature, net};
 use hematite_hw::net::buffer::Buffer;
 use hematite_hw::net::checksum::Checksum;
 use hematite_hw::net::patch::Patch;
@@ -11,7 +12,7 @@ use hematite_hw::net::tx::Tx;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Done, Segment, Want};
 use hematite_hw::port::dma::{ReadRequest, ReadSide, WriteSide};
-use hematite_hw::port::frame::{Arrival, FrameSide, Sum, Task};
+use hematite_hw::port::frame::{Arrival, FrameSide, Report, Sum, Task};
 use hematite_hw::prim::overlay::Overlay;
 use hematite_hw::prim::pack::{Pack, Pick};
 use hematite_hw::prim::rotate::Rotate;
@@ -63,6 +64,7 @@ fn frame<const W: usize>(rng: &mut ChaCha8Rng, len: usize) -> Vec<Beat<W, FrameS
 }
 
 fn tx<const W: usize>(params: &Params, seed: u64) {
+    let features = params.features as u64;
     prints("net_tx", Tx::<W>::new(params));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut segments = Feed::<Segment>::new(0.8);
@@ -76,8 +78,10 @@ fn tx<const W: usize>(params: &Params, seed: u64) {
         move |b, s| {
             b.reset.next = s.cycle() < 2;
             b.read_bytes.next = 256u64.into();
-            b.accepted0.next = if s.cycle() % 600 < 400 { u64::from(u32::MAX) } else { 0 }.into();
-            b.accepted1.next = b.accepted0.val();
+            // Nothing is accepted that is not offered.
+            let accepted = if s.cycle() % 600 < 400 { features } else { 0 };
+            b.accepted0.next = (accepted & u64::from(u32::MAX)).into();
+            b.accepted1.next = (accepted >> 32).into();
             if segments.queue.is_empty() {
                 segments.queue.push_back(segment(&mut rng, 300));
             }
@@ -105,10 +109,12 @@ fn tx<const W: usize>(params: &Params, seed: u64) {
 }
 
 fn rx<const W: usize>(params: &Params, seed: u64) {
+    let hashes = params.offers(feature::HASH_REPORT);
     prints("net_rx", Rx::<W>::new(params));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut jobs, mut shares) = (Feed::<Job>::new(0.8), Feed::<Share>::new(0.8));
     let mut frames = Feed::<Beat<W, FrameSide>>::new(0.8);
+    let mut reports = Feed::<Report>::new(1.0);
     let mut writes = Watch::<Beat<W, WriteSide>>::new("write", 0.8);
     let mut dones = Watch::<Done>::new("done", 0.5);
     agrees(
@@ -119,10 +125,12 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
         move |b, s| {
             b.reset.next = s.cycle() < 2;
             b.payload_bytes.next = 256u64.into();
+            b.hashes.next = hashes;
             if jobs.queue.is_empty() {
                 let len = rng.random_range(1..600);
                 let drop = rng.random_ratio(1, 8);
-                let (mut left, mut chains) = (if drop { 0 } else { len + 12 }, 0);
+                let header = if hashes { net::HDR_HASH_BYTES } else { net::HDR_BYTES } as u64;
+                let (mut left, mut chains) = (if drop { 0 } else { len + header }, 0);
                 while left > 0 {
                     let part = segment(&mut rng, 400);
                     let take = if rng.random_ratio(1, 10) { 0 } else { u64::from(part.len).min(left) };
@@ -139,17 +147,21 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
                     });
                 }
                 jobs.queue.push_back(Job { chains: chains.into(), drop });
+                let hash = u64::from(rng.random::<u32>()).into();
+                reports.queue.push_back(Report { right: rng.random(), hash, kind: 3.into() });
                 frames.queue.extend(frame::<W>(&mut rng, len as usize));
             }
             jobs.drive(&mut b.job, &mut rng);
             shares.drive(&mut b.share, &mut rng);
             frames.drive_beat(&mut b.frame, &mut rng);
+            reports.drive(&mut b.report, &mut rng);
             writes.drive_beat(&mut b.write, &mut rng);
             dones.drive(&mut b.done, &mut rng);
             settle(b);
             jobs.taken(&b.job);
             shares.taken(&b.share);
             frames.taken_beat(&b.frame);
+            reports.taken(&b.report);
             writes.taken_beat(&b.write);
             dones.taken(&b.done);
         },
@@ -306,6 +318,7 @@ fn place(params: &Params, seed: u64) {
             b.reset.next = s.cycle() < 2;
             b.enabled.next = s.cycle() % 500 < 450;
             b.fence.next = s.cycle() % 400 > 380;
+            b.hashes.next = s.cycle() > 3000;
             b.mergeable.next = s.cycle() % 900 < 600;
             if arrivals.queue.is_empty() {
                 let len = rng.random_range(1..1518u64).into();

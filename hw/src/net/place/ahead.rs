@@ -29,6 +29,8 @@ pub struct Ahead {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub open: Signal<In, Bit>,
+    /// HASH_REPORT is accepted: headers are longer.
+    pub hashes: Signal<In, Bit>,
     pub arrival: StreamSink<Arrival>,
     pub frame: StreamSource<Waiting>,
     pub want: StreamSource<Want>,
@@ -51,8 +53,10 @@ pub struct Ahead {
     at_spoilt: Signal<Local, Bits<64>>,
     asks: Signal<Local, Bit>,
     come: Signal<Local, Bit>,
+    header: Signal<Local, Bits<15>>,
     depth: Constant<Bits<16>>,
-    header: Constant<Bits<15>>,
+    short_header: Constant<Bits<15>>,
+    long_header: Constant<Bits<15>>,
     mask: Constant<Bits<15>>,
     queue_mask: Constant<Bits<16>>,
     pair_mask: Constant<Bits<16>>,
@@ -71,6 +75,7 @@ impl Ahead {
             clock: Default::default(),
             reset: Default::default(),
             open: Default::default(),
+            hashes: Default::default(),
             arrival: Default::default(),
             frame: Default::default(),
             want: Default::default(),
@@ -91,8 +96,10 @@ impl Ahead {
             at_spoilt: Default::default(),
             asks: Default::default(),
             come: Default::default(),
+            header: Default::default(),
             depth: Constant::new(depth.to_bits()),
-            header: Constant::new(net::HDR_BYTES.to_bits()),
+            short_header: Constant::new(net::HDR_BYTES.to_bits()),
+            long_header: Constant::new(net::HDR_HASH_BYTES.to_bits()),
             mask: Constant::new(mask),
             queue_mask: Constant::new(queue),
             pair_mask: Constant::new((params.pairs - 1).to_bits()),
@@ -106,6 +113,10 @@ impl Logic for Ahead {
     fn update(&mut self) {
         dff_setup!(self, clock, asked, restart);
         clock!(self, clock, waiting, wants);
+        self.header.next = self.short_header.val();
+        if self.hashes.val() {
+            self.header.next = self.long_header.val();
+        }
         self.waiting.reset.next = self.reset.val();
         self.wants.reset.next = self.reset.val();
         StreamSource::<Waiting>::link(&mut self.frame, &mut self.waiting.source);

@@ -1,10 +1,11 @@
-//! Reads a configuration of RSS: first all of it, to see whether it is good, and then again, to set it.
-//! In: `start`, a pulse; `count`, the bytes of its command; `byte`, what stood at `at` in the cycle before.   Out: `at`; `settings`, a pulse each; `done`, a
-//! pulse, and `good`.
+//! Reads a configuration of RSS: first all of it, to see whether it is good, and then again, to set it. Or of hashes alone: it has eight bytes
+//! that mean nothing where RSS has its table of one entry.
+//! In: `start`, a pulse; `hashes_only`, beside it; `count`, the bytes of its command; `byte`, what stood at `at` in the cycle before.
+//! Out: `at`; `settings`, a pulse each; `done`, a pulse, and `good`.
 //! Time: four cycles per byte.   Waits: never.
 //! Hash types that are not offered, a mask that is not one less than a power of two, queues there are not, a key of another length than the
 //! device's: refused.
-//! Spec: [virtio 1.4: Network Device, Receive-side scaling (RSS), Setting RSS parameters]
+//! Spec: [virtio 1.4: Network Device, Receive-side scaling (RSS), Setting RSS parameters; Hash calculation]
 
 use crate::params::Params;
 use crate::port::control::SettingSource;
@@ -31,6 +32,7 @@ pub struct Rss {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub start: Signal<In, Bit>,
+    pub hashes_only: Signal<In, Bit>,
     pub count: Signal<In, Bits<10>>,
     pub at: Signal<Out, Bits<10>>,
     pub byte: Signal<In, Bits<8>>,
@@ -39,6 +41,8 @@ pub struct Rss {
     pub done: Signal<Out, Bit>,
     pub good: Signal<Out, Bit>,
     running: Reg<Bit>,
+    /// There is no table.
+    plain: Reg<Bit>,
     /// The byte at `place` is there; the second time.
     here: Reg<Bit>,
     setting: Reg<Bit>,
@@ -68,6 +72,7 @@ impl Rss {
             clock: Default::default(),
             reset: Default::default(),
             start: Default::default(),
+            hashes_only: Default::default(),
             count: Default::default(),
             at: Default::default(),
             byte: Default::default(),
@@ -76,6 +81,7 @@ impl Rss {
             done: Default::default(),
             good: Default::default(),
             running: Default::default(),
+            plain: Default::default(),
             here: Default::default(),
             setting: Default::default(),
             place: Default::default(),
@@ -101,7 +107,7 @@ impl Rss {
 impl Logic for Rss {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, running, here, setting, place, field, phase, word, entry, types, mask);
+        dff_setup!(self, clock, running, plain, here, setting, place, field, phase, word, entry, types, mask);
         self.at.next = self.place.q.val();
         self.busy.next = self.running.q.val();
         self.done.next = false;
@@ -122,13 +128,19 @@ impl Logic for Rss {
                 self.wrong.next = (self.whole.val() & self.unknown.val()).any();
             }
             Field::Mask => {
-                self.wrong.next =
-                    (self.half.val() & (self.half.val() + 1)).any() | (self.half.val() >= self.entries.val());
+                self.wrong.next = !self.plain.q.val()
+                    & ((self.half.val() & (self.half.val() + 1)).any()
+                        | (self.half.val() >= self.entries.val()));
             }
-            Field::Unclassified => self.wrong.next = self.half.val() >= self.pairs.val(),
-            Field::Table => self.wrong.next = self.half.val() >= self.pairs.val(),
+            Field::Unclassified => {
+                self.wrong.next = !self.plain.q.val() & (self.half.val() >= self.pairs.val());
+            }
+            Field::Table => {
+                self.wrong.next = !self.plain.q.val() & (self.half.val() >= self.pairs.val());
+            }
             Field::MaxTx => {
-                self.wrong.next = !self.half.val().any() | (self.half.val() > self.pairs.val());
+                self.wrong.next =
+                    !self.plain.q.val() & (!self.half.val().any() | (self.half.val() > self.pairs.val()));
             }
             Field::KeyLength => {
                 self.ends.next = true;
@@ -159,6 +171,9 @@ impl Logic for Rss {
                     self.settings.valid.next = true;
                     self.settings.index.next = bit_cast::<16, 8>(self.mask.q.val());
                     self.settings.data.next = bit_cast::<32, 8>(self.types.q.val());
+                    if self.plain.q.val() {
+                        self.settings.item.next = ctrl::SET_HASH.into();
+                    }
                 }
             } else if self.here.q.val() {
                 self.place.d.next = self.place.q.val() + 1;
@@ -173,18 +188,21 @@ impl Logic for Rss {
                         }
                         Field::Mask => {
                             self.mask.d.next = self.half.val().get_bits::<8>(0);
+                            if self.plain.q.val() {
+                                self.mask.d.next = 0.into();
+                            }
                             self.field.d.next = Field::Unclassified;
                         }
                         Field::Unclassified => {
                             self.settings.item.next = ctrl::SET_RSS_UNCLASSIFIED.into();
                             self.settings.data.next = bit_cast::<32, 16>(self.half.val());
-                            self.settings.valid.next = self.setting.q.val();
+                            self.settings.valid.next = self.setting.q.val() & !self.plain.q.val();
                             self.field.d.next = Field::Table;
                         }
                         Field::Table => {
                             self.settings.item.next = ctrl::SET_RSS_TABLE.into();
                             self.settings.data.next = bit_cast::<32, 16>(self.half.val());
-                            self.settings.valid.next = self.setting.q.val();
+                            self.settings.valid.next = self.setting.q.val() & !self.plain.q.val();
                             self.entry.d.next = self.entry.q.val() + 1;
                             if self.entry.q.val() == self.mask.q.val() {
                                 self.entry.d.next = 0.into();
@@ -213,6 +231,7 @@ impl Logic for Rss {
         }
         if self.start.val() {
             self.running.d.next = true;
+            self.plain.d.next = self.hashes_only.val();
             self.here.d.next = false;
             self.setting.d.next = false;
             self.place.d.next = 2.into();

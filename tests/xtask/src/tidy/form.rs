@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 19] = [
+const LONG: [(&str, usize, &str); 20] = [
     ("hw/src/function.rs", 700, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -13,10 +13,10 @@ const LONG: [(&str, usize, &str); 19] = [
         "one state machine over one RAM; its walk, enable and reset share every register",
     ),
     ("hw/src/pcie/msix.rs", 310, "one state machine over one table"),
-    ("hw/src/net/rx.rs", 340, "header and frame go through the same gatherer by the same counters"),
+    ("hw/src/net/rx.rs", 410, "header and frame go through the same gatherer by the same counters"),
     (
         "hw/src/net/tx.rs",
-        360,
+        385,
         "the end of a chain decides on everything, and what is asked for is told there",
     ),
     ("hw/src/net/split.rs", 310, "one state machine"),
@@ -31,12 +31,13 @@ const LONG: [(&str, usize, &str); 19] = [
         625,
         "one state machine: ring, chain and answer share one reader and one writer",
     ),
-    ("hw/src/virtio/command.rs", 370, "a branch per command, over the same bytes"),
-    ("tests/block/net_rx.rs", 420, "one reference for both halves of reception"),
+    ("hw/src/virtio/command.rs", 410, "a branch per command, over the same bytes"),
+    ("tests/block/gates/frames.rs", 415, "a catalogue of blocks, each with its stimulus"),
+    ("tests/block/net_rx.rs", 450, "one reference for both halves of reception"),
     ("hw/src/net/place.rs", 410, "one state machine"),
     (
         "hw/src/net/classify.rs",
-        350,
+        365,
         "a frame's head on its way through four steps, each of which waits for the next",
     ),
     ("hw/verilog/tests/samples/mod.rs", 400, "a catalogue of small kernels"),
