@@ -24,7 +24,7 @@ const LONG: [(&str, usize, &str); 20] = [
     ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
     ("hw/src/queue/fetch.rs", 355, "one line per wire between the parts of fetch, and their errors"),
     ("hw/src/queue/fetch/plan.rs", 350, "one state machine"),
-    ("hw/src/queue/used.rs", 340, "one state machine"),
+    ("hw/src/queue/used.rs", 430, "one state machine, and what it offers"),
     ("hw/src/queue/walk.rs", 310, "one state machine"),
     (
         "hw/src/queue/control.rs",
