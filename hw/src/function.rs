@@ -89,6 +89,9 @@ pub struct Function<const W: usize> {
     function_reset: Signal<Local, Bit>,
     data_busy: Signal<Local, Bit>,
     hash_bit: Constant<Bits<5>>,
+    /// RING_PACKED is accepted.
+    packed: Signal<Local, Bit>,
+    packed_bit: Constant<Bits<8>>,
 }
 
 impl<const W: usize> Function<W> {
@@ -152,6 +155,8 @@ impl<const W: usize> Function<W> {
             function_reset: Default::default(),
             data_busy: Default::default(),
             hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
+            packed: Default::default(),
+            packed_bit: Constant::new((feature::RING_PACKED as u64 - 32).into()),
         }
     }
 }
@@ -294,6 +299,16 @@ impl<const W: usize> Logic for Function<W> {
         self.used.notified.next = self.writer.notified.val().get_bit(0);
         self.used.calm.next = self.suppress.calm.val();
         self.arm.notified.next = self.writer.notified.val().get_bit(1);
+        self.packed.next = self.common.accepted1.val().get_bit(self.packed_bit.val().index());
+        self.suppress.packed.next = self.packed.val();
+        self.arm.packed.next = self.packed.val();
+        self.used.packed.next = self.packed.val();
+        self.lookup.packed.next = self.packed.val();
+        self.tx_fetch.packed.next = self.packed.val();
+        self.rx_fetch.packed.next = self.packed.val();
+        self.tx_walk.packed.next = self.packed.val();
+        self.rx_walk.packed.next = self.packed.val();
+        self.control_queue.packed.next = self.packed.val();
         self.suppress.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
         self.interrupts.config_change.next = self.status.config_change.val()
             | (self.device_cfg.config_change.val() & self.status.driver_ok.val());

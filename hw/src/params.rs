@@ -114,6 +114,16 @@ impl Params {
         if self.offers(feature::HASH_REPORT) { net::HDR_HASH_BYTES } else { net::HDR_BYTES }
     }
 
+    /// Bits that a chain's name takes: with packed rings, whatever the driver calls it.
+    pub const fn name_mask(&self) -> usize {
+        if self.offers(feature::RING_PACKED) { u16::MAX as usize } else { self.queue_max - 1 }
+    }
+
+    /// Bits that the number of a chain's descriptors takes, where it is told: in packed rings.
+    pub const fn slots_mask(&self) -> usize {
+        if self.offers(feature::RING_PACKED) { 2 * self.queue_max - 1 } else { 0 }
+    }
+
     /// Bits that bytes of a frame with its header take, and one more than the most.
     pub const fn placed_mask(&self) -> usize {
         (self.frame_bytes + self.header_bytes() + 1).next_power_of_two() - 1

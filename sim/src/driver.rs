@@ -49,12 +49,22 @@ pub struct Options {
     pub skew: u64,
     /// Indirect tables for chains of several buffers, if they are accepted, behind so many direct ones.
     pub tables: Option<usize>,
+    /// Packed rings, if they are offered: RING_PACKED is not accepted without.
+    pub packed: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
         let features = !(1 << net::F_HASH_REPORT);
-        Options { features, queue_size: 16, rx_buffers: 8, rx_bytes: 2000, skew: 2, tables: None }
+        Options {
+            features,
+            queue_size: 16,
+            rx_buffers: 8,
+            rx_bytes: 2000,
+            skew: 2,
+            tables: None,
+            packed: false,
+        }
     }
 }
 
@@ -205,7 +215,8 @@ impl Driver {
         self.set_status(root, status::ACKNOWLEDGE)?;
         self.set_status(root, status::ACKNOWLEDGE | status::DRIVER)?;
         let offered = self.offered(root)?;
-        self.features = offered & self.options.features;
+        let split = if self.options.packed { 0 } else { 1 << virtio::F_RING_PACKED };
+        self.features = offered & self.options.features & !split;
         self.accept(root, self.features)?;
         let wanted = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK;
         self.set_status(root, wanted)?;
@@ -247,7 +258,9 @@ impl Driver {
         let most = u16::from_le_bytes(self.common(root, common::QUEUE_SIZE)?);
         let size = self.options.queue_size.min(most);
         self.set_common(root, common::QUEUE_SIZE, &size.to_le_bytes())?;
-        let mut ring = Ring::new(&mut root.memory, number, size, base);
+        let packed = self.features >> virtio::F_RING_PACKED & 1 == 1;
+        let make = if packed { Ring::new_packed } else { Ring::new };
+        let mut ring = make(&mut root.memory, number, size, base);
         ring.event_idx = self.features >> virtio::F_EVENT_IDX & 1 == 1;
         if self.features >> virtio::F_INDIRECT_DESC & 1 == 1 {
             let base = memory::TABLES + base - memory::RINGS;
@@ -259,7 +272,8 @@ impl Driver {
         self.set_common(root, common::QUEUE_DEVICE, &ring.areas.device.to_le_bytes())?;
         self.set_common(root, common::QUEUE_ENABLE, &1u16.to_le_bytes())?;
         let message = Some(message(number + 1));
-        root.monitor.order.watch(number, Watched { used: ring.areas.device, size, message });
+        let used = if packed { ring.areas.desc } else { ring.areas.device };
+        root.monitor.order.watch(number, Watched { used, size, packed, message });
         Ok(ring)
     }
 

@@ -186,6 +186,47 @@ pub mod ring {
     }
 }
 
+/// Packed virtqueue.
+pub mod packed {
+    use hematite_abi::packed;
+
+    pub const DESC_LEN: usize = packed::DESC_LEN_LSB / 8;
+    pub const DESC_ID: usize = packed::DESC_ID_LSB / 8;
+    pub const DESC_FLAGS: u64 = packed::DESC_FLAGS_LSB as u64 / 8;
+    pub const DESC_F_AVAIL: u16 = packed::DESC_F_AVAIL as u16;
+    pub const DESC_F_USED: u16 = packed::DESC_F_USED as u16;
+    pub const EVENT_BYTES: u64 = packed::EVENT_BYTES as u64;
+    pub const EVENT_WRAP: u16 = 1 << packed::EVENT_WRAP_LSB;
+    pub const EVENT_ENABLE: u16 = packed::EVENT_ENABLE as u16;
+    pub const EVENT_DISABLE: u16 = packed::EVENT_DISABLE as u16;
+    pub const EVENT_DESC: u16 = packed::EVENT_DESC as u16;
+    /// Of the second half of the structure, the bits that mean something.
+    pub const EVENT_FLAGS: u16 = (1 << packed::EVENT_FLAGS_BITS) - 1;
+
+    /// The wrap counter after so many descriptors, in a ring whose size is a power of two.
+    pub const fn wrap(count: u16, size: u16) -> bool {
+        count & size == 0
+    }
+
+    /// The flags with which the descriptor at this count is made available, or used.
+    pub const fn flags(count: u16, size: u16, used: bool) -> u16 {
+        let wrap = wrap(count, size);
+        (if wrap { DESC_F_AVAIL } else { 0 }) | (if wrap == used { DESC_F_USED } else { 0 })
+    }
+
+    /// A place as an event suppression structure names it.
+    pub const fn place(count: u16, size: u16) -> u16 {
+        count % size | if wrap(count, size) { EVENT_WRAP } else { 0 }
+    }
+
+    /// Whether a count that moves from `old` to `new` passes the descriptor at this place.
+    pub const fn passes(place: u16, old: u16, new: u16, size: u16) -> bool {
+        let event = (place & !EVENT_WRAP).wrapping_add(if place & EVENT_WRAP == 0 { size } else { 0 });
+        let behind = new.wrapping_sub(event).wrapping_sub(1) & (size | (size - 1));
+        behind < new.wrapping_sub(old)
+    }
+}
+
 /// Device status.
 pub mod status {
     use hematite_abi::status;
@@ -208,6 +249,7 @@ pub mod virtio {
     pub const F_RING_RESET: u32 = feature::RING_RESET as u32;
     pub const F_INDIRECT_DESC: u32 = feature::INDIRECT_DESC as u32;
     pub const F_EVENT_IDX: u32 = feature::EVENT_IDX as u32;
+    pub const F_RING_PACKED: u32 = feature::RING_PACKED as u32;
     pub const ISR_QUEUE: u8 = isr::QUEUE as u8;
     pub const ISR_CONFIG: u8 = isr::CONFIG as u8;
 }

@@ -8,7 +8,9 @@ mod dma;
 mod engine;
 mod inspect;
 mod msix;
+mod packed;
 mod registers;
+mod split;
 
 use std::collections::VecDeque;
 

@@ -1,10 +1,14 @@
-//! The driver's side of a split virtqueue in host memory: good chains with a trusted shadow, and evil ones.
+//! The driver's side of a virtqueue in host memory, split (here) or packed: good chains with a trusted shadow, and evil ones.
 //! Spec: [virtio 1.4: Split Virtqueues]
+
+mod evil;
+mod packed;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::facts::ring;
+pub use evil::Evil;
 
 use crate::root::memory::Windows;
 
@@ -57,57 +61,8 @@ pub enum RingError {
     TooLong { queue: u16, id: u16, len: u32, room: u64 },
     #[error("queue {queue}: used index {idx} is more than a ring ahead of {seen}")]
     IndexJump { queue: u16, idx: u16, seen: u16 },
-}
-
-/// Ways to put garbage before the device. [virtio 1.4: Split Virtqueues] forbids each to the driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evil {
-    /// A head which is no descriptor of the table.
-    HeadBeyond,
-    /// A chain whose second descriptor is not in the table.
-    NextBeyond,
-    /// Two descriptors which name each other.
-    Loop,
-    /// A descriptor which names itself.
-    SelfLoop,
-    /// Every descriptor of the table in one chain, and then one of them again.
-    TooLong,
-    /// A table that holds a descriptor of another table, one of part of a descriptor, one at no multiple of 16, and one with something behind it.
-    TableInTable,
-    TablePart,
-    TableSkewed,
-    TableChained,
-    /// A table whose descriptors name each other, one whose second is beyond its end, and one where no memory is.
-    TableLoop,
-    TableBeyond,
-    TableUnmapped,
-    /// A device-writable buffer in a transmit chain, a device-readable one in a receive chain.
-    WrongDirection,
-    /// A buffer where no memory is.
-    Unmapped,
-    /// An available index further ahead than the ring is long.
-    IndexJump,
-}
-
-impl Evil {
-    /// All of them, for tests which try each.
-    pub const ALL: [Evil; 15] = [
-        Evil::HeadBeyond,
-        Evil::NextBeyond,
-        Evil::Loop,
-        Evil::SelfLoop,
-        Evil::TooLong,
-        Evil::TableInTable,
-        Evil::TablePart,
-        Evil::TableSkewed,
-        Evil::TableChained,
-        Evil::TableLoop,
-        Evil::TableBeyond,
-        Evil::TableUnmapped,
-        Evil::WrongDirection,
-        Evil::Unmapped,
-        Evil::IndexJump,
-    ];
+    #[error("queue {queue}: the used descriptor in slot {slot} has flags {flags:#x}")]
+    UsedFlags { queue: u16, slot: u16, flags: u16 },
 }
 
 /// A chain which the device has: its descriptors and its buffers.
@@ -149,6 +104,12 @@ pub struct Ring {
     in_flight: BTreeMap<u16, Chain>,
     /// Chains of more than one buffer are put into indirect tables.
     pub tables: Option<Tables>,
+    /// The ring is packed: indices count its descriptors, and names of chains are what is free.
+    pub packed: bool,
+    /// Packed: flags of chains' first descriptors, which make them available.
+    unpublished: Vec<(u64, u16)>,
+    /// Packed: chains taken back.
+    taken: u16,
     avail_idx: u16,
     used_seen: u16,
     /// The available index at the last look at whether the device wants a kick.
@@ -183,6 +144,9 @@ impl Ring {
             free: (0..size).rev().collect(),
             in_flight: BTreeMap::new(),
             tables: None,
+            packed: false,
+            unpublished: vec![],
+            taken: 0,
             avail_idx: 0,
             used_seen: 0,
             told: 0,
@@ -193,7 +157,12 @@ impl Ring {
 
     /// Descriptors not in use.
     pub fn room(&self) -> usize {
-        self.free.len()
+        if self.packed { self.packed_room() } else { self.free.len() }
+    }
+
+    /// Descriptors of the ring that a chain in flight takes.
+    pub fn slots(&self, id: u16) -> u16 {
+        self.in_flight.get(&id).map_or(0, |chain| chain.indices.len() as u16)
     }
 
     /// Chains which the device has.
@@ -206,14 +175,17 @@ impl Ring {
         self.areas.device + ring::USED_IDX
     }
 
-    /// The used index as the device last published it.
+    /// The used index as the device last published it; of a packed ring, chains used.
     pub fn used_idx(&self, memory: &mut Windows) -> u16 {
+        if self.packed {
+            return self.packed_used(memory);
+        }
         u16::from_le_bytes(memory.peek(self.used_idx_addr()))
     }
 
     /// Used elements taken, as the index counts them.
     pub fn used_seen(&self) -> u16 {
-        self.used_seen
+        if self.packed { self.taken } else { self.used_seen }
     }
 
     /// Device-writable ranges of a chain in flight, for the order monitor.
@@ -227,6 +199,9 @@ impl Ring {
         if self.event_idx {
             return self.interrupt_after(memory, (!quiet).then_some(0));
         }
+        if self.packed {
+            return self.packed_wish(memory, quiet);
+        }
         let flags = if quiet { ring::AVAIL_F_NO_INTERRUPT } else { 0 };
         memory.poke(self.areas.driver + ring::AVAIL_FLAGS, &flags.to_le_bytes());
     }
@@ -234,6 +209,9 @@ impl Ring {
     /// With events: asks for an interrupt once so many elements and one more have come, or for none.
     pub fn interrupt_after(&mut self, memory: &mut Windows, patience: Option<u16>) {
         self.patience = patience;
+        if self.packed {
+            return self.packed_event(memory);
+        }
         // one that has passed comes again after 65535 more
         let event = self.used_seen.wrapping_add(patience.unwrap_or(u16::MAX));
         memory.poke(self.areas.driver + ring::used_event(self.size), &event.to_le_bytes());
@@ -242,6 +220,9 @@ impl Ring {
     /// Whether the device wants to be told of what has been published since the last time this was asked.
     pub fn wants_kick(&mut self, memory: &mut Windows) -> bool {
         let old = std::mem::replace(&mut self.told, self.avail_idx);
+        if self.packed {
+            return self.packed_kick(memory, old);
+        }
         if self.event_idx {
             let event = memory.peek(self.areas.device + ring::avail_event(self.size));
             return ring::passes(u16::from_le_bytes(event), old, self.avail_idx);
@@ -265,6 +246,9 @@ impl Ring {
         let table = self.tables.filter(|tables| buffers.len() > 1 && buffers.len() > tables.direct);
         let direct = table.map_or(buffers.len(), |tables| tables.direct);
         let wanted = direct + usize::from(table.is_some());
+        if self.packed {
+            return self.packed_add(memory, buffers);
+        }
         if wanted > self.free.len() || buffers.is_empty() {
             return Err(RingError::Full { queue: self.number, wanted, free: self.free.len() });
         }
@@ -300,12 +284,18 @@ impl Ring {
     }
 
     /// Publishes the available index.
-    pub fn publish(&self, memory: &mut Windows) {
+    pub fn publish(&mut self, memory: &mut Windows) {
+        if self.packed {
+            return self.packed_publish(memory);
+        }
         memory.poke(self.areas.driver + ring::AVAIL_IDX, &self.avail_idx.to_le_bytes());
     }
 
     /// Takes the next chain which the device has used, if it has.
     pub fn take_used(&mut self, memory: &mut Windows) -> Result<Option<Used>, RingError> {
+        if self.packed {
+            return self.packed_take(memory);
+        }
         let idx = self.used_idx(memory);
         let ahead = idx.wrapping_sub(self.used_seen);
         if ahead == 0 {
@@ -319,13 +309,27 @@ impl Ring {
             memory.peek(self.areas.device + ring::USED_RING + slot * ring::USED_ELEM_BYTES);
         let id = u32::from_le_bytes([element[0], element[1], element[2], element[3]]);
         let len = u32::from_le_bytes([element[4], element[5], element[6], element[7]]);
+        let Chain { indices, buffers } = self.take_back(id)?;
+        self.used_seen = self.used_seen.wrapping_add(1);
+        self.free.extend(indices);
+        self.finish(memory, id as u16, len, buffers)
+    }
+
+    /// The chain of this name, which the device has.
+    fn take_back(&mut self, id: u32) -> Result<Chain, RingError> {
         let unknown = RingError::UnknownChain { queue: self.number, id };
         let id = u16::try_from(id).map_err(|_| unknown.clone())?;
-        let chain = self.in_flight.remove(&id).ok_or(unknown)?;
-        self.used_seen = self.used_seen.wrapping_add(1);
-        let Chain { indices, buffers } = chain;
+        self.in_flight.remove(&id).ok_or(unknown)
+    }
+
+    fn finish(
+        &mut self,
+        memory: &mut Windows,
+        id: u16,
+        len: u32,
+        buffers: Vec<Buffer>,
+    ) -> Result<Option<Used>, RingError> {
         let room = buffers.iter().filter(|b| b.writable).map(|b| u64::from(b.len)).sum();
-        self.free.extend(indices);
         if self.event_idx {
             self.interrupt_after(memory, self.patience);
         }
@@ -333,67 +337,5 @@ impl Ring {
             return Err(RingError::TooLong { queue: self.number, id, len, room });
         }
         Ok(Some(Used { id, len, buffers }))
-    }
-
-    /// Puts `evil` before the device and publishes it. `good` is a mapped buffer of the right direction, `nowhere` an
-    /// address without memory. The ring is of no use afterwards: reset.
-    pub fn add_evil(&mut self, memory: &mut Windows, evil: Evil, good: Buffer, nowhere: u64) {
-        let write = |writable| if writable { ring::DESC_F_WRITE } else { 0 };
-        let flags = write(good.writable);
-        let plain = Descriptor { addr: good.addr, len: good.len, flags, next: 0 };
-        let linked = |next| Descriptor { flags: flags | ring::DESC_F_NEXT, next, ..plain };
-        // A table of two, in the buffer.
-        let addr = good.addr.next_multiple_of(ring::DESC_BYTES);
-        let table =
-            Descriptor { addr, len: 2 * ring::DESC_BYTES as u32, flags: ring::DESC_F_INDIRECT, next: 0 };
-        let mut head = 0;
-        match evil {
-            Evil::HeadBeyond => head = self.size,
-            Evil::NextBeyond => self.put(memory, 0, linked(self.size)),
-            Evil::Loop => {
-                self.put(memory, 0, linked(1));
-                self.put(memory, 1, linked(0));
-            }
-            Evil::SelfLoop => self.put(memory, 0, linked(0)),
-            Evil::TooLong => {
-                for index in 0..self.size {
-                    self.put(memory, index, linked((index + 1) % self.size));
-                }
-            }
-            Evil::TableInTable => {
-                memory.poke(table.addr, &table.bytes());
-                self.put(memory, 0, table);
-            }
-            Evil::TablePart => self.put(memory, 0, Descriptor { len: 24, ..table }),
-            Evil::TableSkewed => self.put(memory, 0, Descriptor { addr: table.addr + 8, ..table }),
-            Evil::TableChained => {
-                memory.poke(table.addr, &plain.bytes());
-                self.put(memory, 0, Descriptor { flags: table.flags | ring::DESC_F_NEXT, next: 1, ..table });
-                self.put(memory, 1, plain);
-            }
-            Evil::TableLoop => {
-                memory.poke(table.addr, &linked(1).bytes());
-                memory.poke(table.addr + ring::DESC_BYTES, &linked(0).bytes());
-                self.put(memory, 0, table);
-            }
-            Evil::TableBeyond => {
-                memory.poke(table.addr, &linked(2).bytes());
-                self.put(memory, 0, table);
-            }
-            Evil::TableUnmapped => self.put(memory, 0, Descriptor { addr: nowhere, ..table }),
-            Evil::WrongDirection => {
-                self.put(memory, 0, linked(1));
-                self.put(memory, 1, Descriptor { flags: write(!good.writable), ..plain });
-            }
-            Evil::Unmapped => self.put(memory, 0, Descriptor { addr: nowhere, ..plain }),
-            Evil::IndexJump => {
-                self.put(memory, 0, plain);
-                self.avail_idx = self.avail_idx.wrapping_add(self.size + 1);
-                self.publish(memory);
-                return;
-            }
-        }
-        self.offer(memory, head);
-        self.publish(memory);
     }
 }

@@ -1,7 +1,8 @@
-//! queue::arm: each request is written behind the used ring it is for, and said to have left in order.
+//! queue::arm: each request is written behind the used ring it is for, or into a packed ring's structure, and said to have left in order.
 
 use crate::harness::Harness;
 use crate::rings::{Memory, Offer, Writer, enable, settings};
+use hematite_abi::packed::EVENT_DESC;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::Arm as Request;
 use hematite_hw::queue::arm::Arm;
@@ -9,10 +10,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
 
-fn random<const W: usize>(params: &Params, seed: u64) {
+fn random<const W: usize>(params: &Params, seed: u64, packed: bool) {
     let mut harness = Harness::new(Arm::<W>::new(params), |b| &mut b.clock);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut memory, mut writer) = (Memory::default(), Writer::new(20, 30));
+    harness.uut.packed.next = packed;
     harness.uut.reset.next = true;
     harness.tick();
     harness.uut.reset.next = false;
@@ -21,7 +23,7 @@ fn random<const W: usize>(params: &Params, seed: u64) {
         let size = 1u64 << rng.random_range(0..11);
         let device = ((queue + 1) << 33) + 4 * rng.random_range(0..5000);
         let low = rng.random_range(0..4);
-        places.insert(queue, device + 4 + 8 * size);
+        places.insert(queue, if packed { device } else { device + 4 + 8 * size });
         enable(&mut harness.uut.control, Some(settings(queue, size, 0, 0, device | low)));
         harness.tick();
     }
@@ -56,7 +58,11 @@ fn random<const W: usize>(params: &Params, seed: u64) {
             writer.sample(&mut rng, cycle, &mut memory, &uut.write, &uut.notified)
         {
             let (queue, index) = asked.pop_front().expect("a write nobody asked for");
-            assert_eq!((addr, bytes, notify), (places[&queue], index.to_le_bytes().to_vec(), true));
+            let mut expected = index.to_le_bytes().to_vec();
+            if packed {
+                expected.extend((EVENT_DESC as u16).to_le_bytes());
+            }
+            assert_eq!((addr, bytes, notify), (places[&queue], expected, true));
             left.push_back(queue);
         }
         if uut.rearmed.valid.val() {
@@ -74,7 +80,9 @@ fn random<const W: usize>(params: &Params, seed: u64) {
 
 #[test]
 fn random_requests() {
-    random::<128>(&Params::BOARD, 1);
-    random::<256>(&Params::SIM, 2);
-    random::<512>(&Params::MAX, 3);
+    for packed in [false, true] {
+        random::<128>(&Params::BOARD, 1, packed);
+        random::<256>(&Params::SIM, 2, packed);
+        random::<512>(&Params::MAX, 3, packed);
+    }
 }

@@ -94,6 +94,7 @@ impl Bench {
             let head = Head {
                 queue: queue.into(),
                 id: (self.serial & 0xffff).into(),
+                slots: (self.serial & 0xff).into(),
                 addr: self.rng.random::<u64>().into(),
                 len: self.serial.into(),
                 flags: 2.into(),

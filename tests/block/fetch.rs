@@ -144,6 +144,7 @@ impl<const W: usize> Bench<W> {
             q.expect.push_back(Head {
                 queue: queue.into(),
                 id: u64::from(id).into(),
+                slots: 0.into(),
                 addr: addr.into(),
                 len: u64::from(len).into(),
                 flags: u64::from(flags).into(),

@@ -155,6 +155,7 @@ impl<const W: usize> Bench<W> {
         let segment = |(i, b): (usize, &(u64, u64))| Segment {
             queue: 0.into(),
             id: u64::from(chain.id).into(),
+            slots: 0.into(),
             addr: b.0.into(),
             len: b.1.into(),
             last: i == last,

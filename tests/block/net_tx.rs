@@ -102,6 +102,7 @@ fn invent(rng: &mut ChaCha8Rng, id: u16, header: usize, poisons: &mut Vec<Poison
         segments.push(Segment {
             queue: u64::from(queue).into(),
             id: u64::from(id).into(),
+            slots: 0.into(),
             addr: addr.into(),
             len: len.into(),
             last,

@@ -65,6 +65,7 @@ impl Bench {
         let segment = |(at, len): (usize, &u64)| Segment {
             queue: want.queue,
             id: (*id).into(),
+            slots: (*id + 1).into(),
             addr: (*id << 8 | at as u64).into(),
             len: (*len).into(),
             last: at + 1 == buffers.len(),

@@ -88,6 +88,7 @@ impl<const W: usize> Bench<W> {
             let done = Done {
                 queue: queue.into(),
                 id: u64::from(self.rng.random::<u16>()).into(),
+                slots: 0.into(),
                 len: u64::from(self.rng.random::<u32>()).into(),
                 more: i + 1 < chains,
             };

@@ -94,6 +94,7 @@ impl<const W: usize> Bench<W> {
             let head = Head {
                 queue: q.number.into(),
                 id: u64::from(ids[0]).into(),
+                slots: 0.into(),
                 addr: addr.into(),
                 len: u64::from(len).into(),
                 flags: u64::from(flags).into(),
@@ -106,6 +107,7 @@ impl<const W: usize> Bench<W> {
             let segment = Segment {
                 queue: head.queue,
                 id: u64::from(ids[0]).into(),
+                slots: 0.into(),
                 addr: head.addr,
                 len: head.len,
                 last,
@@ -172,10 +174,20 @@ impl<const W: usize> Bench<W> {
             let (addr, len) = (addr.into(), u64::from(len).into());
             if i == 0 {
                 let (flags, next_desc) = (u64::from(flags).into(), u64::from(next).into());
-                self.heads.words.push_back(Head { queue, id, addr, len, flags, next_desc, none: false });
+                self.heads.words.push_back(Head {
+                    queue,
+                    id,
+                    slots: 0.into(),
+                    addr,
+                    len,
+                    flags,
+                    next_desc,
+                    none: false,
+                });
             }
             if !reference && (last || len.any()) {
-                let segment = Segment { queue, id, addr, len, last, error: false, none: false };
+                let segment =
+                    Segment { queue, id, slots: 0.into(), addr, len, last, error: false, none: false };
                 self.expect.push_back(segment);
             }
         }

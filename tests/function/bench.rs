@@ -67,6 +67,18 @@ fn a_short_ring_loses_nothing() {
 }
 
 #[test]
+fn packed_rings_are_measured() {
+    let report = measure("--ring packed --sizes 64,600 --frames 600 --queues 1,2 --latency");
+    assert!(report.clean(), "{:?}", report.findings());
+    assert_eq!(report.ring, "packed");
+    for case in &report.cases {
+        // No index, no entries: only the driver's wish.
+        assert!(case.tlps_per_packet.available_reads < 0.3, "{case:?}");
+        assert!(case.ratio_to_limit > 0.0 && case.ratio_to_limit <= 1.0, "{case:?}");
+    }
+}
+
+#[test]
 fn what_does_not_come_is_told() {
     let report = measure("--sizes 64 --frames 400 --direction rx --queue-size 16 --offer-mpps 200");
     assert!(!report.clean());

@@ -5,7 +5,7 @@ use hematite_sim::driver::{Driver, Options, memory};
 use hematite_sim::facts::{common, ctrl, ethernet, net};
 use hematite_sim::ring::Buffer;
 use hematite_sim::seed::{ReplayLine, Seed};
-use hematite_tests::{Bench, Make, frame, on_bodies};
+use hematite_tests::{Bench, Make, frame, on_bodies, on_packed};
 use rand::Rng;
 
 on_bodies!(but TINY:
@@ -18,6 +18,8 @@ on_bodies!(but TINY:
     what_is_not_accepted_is_refused,
     random_commands_and_frames,
 );
+
+on_packed!(receive_modes, the_address_can_be_set, pairs, random_commands_and_frames,);
 
 const OWN: [u8; 6] = [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01];
 const OTHER: [u8; 6] = [0x02, 0x11, 0x22, 0x33, 0x44, 0x55];

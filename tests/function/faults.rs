@@ -8,7 +8,7 @@ use hematite_sim::facts::{common, net, status};
 use hematite_sim::ring::{Buffer, Evil};
 use hematite_sim::root::tlp::{Bdf, MemRequest, Status};
 use hematite_sim::root::{Answer, Tlp, Which};
-use hematite_tests::{Bench, Make, NONE, frame, on_bodies};
+use hematite_tests::{Bench, Make, NONE, frame, on_bodies, on_packed};
 
 on_bodies!(
     descriptor_index_beyond_the_queue,
@@ -28,6 +28,20 @@ on_bodies!(
     bad_queue_sizes_are_ignored,
     kicks_nobody_wants,
     malformed_tlps_are_dropped,
+    one_bad_queue_leaves_the_other_alone,
+    bus_master_taken_away,
+);
+
+on_packed!(
+    wrong_direction,
+    evil_packed_chains,
+    zero_length_descriptors_are_skipped,
+    transmit_chain_shorter_than_its_header,
+    unmapped_buffer,
+    unmapped_rings,
+    read_refused_or_poisoned,
+    read_never_answered,
+    stray_completions_are_ignored,
     one_bad_queue_leaves_the_other_alone,
     bus_master_taken_away,
 );
@@ -114,6 +128,16 @@ fn evil_receive_chains(make: Make) {
     }
 }
 
+/// What only packed rings can say, both ways.
+fn evil_packed_chains(make: Make) {
+    for kind in Evil::PACKED {
+        evil(make, TX, kind);
+        if kind != Evil::Unmapped {
+            evil(make, RX, kind);
+        }
+    }
+}
+
 /// [virtio 1.4: Descriptor Table] does not forbid a length of 0: such a descriptor adds nothing.
 fn zero_length_descriptors_are_skipped(make: Make) {
     let mut bench = Bench::new(make, Options::default());
@@ -170,6 +194,10 @@ fn unmapped_rings(make: Make) {
         let mut bench = Bench::new(make, Options::default());
         bench.drive(|driver, root| driver.reset_queue(root, TX));
         let areas = bench.driver.tx.areas;
+        // A driver area that is out of reach is found out when the first chain is used: a packed ring's frame has left by then.
+        if make.packed && wrong == common::QUEUE_DRIVER {
+            continue;
+        }
         for (field, addr) in [
             (common::QUEUE_DESC, areas.desc),
             (common::QUEUE_DRIVER, areas.driver),
@@ -198,7 +226,8 @@ fn read_ranges(bench: &Bench) -> [Range<u64>; 3] {
 /// Each kind of read of a transmission gets each of the bad answers.
 fn read_refused_or_poisoned(make: Make) {
     for answer in [Answer::UnsupportedRequest, Answer::CompleterAbort, Answer::Poisoned] {
-        for kind in 0..3 {
+        // of a packed ring nothing but descriptors is read before a frame leaves
+        for kind in if make.packed { 1..3 } else { 0..3 } {
             let mut bench = Bench::new(make, Options::default());
             let range = read_ranges(&bench)[kind].clone();
             bench.root.faults.add(Which::Range(range.clone()), answer);
@@ -326,9 +355,9 @@ fn malformed_tlps_are_dropped(make: Make) {
 fn one_bad_queue_leaves_the_other_alone(make: Make) {
     let mut bench = Bench::new(make, Options::default());
     let good = Buffer { addr: memory::TX, len: 100, writable: false };
-    bench.driver.tx.add_evil(&mut bench.root.memory, Evil::HeadBeyond, good, memory::NOWHERE);
+    bench.driver.tx.add_evil(&mut bench.root.memory, Evil::WrongDirection, good, memory::NOWHERE);
     bench.drive(|driver, root| driver.kick(root, TX));
-    asks_for_reset(&mut bench, "head beyond the queue");
+    asks_for_reset(&mut bench, "a bad chain");
     let packet = frame(99, 5);
     assert_eq!(bench.receive(&packet), Some(packet));
     bench.drive(|driver, root| driver.kick(root, TX));

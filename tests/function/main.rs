@@ -13,6 +13,7 @@ mod mmio;
 mod monitor;
 mod negotiate;
 mod offload;
+mod packed;
 mod pair;
 mod reads;
 mod reset;

@@ -62,7 +62,11 @@ impl<D: Device, C: FnMut(&mut VecDeque<Tlp>)> Device for Broken<D, C> {
 
 /// Transmits and receives with a broken device; what the monitors say.
 fn caught(change: Change) -> String {
-    let mut bench = Bench::new(model(&Params::SIM), Options::default());
+    caught_with(Options::default(), change)
+}
+
+fn caught_with(options: Options, change: Change) -> String {
+    let mut bench = Bench::new(model(&Params::SIM), options);
     // healthy up to DRIVER_OK, then broken
     let mut broken = Broken { body: Model::default(), change, out: VecDeque::new() };
     broken.reset();
@@ -128,6 +132,44 @@ fn payload_after_the_used_index() {
         }
     });
     assert!(text.contains("were written before the index"), "{text}");
+}
+
+/// A used descriptor of a packed ring, from its length on.
+fn is_used_descriptor(tlp: &Tlp) -> bool {
+    is_write(tlp, 8)
+}
+
+fn caught_packed(change: Change) -> String {
+    caught_with(Options { packed: true, ..Options::default() }, change)
+}
+
+#[test]
+fn used_descriptors() {
+    assert_eq!(caught_packed(|_| {}), "");
+    // payload behind it
+    let text = caught_packed(|out| {
+        let at = out.iter().position(|tlp| tlp.data.len() > 64);
+        if let Some(tlp) = at.and_then(|at| out.remove(at)) {
+            out.push_back(tlp);
+        }
+    });
+    assert!(text.contains("were written before"), "{text}");
+    // another chain's name; flags of another round
+    fn each(out: &mut VecDeque<Tlp>, byte: usize, bits: u8) {
+        out.iter_mut().filter(|tlp| is_used_descriptor(tlp)).for_each(|tlp| tlp.data[byte] ^= bits);
+    }
+    let text = caught_packed(|out| each(out, 4, 1));
+    assert!(text.contains("was not available"), "{text}");
+    let text = caught_packed(|out| each(out, 7, 0x80));
+    assert!(text.contains("are written to slot 0"), "{text}");
+    // the message first
+    let text = caught_packed(|out| {
+        if let Some(at) = out.iter().position(is_used_descriptor) {
+            let (addr, data) = hematite_sim::driver::message(TX + 1);
+            out.insert(at, Tlp::mem_write(Bdf(0x100), addr, &data.to_le_bytes()));
+        }
+    });
+    assert!(text.contains("more messages"), "{text}");
 }
 
 #[test]

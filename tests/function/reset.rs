@@ -4,10 +4,21 @@ use hematite_sim::driver::{Options, RX, TX, memory};
 use hematite_sim::facts::{common, status};
 use hematite_sim::root::LinkModel;
 use hematite_sim::seed::{ReplayLine, Seed};
-use hematite_tests::{Bench, Make, frame, on_bodies};
+use hematite_tests::{Bench, Make, frame, on_bodies, on_packed};
 use rand::Rng;
 
 on_bodies!(
+    after_a_device_reset_all_registers_are_fresh,
+    no_dma_after_status_reads_zero,
+    a_queue_can_be_reset_alone,
+    no_dma_of_a_queue_after_its_reset,
+    a_queue_reset_mends_a_bad_queue_but_not_the_device,
+    function_level_reset,
+    hot_reset,
+    resets_at_random_moments,
+);
+
+on_packed!(
     after_a_device_reset_all_registers_are_fresh,
     no_dma_after_status_reads_zero,
     a_queue_can_be_reset_alone,

@@ -5,10 +5,23 @@ use hematite_sim::driver::{self, Options, RX, memory};
 use hematite_sim::facts::net;
 use hematite_sim::ring::Buffer;
 use hematite_sim::seed::{ReplayLine, Seed};
-use hematite_tests::{Bench, Make, NONE, Params, frame, on_bodies, rtl};
+use hematite_tests::{Bench, Make, NONE, Params, frame, on_bodies, on_packed, rtl};
 use rand::Rng;
 
 on_bodies!(
+    frames_of_every_length_arrive_whole,
+    frames_are_merged_from_small_buffers,
+    without_merging_one_buffer_of_many_descriptors,
+    indirect_tables,
+    too_small_without_merging_is_dropped,
+    too_few_to_merge_is_dropped,
+    no_buffer_no_frame,
+    the_oversized_are_dropped,
+    before_driver_ok_frames_are_dropped,
+    random_frames_over_a_random_link,
+);
+
+on_packed!(
     frames_of_every_length_arrive_whole,
     frames_are_merged_from_small_buffers,
     without_merging_one_buffer_of_many_descriptors,

@@ -7,7 +7,7 @@ use hematite_sim::flow::{Rss, flow};
 use hematite_sim::ring::{Buffer, Ring, Used};
 use hematite_sim::root::LinkModel;
 use hematite_sim::seed::{ReplayLine, Seed};
-use hematite_tests::{Bench, Make, on_bodies};
+use hematite_tests::{Bench, Make, on_bodies, on_packed};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -23,6 +23,8 @@ on_bodies!(but TINY:
     small_buffers,
     device_configuration_says_what_there_is,
 );
+
+on_packed!(all_pairs_in_turn, as_rss_says, a_queue_without_buffers_stops_no_other, small_buffers,);
 
 /// Pairs in use, at most: that many rings fit the driver's memory.
 const MOST: u16 = 4;
@@ -74,7 +76,7 @@ impl Many {
         let root = &mut self.bench.root;
         let ring = &mut self.rings[usize::from(pair) - 1];
         let id = ring.add(&mut root.memory, buffers).expect("room in the ring");
-        root.monitor.order.post(ring.number, id, ring.writable(id));
+        root.monitor.order.post(ring.number, id, ring.slots(id), ring.writable(id));
         ring.publish(&mut root.memory);
     }
 

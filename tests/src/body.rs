@@ -4,6 +4,7 @@ use std::path::Path;
 
 use hematite_hw::params::Params;
 use hematite_sim::Device;
+use hematite_sim::driver::Options;
 use hematite_sim::model::{Model, Shape};
 use hematite_sim::root::Tlp;
 use hematite_sim::rtl::Rtl;
@@ -16,19 +17,31 @@ use crate::evidence;
 pub struct Make {
     pub params: &'static Params,
     rtl: bool,
+    /// The driver asks for packed rings.
+    pub packed: bool,
 }
 
 /// The plain Rust body, of the shape of a parameter set.
 pub const fn model(params: &'static Params) -> Make {
-    Make { params, rtl: false }
+    Make { params, rtl: false, packed: false }
 }
 
 /// The RTL of a parameter set; with a waveform if the environment asks for evidence.
 pub const fn rtl(params: &'static Params) -> Make {
-    Make { params, rtl: true }
+    Make { params, rtl: true, packed: false }
 }
 
 impl Make {
+    /// The same, with packed rings.
+    pub const fn packed(self) -> Make {
+        Make { packed: true, ..self }
+    }
+
+    /// What the driver asks for, in the rings of this body.
+    pub fn asks(self, options: Options) -> Options {
+        Options { packed: options.packed | self.packed, ..options }
+    }
+
     /// A fresh device.
     pub fn device(self) -> Box<dyn Device> {
         if self.rtl { Box::new(self.verilated()) } else { Box::new(Model::new(shape(self.params))) }

@@ -41,6 +41,26 @@ macro_rules! on_bodies {
     };
 }
 
+/// Runs each test with packed rings too: `packed_model`, `packed_rtl` and so on, as [`on_bodies`] does with split ones.
+#[macro_export]
+macro_rules! on_packed {
+    ($($test:ident),* $(,)?) => {
+        $crate::on_packed!(@body packed_model, model(&$crate::Params::SIM), $($test)*);
+        $crate::on_packed!(@body packed_rtl, rtl(&$crate::Params::SIM), $($test)*);
+        #[cfg(feature = "all-sets")]
+        $crate::on_packed!(@body packed_board, rtl(&$crate::Params::BOARD), $($test)*);
+        #[cfg(feature = "all-sets")]
+        $crate::on_packed!(@body packed_max, rtl(&$crate::Params::MAX), $($test)*);
+        #[cfg(feature = "all-sets")]
+        $crate::on_packed!(@body packed_max_model, model(&$crate::Params::MAX), $($test)*);
+    };
+    (@body $name:ident, $make:ident($params:expr), $($test:ident)*) => {
+        mod $name {
+            $(#[test] fn $test() { super::$test($crate::$make($params).packed()) })*
+        }
+    };
+}
+
 /// Cycles within which everything has to come to rest, unless a test says otherwise.
 pub const REST: u64 = 200_000;
 
@@ -88,7 +108,7 @@ impl Bench {
 
     /// Any link.
     pub fn with_link(make: Make, options: Options, link: LinkModel) -> Bench {
-        Bench::on(make.device(), options, link)
+        Bench::on(make.device(), make.asks(options), link)
     }
 
     fn on(device: Box<dyn Device>, options: Options, link: LinkModel) -> Bench {
@@ -105,7 +125,7 @@ impl Bench {
 
     /// Latency, splitting and reordering from the seed of the run; the streams of the RTL are held up.
     pub fn random(make: Make, options: Options, seed: Seed) -> Bench {
-        Bench::on(make.held_up(seed), options, LinkModel::random(seed.0))
+        Bench::on(make.held_up(seed), make.asks(options), LinkModel::random(seed.0))
     }
 
     /// Runs until nothing moves.

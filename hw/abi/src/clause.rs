@@ -42,15 +42,9 @@ pub const DEVICE: &[Clause] = &[
     claimed("Basic Facilities of a Virtio Device / Virtqueues / Used Buffer Notification Suppression"),
     claimed("Basic Facilities of a Virtio Device / Virtqueues / The Virtqueue Used Ring"),
     claimed("Basic Facilities of a Virtio Device / Virtqueues / Available Buffer Notification Suppression"),
-    not("Basic Facilities of a Virtio Device / Packed Virtqueues", "RING_PACKED is not offered"),
-    not(
-        "Basic Facilities of a Virtio Device / Packed Virtqueues / The Virtqueue Descriptor Table",
-        "RING_PACKED is not offered",
-    ),
-    not(
-        "Basic Facilities of a Virtio Device / Packed Virtqueues / Scatter-Gather Support",
-        "RING_PACKED is not offered",
-    ),
+    claimed("Basic Facilities of a Virtio Device / Packed Virtqueues"),
+    claimed("Basic Facilities of a Virtio Device / Packed Virtqueues / The Virtqueue Descriptor Table"),
+    claimed("Basic Facilities of a Virtio Device / Packed Virtqueues / Scatter-Gather Support"),
     not("Basic Facilities of a Virtio Device / Shared Memory Regions", "the device has none"),
     claimed("Reserved Feature Bits"),
     not(

@@ -127,6 +127,7 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << ACCESS_PLATFORM
     | 1 << ORDER_PLATFORM
     | 1 << IN_ORDER
+    | 1 << RING_PACKED
     | 1 << SPEED_DUPLEX
     | 1 << CTRL_VQ
     | 1 << CTRL_RX
@@ -147,6 +148,7 @@ pub const OFFERED: u128 = 1 << VERSION_1
 /// What a small one does without.
 pub const SMALL: u128 = OFFERED
     & !(1 << INDIRECT_DESC
+        | 1 << RING_PACKED
         | 1 << EVENT_IDX
         | 1 << CTRL_VQ
         | 1 << CTRL_RX

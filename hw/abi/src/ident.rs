@@ -69,13 +69,13 @@ registers! { QUEUE, QUEUE_CONSTANTS in "ident", QUEUE_STATE_BYTES;
     0x20 QUEUE_DEVICE_LO, QUEUE_DEVICE_LO_DW: 4 Ro = 0, 0;
     /// Device area, high half.
     0x24 QUEUE_DEVICE_HI, QUEUE_DEVICE_HI_DW: 4 Ro = 0, 0;
-    /// `avail.idx` as last read.
+    /// `avail.idx` as last read. Packed rings: descriptors, modulo 65536, here and below; the wrap counter is 1 while the count by the size is even.
     0x28 QUEUE_AVAIL_SEEN, QUEUE_AVAIL_SEEN_DW: 4 Ro = 0, 0;
     /// Entries of the available ring taken.
     0x2c QUEUE_AVAIL_TAKEN, QUEUE_AVAIL_TAKEN_DW: 4 Ro = 0, 0;
     /// `used.idx` as last published.
     0x30 QUEUE_USED_IDX, QUEUE_USED_IDX_DW: 4 Ro = 0, 0;
-    /// Chains taken and not yet used.
+    /// Chains taken and not yet used; packed rings: their descriptors.
     0x34 QUEUE_IN_FLIGHT, QUEUE_IN_FLIGHT_DW: 4 Ro = 0, 0;
 }
 

@@ -18,6 +18,7 @@ pub mod isr;
 pub mod layout;
 pub mod msix;
 pub mod net;
+pub mod packed;
 pub mod pci_cap;
 pub mod ring;
 pub mod space;
@@ -100,6 +101,7 @@ pub const CONSTANTS: &[&[(&str, u64)]] = &[
     layout::CONSTANTS,
     msix::CONSTANTS,
     net::CONSTANTS,
+    packed::CONSTANTS,
     pci_cap::CONSTANTS,
     ring::CONSTANTS,
     status::CONSTANTS,

@@ -6,7 +6,7 @@ use expect_test::expect_file;
 use hematite_abi::{
     Access, Field, Reg, Value, clause, common, config, feature, ident, isr, layout, msix, net,
 };
-use hematite_abi::{pci_cap, ring, space, status, tlp};
+use hematite_abi::{packed, pci_cap, ring, space, status, tlp};
 
 fn registers(out: &mut String, title: &str, regs: &[Reg]) {
     writeln!(out, "\n## {title}\n\n| offset | bytes | name | access | reset | writable | |\n|---|---|---|---|---|---|---|").unwrap();
@@ -87,6 +87,9 @@ fn register_map() {
     fields(&mut out, "Descriptor", ring::DESC);
     fields(&mut out, "Descriptor flags", ring::DESC_FLAGS);
     fields(&mut out, "Used element", ring::USED_ELEM);
+    fields(&mut out, "Descriptor of a packed ring", packed::DESC);
+    fields(&mut out, "Its flags", packed::DESC_FLAGS);
+    fields(&mut out, "Event suppression structure", packed::EVENT);
     fields(&mut out, "virtio_net_hdr", net::HDR);
     fields(&mut out, "virtio_net_hdr flags", net::HDR_FLAGS);
     fields(&mut out, "TLP header: DW0", tlp::DW0);

@@ -19,6 +19,7 @@ use rust_hdl_core::prelude::*;
 pub struct Mark {
     pub queue: Bits<16>,
     pub id: Bits<16>,
+    pub slots: Bits<16>,
     /// The last one of its chain.
     pub end: Bit,
     /// With `end`: there are too few bytes for a header and an Ethernet header.
@@ -77,6 +78,7 @@ pub struct Issue {
     room_sign: Constant<Bits<18>>,
     lane_mask: Constant<Bits<7>>,
     id_mask: Constant<Bits<16>>,
+    slots_mask: Constant<Bits<16>>,
     queue_mask: Constant<Bits<16>>,
     odd: Constant<Bits<16>>,
     /// Bits of a length that need not be too long.
@@ -101,7 +103,8 @@ impl Issue {
         let piece_mask = Piece {
             mark: Mark {
                 queue: (params.queues() - 1).to_bits(),
-                id: (params.queue_max - 1).to_bits(),
+                id: params.name_mask().to_bits(),
+                slots: params.slots_mask().to_bits(),
                 end: true,
                 short: true,
                 long: true,
@@ -138,7 +141,8 @@ impl Issue {
             room_mask: Constant::new((2 * sign - 1).to_bits()),
             room_sign: Constant::new(sign.to_bits()),
             lane_mask: Constant::new((params.width / 8 - 1).to_bits()),
-            id_mask: Constant::new((params.queue_max - 1).to_bits()),
+            id_mask: Constant::new(params.name_mask().to_bits()),
+            slots_mask: Constant::new(params.slots_mask().to_bits()),
             // Transmit queues are the odd ones.
             queue_mask: Constant::new((params.queues() - 2).to_bits()),
             odd: Constant::new(1u64.to_bits()),
@@ -176,6 +180,7 @@ impl Logic for Issue {
         }
         self.cut.tag.next.queue = (self.segment.data.val().queue & self.queue_mask.val()) | self.odd.val();
         self.cut.tag.next.id = self.segment.data.val().id & self.id_mask.val();
+        self.cut.tag.next.slots = self.segment.data.val().slots & self.slots_mask.val();
         self.cut.tag.next.end = self.segment.data.val().last;
         self.cut.tag.next.short = self.room_now.val() > self.short_from.val();
         self.cut.tag.next.long =

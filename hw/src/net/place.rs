@@ -43,6 +43,7 @@ pub struct Job {
 pub struct Share {
     pub queue: Bits<16>,
     pub id: Bits<16>,
+    pub slots: Bits<16>,
     pub addr: Bits<64>,
     /// Bytes; a buffer of none takes none.
     pub len: Bits<14>,
@@ -110,6 +111,7 @@ pub struct Place {
     seen: Signal<Local, Bit>,
     left_mask: Constant<Bits<15>>,
     id_mask: Constant<Bits<16>>,
+    slots_mask: Constant<Bits<16>>,
     queue_mask: Constant<Bits<16>>,
 }
 
@@ -161,7 +163,8 @@ impl Place {
             over: Default::default(),
             enough: Default::default(),
             left_mask: Constant::new(params.placed_mask().to_bits()),
-            id_mask: Constant::new((params.queue_max - 1).to_bits()),
+            id_mask: Constant::new(params.name_mask().to_bits()),
+            slots_mask: Constant::new(params.slots_mask().to_bits()),
             // Receive queues are the even ones.
             queue_mask: Constant::new((params.queues() - 2).to_bits()),
         }
@@ -229,6 +232,7 @@ impl Logic for Place {
             | !self.over.val().any();
         self.shares.sink.data.next.queue = self.queue.val();
         self.shares.sink.data.next.id = self.segment.data.val().id & self.id_mask.val();
+        self.shares.sink.data.next.slots = self.segment.data.val().slots & self.slots_mask.val();
         self.shares.sink.data.next.addr = self.segment.data.val().addr;
         self.shares.sink.data.next.len =
             self.segment.data.val().len.get_bits::<14>(0) & bit_cast::<14, 15>(self.left_mask.val());

@@ -23,6 +23,7 @@ use rust_hdl_core::prelude::*;
 pub struct Part {
     pub queue: Bits<16>,
     pub id: Bits<16>,
+    pub slots: Bits<16>,
     /// Bytes of its chain up to its end.
     pub written: Bits<14>,
     pub end: Bit,
@@ -127,6 +128,7 @@ pub struct Rx<const W: usize> {
     len_mask: Constant<Bits<13>>,
     written_mask: Constant<Bits<14>>,
     id_mask: Constant<Bits<16>>,
+    slots_mask: Constant<Bits<16>>,
     queue_mask: Constant<Bits<16>>,
 }
 
@@ -162,7 +164,8 @@ impl<const W: usize> Rx<W> {
                 if W == 64 { 4 } else { 32 },
                 Done {
                     queue: (params.queues() - 2).to_bits(),
-                    id: (params.queue_max - 1).to_bits(),
+                    id: params.name_mask().to_bits(),
+                    slots: params.slots_mask().to_bits(),
                     len: written_mask.to_bits(),
                     more: true,
                 },
@@ -212,7 +215,8 @@ impl<const W: usize> Rx<W> {
             kind_at: Constant::new((8 * net::HDR_BYTES + net::HDR_HASH_REPORT_LSB).to_bits()),
             len_mask: Constant::new((2 * params.payload_bytes - 1).to_bits()),
             written_mask: Constant::new(written_mask.to_bits()),
-            id_mask: Constant::new((params.queue_max - 1).to_bits()),
+            id_mask: Constant::new(params.name_mask().to_bits()),
+            slots_mask: Constant::new(params.slots_mask().to_bits()),
             // Receive queues are the even ones.
             queue_mask: Constant::new((params.queues() - 2).to_bits()),
         }
@@ -253,6 +257,7 @@ impl<const W: usize> Logic for Rx<W> {
         self.cut.job.data.next.len = bit_cast::<17, 14>(self.share.data.val().len & self.written_mask.val());
         self.cut.tag.next.queue = self.share.data.val().queue & self.queue_mask.val();
         self.cut.tag.next.id = self.share.data.val().id & self.id_mask.val();
+        self.cut.tag.next.slots = self.share.data.val().slots & self.slots_mask.val();
         self.cut.tag.next.written = self.written.val();
         self.cut.tag.next.end = self.share.data.val().end;
         self.cut.tag.next.last = self.share.data.val().last;
@@ -380,6 +385,7 @@ impl<const W: usize> Logic for Rx<W> {
             self.leaves.val() & self.pack.source.last.val() & self.pack.source_tag.val().end;
         self.dones.sink.data.next.queue = self.pack.source_tag.val().part.queue;
         self.dones.sink.data.next.id = self.pack.source_tag.val().part.id;
+        self.dones.sink.data.next.slots = self.pack.source_tag.val().part.slots;
         self.dones.sink.data.next.len = bit_cast::<32, 14>(self.pack.source_tag.val().part.written);
         self.dones.sink.data.next.more = !self.pack.source_tag.val().part.last;
 

@@ -128,7 +128,8 @@ impl<const W: usize> Tx<W> {
                 if W == 64 { 4 } else { 32 },
                 Done {
                     queue: (params.queues() - 1).to_bits(),
-                    id: (params.queue_max - 1).to_bits(),
+                    id: params.name_mask().to_bits(),
+                    slots: params.slots_mask().to_bits(),
                     ..Done::default()
                 },
             ),
@@ -266,6 +267,7 @@ impl<const W: usize> Logic for Tx<W> {
         self.dones.sink.valid.next = false;
         self.dones.sink.data.next.queue = self.issue.piece.data.val().mark.queue;
         self.dones.sink.data.next.id = self.issue.piece.data.val().mark.id;
+        self.dones.sink.data.next.slots = self.issue.piece.data.val().mark.slots;
         self.dones.sink.data.next.len = 0.into();
         self.dones.sink.data.next.more = false;
         self.errors.sink.valid.next = false;

@@ -6,8 +6,10 @@ use rust_hdl_core::prelude::*;
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Head {
     pub queue: Bits<16>,
-    /// Index of the chain's first descriptor: its name in the used ring.
+    /// Index of the chain's first descriptor: its name in the used ring. Of a packed ring: the name the driver gave it.
     pub id: Bits<16>,
+    /// Of a packed ring: descriptors of the ring it takes.
+    pub slots: Bits<16>,
     pub addr: Bits<64>,
     pub len: Bits<32>,
     /// Descriptor flags.
@@ -48,7 +50,7 @@ pub struct CommitSink {
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Published {
     pub queue: Bits<16>,
-    /// As it stands there.
+    /// As it stands there; of a packed ring, descriptors used in all.
     pub index: Bits<16>,
 }
 
@@ -58,7 +60,7 @@ pub struct QueueIrq {
     pub queue: Bits<16>,
 }
 
-/// The driver of this queue is to ring when it makes available what stands at this index.
+/// The driver of this queue is to ring when it makes available what stands at this index; of a packed ring, behind so many descriptors.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Arm {
     pub queue: Bits<16>,
@@ -70,6 +72,7 @@ pub struct Arm {
 pub struct Segment {
     pub queue: Bits<16>,
     pub id: Bits<16>,
+    pub slots: Bits<16>,
     pub addr: Bits<64>,
     pub len: Bits<32>,
     /// The last one of its chain.
@@ -85,6 +88,7 @@ pub struct Segment {
 pub struct Done {
     pub queue: Bits<16>,
     pub id: Bits<16>,
+    pub slots: Bits<16>,
     /// Bytes written to it.
     pub len: Bits<32>,
     /// More chains of the same packet follow: do not publish the index yet.

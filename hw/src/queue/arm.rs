@@ -1,4 +1,5 @@
-//! Says to drivers where they are to ring: writes `avail_event`, which stands behind the used ring.
+//! Says to drivers where they are to ring: writes `avail_event`, which stands behind the used ring; of a packed ring the device's event
+//! suppression structure, the Device Area.
 //! In: `arms`, two streams, which take turns; `control`.   Out: `write`: DMA; `rearmed`, a pulse once it has left for the host: who then
 //! reads the available index sees all that was made available by a driver that did not know yet.
 //! Time: four cycles each; a queue's place is known two cycles after it starts.   Waits: on `write`, and while four are on their way.
@@ -13,7 +14,7 @@ use crate::prim::beat::BeatSource;
 use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSink;
 use crate::queue::used::notice::Notice;
-use hematite_abi::{feature, ring};
+use hematite_abi::{feature, packed, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -30,6 +31,8 @@ pub struct Arm<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
+    /// RING_PACKED is accepted.
+    pub packed: Signal<In, Bit>,
     pub arms: Vec<StreamSink<Request>>,
     pub write: BeatSource<W, WriteSide>,
     /// Pulse: the oldest write not yet notified has left for the host.
@@ -41,6 +44,8 @@ pub struct Arm<const W: usize> {
     mask: Constant<Bits<16>>,
     event_offset: Constant<Bits<64>>,
     event_bytes: Constant<Bits<13>>,
+    packed_bytes: Constant<Bits<13>>,
+    packed_flags: Constant<Bits<32>>,
     /// Where each queue's `avail_event` stands; of the queue that has just started it is being found out.
     places: Ram<Bits<64>>,
     starts: Reg<Bit>,
@@ -61,6 +66,7 @@ impl<const W: usize> Arm<W> {
             clock: Default::default(),
             reset: Default::default(),
             control: Default::default(),
+            packed: Default::default(),
             arms: vec![Default::default(); 2],
             write: Default::default(),
             notified: Default::default(),
@@ -70,6 +76,8 @@ impl<const W: usize> Arm<W> {
             mask: Constant::new((params.queues() as u64 - 1).into()),
             event_offset: Constant::new((ring::USED_RING as u64).into()),
             event_bytes: Constant::new((ring::EVENT_BYTES as u64).into()),
+            packed_bytes: Constant::new((packed::EVENT_BYTES as u64).into()),
+            packed_flags: Constant::new((packed::EVENT_DESC << packed::EVENT_FLAGS_LSB).into()),
             places: Ram::apart(params.queues()),
             starts: Default::default(),
             start_queue: Default::default(),
@@ -96,6 +104,9 @@ impl<const W: usize> Logic for Arm<W> {
         self.start_queue.d.next = self.control.settings.val().queue;
         self.start_place.d.next = ((self.control.settings.val().device >> 2) << 2)
             + (self.event_offset.val() + (bit_cast::<64, 16>(self.control.settings.val().size) << 3));
+        if self.packed.val() {
+            self.start_place.d.next = (self.control.settings.val().device >> 2) << 2;
+        }
         self.places.write.next = self.starts.q.val();
         self.places.write_addr.next = self.start_queue.q.val() & self.mask.val();
         self.places.write_data.next = self.start_place.q.val();
@@ -113,6 +124,11 @@ impl<const W: usize> Logic for Arm<W> {
         self.write.data.next = bit_cast::<W, 16>(self.request.q.val().index);
         self.write.side.next.addr = self.places.read_data.val();
         self.write.side.next.len = self.event_bytes.val();
+        if self.packed.val() {
+            self.write.data.next =
+                bit_cast::<W, 32>(bit_cast::<32, 16>(self.request.q.val().index) | self.packed_flags.val());
+            self.write.side.next.len = self.packed_bytes.val();
+        }
         self.write.side.next.notify = 2.into();
         match self.state.q.val() {
             // Nothing in hand.

@@ -3,7 +3,8 @@
 //! Time: one chain after the other, a cycle per byte and a read's delay per step: it is seldom used and small instead of fast.
 //! Waits: on DMA and `answer`. With `fence` it finishes the chain in hand.   Busy: a chain, a kick or an interrupt is in hand.
 //! A chain: readable descriptors (the command), then writable ones (the answer). What of the answer has no room is left out.
-//! Spec: [virtio 1.4: Split Virtqueues], [Network Device, Control Virtqueue]
+//! Of a packed ring a chain is walked to its end, since its name stands there.
+//! Spec: [virtio 1.4: Split Virtqueues, Packed Virtqueues], [Network Device, Control Virtqueue]
 
 use crate::params::Params;
 use crate::port::chain::QueueIrq;
@@ -14,7 +15,7 @@ use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::lookup::AreaRead;
 use bytes::Bytes;
-use hematite_abi::{feature, ident, ring};
+use hematite_abi::{feature, ident, packed, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -31,6 +32,7 @@ pub enum State {
     WriteArm,
     AwaitArm,
     AskHead,
+    Begin,
     AskDesc,
     Check,
     AskData,
@@ -53,8 +55,9 @@ pub struct Control<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
-    /// EVENT_IDX, INDIRECT_DESC are accepted.
+    /// EVENT_IDX, INDIRECT_DESC, RING_PACKED are accepted.
     pub event_idx: Signal<In, Bit>,
+    pub packed: Signal<In, Bit>,
     pub indirect: Signal<In, Bit>,
     /// Pulse: the doorbell.
     pub kick: Signal<In, Bit>,
@@ -103,6 +106,9 @@ pub struct Control<const W: usize> {
     walked: Reg<Bits<16>>,
     next_desc: Reg<Bits<16>>,
     chained: Reg<Bit>,
+    /// Of a packed ring: descriptors of it so far; the answer is written, the rest of the chain is only counted.
+    slots: Reg<Bits<16>>,
+    answered: Reg<Bit>,
     /// The buffer, as far as it is left.
     addr: Reg<Bits<64>>,
     left: Reg<Bits<32>>,
@@ -121,11 +127,29 @@ pub struct Control<const W: usize> {
     flags: Signal<Local, Bits<16>>,
     len: Signal<Local, Bits<32>>,
     is_table: Signal<Local, Bit>,
+    strip: Signal<Local, Bit>,
+    wrap: Signal<Local, Bit>,
+    ring_flags: Signal<Local, Bits<16>>,
+    used_flags: Signal<Local, Bits<16>>,
+    event: Signal<Local, Bits<16>>,
+    beyond: Signal<Local, Bits<16>>,
+    place: Signal<Local, Bits<16>>,
+    low: Signal<Local, Bits<16>>,
     to_edge: Signal<Local, Bits<32>>,
     piece: Signal<Local, Bits<32>>,
     offset: Signal<Local, Bits<20>>,
     value: Signal<Local, Bits<32>>,
     offered: Constant<Bit>,
+    able: Constant<Bit>,
+    used_len_at: Constant<Bits<20>>,
+    event_bytes: Constant<Bits<8>>,
+    event_flags: Constant<Bits<32>>,
+    wrap_bit: Constant<Bits<16>>,
+    flags_mask: Constant<Bits<16>>,
+    silent: Constant<Bits<16>>,
+    named: Constant<Bits<16>>,
+    used_both: Constant<Bits<16>>,
+    written_flag: Constant<Bits<16>>,
     number: Constant<Bits<16>>,
     avail_idx: Constant<Bits<20>>,
     avail_ring: Constant<Bits<20>>,
@@ -147,6 +171,7 @@ impl<const W: usize> Control<W> {
             reset: Default::default(),
             control: Default::default(),
             event_idx: Default::default(),
+            packed: Default::default(),
             indirect: Default::default(),
             kick: Default::default(),
             command: Default::default(),
@@ -185,6 +210,8 @@ impl<const W: usize> Control<W> {
             walked: Default::default(),
             next_desc: Default::default(),
             chained: Default::default(),
+            slots: Default::default(),
+            answered: Default::default(),
             addr: Default::default(),
             left: Default::default(),
             total: Default::default(),
@@ -201,11 +228,29 @@ impl<const W: usize> Control<W> {
             flags: Default::default(),
             len: Default::default(),
             is_table: Default::default(),
+            strip: Default::default(),
+            wrap: Default::default(),
+            ring_flags: Default::default(),
+            used_flags: Default::default(),
+            event: Default::default(),
+            beyond: Default::default(),
+            place: Default::default(),
+            low: Default::default(),
             to_edge: Default::default(),
             piece: Default::default(),
             offset: Default::default(),
             value: Default::default(),
             offered: Constant::new(params.offers(feature::CTRL_VQ)),
+            able: Constant::new(params.offers(feature::RING_PACKED) && params.offers(feature::CTRL_VQ)),
+            used_len_at: offset(packed::DESC_LEN_LSB / 8),
+            event_bytes: Constant::new((packed::EVENT_BYTES as u64).into()),
+            event_flags: Constant::new((packed::EVENT_DESC << packed::EVENT_FLAGS_LSB).into()),
+            wrap_bit: Constant::new((1 << packed::EVENT_WRAP_LSB).into()),
+            flags_mask: Constant::new(((1 << packed::EVENT_FLAGS_BITS) - 1).into()),
+            silent: Constant::new(packed::EVENT_DISABLE.into()),
+            named: Constant::new(packed::EVENT_DESC.into()),
+            used_both: Constant::new((packed::DESC_F_AVAIL | packed::DESC_F_USED).into()),
+            written_flag: Constant::new(ring::DESC_F_WRITE.into()),
             number: Constant::new(params.queues().to_bits()),
             avail_idx: offset(ring::AVAIL_IDX),
             avail_ring: offset(ring::AVAIL_RING),
@@ -226,7 +271,7 @@ impl<const W: usize> Logic for Control<W> {
         clock!(self, clock, bytes);
         dff_setup!(self, clock, state, asked, word, running, bad, kicked, armed, size, device, desc, driver);
         dff_setup!(self, clock, seen_index, taken_index, used_index, head, inside, table, entries, walked);
-        dff_setup!(self, clock, next_desc, chained, addr, left, total, ended, written, code);
+        dff_setup!(self, clock, next_desc, chained, slots, answered, addr, left, total, ended, written, code);
         self.bytes.reset.next = self.reset.val();
         StreamSource::<AreaRead>::link(&mut self.request, &mut self.bytes.request);
         BeatSink::<W, ReadSide>::link(&mut self.reply, &mut self.bytes.reply);
@@ -234,6 +279,13 @@ impl<const W: usize> Logic for Control<W> {
         self.taken.next = self.taken_index.q.val();
         self.used.next = self.used_index.q.val();
 
+        // Of a packed ring a count of descriptors says place and wrap counter, which begins with 1: sizes are powers of two.
+        self.strip.next = self.packed.val() & self.able.val();
+        self.wrap.next = !(self.taken_index.q.val() & self.size.q.val()).any();
+        self.place.next = self.taken_index.q.val() & (self.size.q.val() - 1);
+        if self.wrap.val() {
+            self.place.next = (self.taken_index.q.val() & (self.size.q.val() - 1)) | self.wrap_bit.val();
+        }
         // What the state reads.
         self.slot.next = self.taken_index.q.val() & (self.size.q.val() - 1);
         self.to_edge.next = self.piece_bytes.val() - bit_cast::<32, 7>(self.addr.q.val().get_bits::<7>(0));
@@ -271,7 +323,9 @@ impl<const W: usize> Logic for Control<W> {
             State::AskEvent => {
                 self.asks.next = true;
                 self.area.next.offset = 0.into();
-                if self.event_idx.val() {
+                if self.strip.val() {
+                    self.area.next.len = self.event_bytes.val();
+                } else if self.event_idx.val() {
                     self.area.next.offset =
                         self.avail_ring.val() + (bit_cast::<20, 16>(self.size.q.val()) << 1);
                 }
@@ -312,6 +366,25 @@ impl<const W: usize> Logic for Control<W> {
         self.half.next = self.word.q.val().get_bits::<16>(112);
         self.ahead.next = self.half.val() - self.taken_index.q.val();
         self.flags.next = self.word.q.val().get_bits::<16>(ring::DESC_FLAGS_LSB);
+        self.ring_flags.next = self.word.q.val().get_bits::<16>(packed::DESC_FLAGS_LSB);
+        if self.strip.val() {
+            self.flags.next = self.ring_flags.val();
+        }
+        // The event suppression structure: place, flags. Places go round with twice the size.
+        self.low.next = self.word.q.val().get_bits::<16>(96);
+        self.event.next = self.low.val() & (self.wrap_bit.val() - 1);
+        if !(self.low.val() & self.wrap_bit.val()).any() {
+            self.event.next = (self.low.val() & (self.wrap_bit.val() - 1)) + self.size.q.val();
+        }
+        self.beyond.next =
+            (self.used_index.q.val() - self.event.val() - 1) & (self.size.q.val() | (self.size.q.val() - 1));
+        self.used_flags.next = 0.into();
+        if self.wrap.val() {
+            self.used_flags.next = self.used_both.val();
+        }
+        if self.written.q.val().any() {
+            self.used_flags.next = self.used_flags.val() | self.written_flag.val();
+        }
         self.len.next = self.word.q.val().get_bits::<32>(ring::DESC_LEN_LSB);
         self.is_table.next = self.flags.val().get_bit(ring::DESC_F_INDIRECT_BIT);
 
@@ -347,7 +420,21 @@ impl<const W: usize> Logic for Control<W> {
             }
             _ => {}
         }
+        if self.strip.val() {
+            if self.state.q.val() == State::WriteArm {
+                self.offset.next = 0.into();
+                self.value.next = bit_cast::<32, 16>(self.place.val()) | self.event_flags.val();
+                self.write.side.next.len = 4.into();
+            } else {
+                self.offset.next = self.used_len_at.val() | (bit_cast::<20, 16>(self.slot.val()) << 4);
+                self.value.next = bit_cast::<32, 16>(self.written.q.val());
+                self.write.side.next.len = 8.into();
+            }
+        }
         self.write.side.next.addr = self.device.q.val() + bit_cast::<64, 20>(self.offset.val());
+        if self.strip.val() & (self.state.q.val() == State::WriteIndex) {
+            self.write.side.next.addr = self.desc.q.val() + bit_cast::<64, 20>(self.offset.val());
+        }
         self.answer.ready.next = false;
         if self.state.q.val() == State::Answer {
             self.write.valid.next = self.answer.valid.val() & self.left.q.val().any();
@@ -359,6 +446,12 @@ impl<const W: usize> Logic for Control<W> {
             }
         }
         self.write.data.next = bit_cast::<W, 32>(self.value.val());
+        if self.strip.val() & (self.state.q.val() == State::WriteIndex) {
+            // A used descriptor, from its length on, in one piece.
+            self.write.data.next = bit_cast::<W, 32>(self.value.val())
+                | (bit_cast::<W, 16>(self.head.q.val()) << 32)
+                | (bit_cast::<W, 16>(self.used_flags.val()) << 48);
+        }
         if (self.state.q.val() == State::Answer) & self.addr.q.val().get_bit(1) {
             self.write.data.next = bit_cast::<W, 32>(self.value.val()) << 16;
         }
@@ -378,10 +471,15 @@ impl<const W: usize> Logic for Control<W> {
                 self.total.d.next = 0.into();
                 self.written.d.next = 0.into();
                 self.ended.d.next = false;
+                self.slots.d.next = 0.into();
+                self.answered.d.next = false;
                 if self.running.q.val() & !self.bad.q.val() & self.kicked.q.val() & !self.control.fence.val()
                 {
                     self.kicked.d.next = false;
                     self.state.d.next = State::AskIndex;
+                    if self.strip.val() {
+                        self.state.d.next = State::Begin;
+                    }
                 }
             }
             State::AskIndex => {
@@ -410,7 +508,19 @@ impl<const W: usize> Logic for Control<W> {
             State::AwaitArm => {
                 if self.notified.val() {
                     self.state.d.next = State::AskIndex;
+                    if self.strip.val() {
+                        self.state.d.next = State::Begin;
+                    }
                 }
+            }
+            // Begin: of a packed ring, what stands at our place.
+            State::Begin => {
+                self.table.d.next = self.desc.q.val();
+                self.entries.d.next = self.size.q.val();
+                self.next_desc.d.next = self.slot.val();
+                self.walked.d.next = 0.into();
+                self.slots.d.next = 0.into();
+                self.state.d.next = State::AskDesc;
             }
             State::AskHead => {
                 self.table.d.next = self.desc.q.val();
@@ -437,7 +547,30 @@ impl<const W: usize> Logic for Control<W> {
                 self.left.d.next = self.len.val();
                 self.next_desc.d.next = self.word.q.val().get_bits::<16>(ring::DESC_NEXT_LSB);
                 self.chained.d.next = self.flags.val().get_bit(ring::DESC_F_NEXT_BIT);
-                if self.is_table.val() {
+                if self.strip.val() {
+                    self.next_desc.d.next = self.next_desc.q.val() + 1;
+                    if self.inside.q.val() {
+                        // Of a table all entries count, in their order.
+                        self.chained.d.next = self.walked.q.val() != self.entries.q.val();
+                    } else {
+                        self.next_desc.d.next = (self.next_desc.q.val() + 1) & (self.size.q.val() - 1);
+                        self.head.d.next = self.word.q.val().get_bits::<16>(packed::DESC_ID_LSB);
+                        self.slots.d.next = self.slots.q.val() + 1;
+                    }
+                }
+                if self.strip.val()
+                    & !self.slots.q.val().any()
+                    & ((self.flags.val().get_bit(packed::DESC_F_AVAIL_BIT) != self.wrap.val())
+                        | (self.flags.val().get_bit(packed::DESC_F_USED_BIT) == self.wrap.val()))
+                {
+                    // Nothing: ring for the next one, and look again for what came before the driver knew.
+                    self.state.d.next = State::Idle;
+                    if self.event_idx.val() & !self.armed.q.val() {
+                        self.state.d.next = State::WriteArm;
+                    }
+                } else if self.answered.q.val() {
+                    self.state.d.next = State::Follow;
+                } else if self.is_table.val() {
                     // "The device MUST ignore the write-only flag" of one that refers to a table.
                     self.inside.d.next = true;
                     self.table.d.next = self.word.q.val().get_bits::<64>(ring::DESC_ADDR_LSB);
@@ -447,6 +580,7 @@ impl<const W: usize> Logic for Control<W> {
                     self.state.d.next = State::AskDesc;
                     if !self.indirect.val()
                         | self.inside.q.val()
+                        | (self.strip.val() & self.slots.q.val().any())
                         | self.flags.val().get_bit(ring::DESC_F_NEXT_BIT)
                         | !self.len.val().any()
                         | self.len.val().get_bits::<4>(0).any()
@@ -493,6 +627,9 @@ impl<const W: usize> Logic for Control<W> {
                 self.state.d.next = State::AskDesc;
                 if !self.chained.q.val() {
                     self.state.d.next = State::End;
+                    if self.answered.q.val() {
+                        self.state.d.next = State::WriteIndex;
+                    }
                 } else if self.next_desc.q.val() >= self.entries.q.val() {
                     self.code.d.next = ident::ERROR_DESC_INDEX.into();
                     self.state.d.next = State::Fail;
@@ -523,6 +660,13 @@ impl<const W: usize> Logic for Control<W> {
                         }
                         if self.answer.data.val().last {
                             self.state.d.next = State::WriteId;
+                            if self.strip.val() {
+                                self.state.d.next = State::WriteIndex;
+                                if self.chained.q.val() & !self.inside.q.val() {
+                                    self.answered.d.next = true;
+                                    self.state.d.next = State::Follow;
+                                }
+                            }
                         }
                     }
                 }
@@ -542,6 +686,11 @@ impl<const W: usize> Logic for Control<W> {
                     self.used_index.d.next = self.used_index.q.val() + 1;
                     self.taken_index.d.next = self.taken_index.q.val() + 1;
                     self.armed.d.next = false;
+                    if self.strip.val() {
+                        self.used_index.d.next = self.used_index.q.val() + self.slots.q.val();
+                        self.taken_index.d.next = self.taken_index.q.val() + self.slots.q.val();
+                        self.seen_index.d.next = self.taken_index.q.val() + self.slots.q.val();
+                    }
                     self.state.d.next = State::AwaitIndex;
                 }
             }
@@ -559,11 +708,21 @@ impl<const W: usize> Logic for Control<W> {
             State::Decide => {
                 self.kicked.d.next = true;
                 self.state.d.next = State::Signal;
-                if self.half.val().get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT) & !self.event_idx.val() {
+                if self.strip.val() {
+                    if ((self.half.val() & self.flags_mask.val()) == self.silent.val())
+                        | (self.event_idx.val()
+                            & ((self.half.val() & self.flags_mask.val()) == self.named.val())
+                            & (self.beyond.val() >= self.slots.q.val()))
+                    {
+                        self.count_irq_suppressed.next = true;
+                        self.state.d.next = State::Idle;
+                    }
+                } else if self.half.val().get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT) & !self.event_idx.val() {
                     self.count_irq_suppressed.next = true;
                     self.state.d.next = State::Idle;
                 }
-                if self.event_idx.val() & (self.half.val() + 1 != self.used_index.q.val()) {
+                if self.event_idx.val() & !self.strip.val() & (self.half.val() + 1 != self.used_index.q.val())
+                {
                     self.count_irq_suppressed.next = true;
                     self.state.d.next = State::Idle;
                 }
@@ -599,6 +758,9 @@ impl<const W: usize> Logic for Control<W> {
             self.desc.d.next = (self.control.settings.val().desc >> 4) << 4;
             self.driver.d.next = (self.control.settings.val().driver >> 1) << 1;
             self.device.d.next = (self.control.settings.val().device >> 2) << 2;
+            if self.strip.val() {
+                self.driver.d.next = (self.control.settings.val().driver >> 2) << 2;
+            }
             self.seen_index.d.next = 0.into();
             self.taken_index.d.next = 0.into();
             self.used_index.d.next = 0.into();

@@ -21,12 +21,13 @@ use crate::queue::supply::{CreditSink, SupplySource};
 use ask::{Ask, Line};
 use faults::Faults;
 use gather::Gather;
-use hematite_abi::ident;
+use hematite_abi::{feature, ident};
 use hematite_verilog::{Reg, dff_setup};
 use locate::Locate;
 use plan::Plan;
 use runs::Runs;
 use rust_hdl_core::prelude::*;
+use strip::Strip;
 use unpack::{Entry, Unpack};
 
 pub mod ask;
@@ -39,6 +40,7 @@ pub mod marks;
 pub mod plan;
 pub mod runs;
 pub mod scan;
+pub mod strip;
 pub mod unpack;
 
 /// `avail.idx`, or why it could not be read.
@@ -61,8 +63,9 @@ pub struct Fetch<const W: usize> {
     pub stop: KickSink,
     /// Pulse: the driver of this queue knows where it is to ring.
     pub rearmed: KickSink,
-    /// EVENT_IDX is accepted.
+    /// EVENT_IDX, RING_PACKED are accepted.
     pub event_idx: Signal<In, Bit>,
+    pub packed: Signal<In, Bit>,
     pub arm: StreamSource<Arm>,
     pub credit: CreditSink,
     pub supply: SupplySource,
@@ -90,6 +93,8 @@ pub struct Fetch<const W: usize> {
     runs: Runs,
     together: Constant<Bit>,
     gather: Gather<W>,
+    strip: Strip,
+    able: Constant<Bit>,
     heads: BlockFifo<Head>,
     faults: Faults,
     idx_full: Reg<Bit>,
@@ -97,6 +102,7 @@ pub struct Fetch<const W: usize> {
     /// Whose descriptor `gather` holds.
     desc_of: Reg<Entry>,
     desc_down: Reg<Bit>,
+    desc_left: Reg<Bits<3>>,
     /// Places for entries: one is held from the read of an entry until its head has gone.
     free: Reg<Bits<10>>,
     returned: Reg<Bits<10>>,
@@ -104,6 +110,7 @@ pub struct Fetch<const W: usize> {
     gone: Reg<Bit>,
     unused: Reg<Bit>,
     back: Signal<Local, Bits<10>>,
+    stripped: Signal<Local, Bit>,
     desc_live: Signal<Local, Bit>,
     idx_live: Signal<Local, Bit>,
     desc_done: Signal<Local, Bit>,
@@ -127,6 +134,7 @@ impl<const W: usize> Fetch<W> {
             stop: Default::default(),
             rearmed: Default::default(),
             event_idx: Default::default(),
+            packed: Default::default(),
             arm: Default::default(),
             credit: Default::default(),
             supply: Default::default(),
@@ -144,19 +152,23 @@ impl<const W: usize> Fetch<W> {
             slots: Constant::new((slots as u64).into()),
             slot_mask: Constant::new((2 * slots as u64 - 1).into()),
             ask: Ask::new(params, direction, slots, Gather::<W>::MOST),
-            plan: Plan::new(params, direction, slots),
+            plan: Plan::new(params, direction, slots, Gather::<W>::MOST.min(slots / 2)),
             unpack: Unpack::new(direction, slots),
             entries: Fifo::new(2),
             locate: Locate::new(params, direction),
             runs: Runs::new(Gather::<W>::MOST),
             together: Constant::new(Gather::<W>::MOST > 1),
             gather: Gather::several(),
+            strip: Strip::new(params, direction),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
             heads: BlockFifo::new(slots),
             faults: Default::default(),
             idx_full: Default::default(),
             idx: Default::default(),
             desc_of: Default::default(),
             desc_down: Default::default(),
+            desc_left: Default::default(),
+            stripped: Default::default(),
             free: Default::default(),
             returned: Default::default(),
             gone: Default::default(),
@@ -173,8 +185,8 @@ impl<const W: usize> Fetch<W> {
 impl<const W: usize> Logic for Fetch<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, idx_full, idx, desc_of, desc_down, free, returned, gone, unused);
-        clock!(self, clock, plan, ask, unpack, entries, locate, runs, gather, heads, faults);
+        dff_setup!(self, clock, idx_full, idx, desc_of, desc_down, desc_left, free, returned, gone, unused);
+        clock!(self, clock, plan, ask, unpack, entries, locate, runs, gather, strip, heads, faults);
         self.plan.reset.next = self.reset.val();
         self.ask.reset.next = self.reset.val();
         self.unpack.reset.next = self.reset.val();
@@ -193,6 +205,13 @@ impl<const W: usize> Logic for Fetch<W> {
         KickSink::link(&mut self.rearmed, &mut self.plan.rearmed);
         StreamSource::<Arm>::link(&mut self.arm, &mut self.plan.arm);
         self.plan.event_idx.next = self.event_idx.val();
+        self.plan.packed.next = self.packed.val();
+        QueueControlSink::link(&mut self.control, &mut self.strip.control);
+        self.strip.ask.next = self.plan.ask.val();
+        self.strip.ask_index.next = self.plan.ask_index.val();
+        self.strip.ask_position.next = self.plan.ask_position.val();
+        self.plan.asked.next = self.strip.asked.val();
+        self.plan.window.next = self.strip.window.val();
         CreditSink::link(&mut self.credit, &mut self.plan.credit);
         SupplySource::link(&mut self.supply, &mut self.plan.supply);
         StreamSource::<QueueError>::link(&mut self.error, &mut self.faults.error);
@@ -229,6 +248,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.gather.more.next = self.ask.purpose.data.val().more;
         self.gather.down.next = self.ask.purpose.data.val().down;
         if self.gather.steps.val() {
+            self.desc_left.d.next = self.desc_left.q.val() - 1;
             self.desc_of.d.next.id = self.desc_of.q.val().id + 1;
             if self.desc_down.q.val() {
                 self.desc_of.d.next.id = self.desc_of.q.val().id - 1;
@@ -248,6 +268,7 @@ impl<const W: usize> Logic for Fetch<W> {
                 self.desc_of.d.next.index = self.ask.purpose.data.val().index;
                 self.desc_of.d.next.id = self.ask.purpose.data.val().id;
                 self.desc_down.d.next = self.ask.purpose.data.val().down;
+                self.desc_left.d.next = self.ask.purpose.data.val().more;
             }
         } else if self.ask.purpose.data.val().entries {
             self.unpack.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
@@ -299,6 +320,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.heads.sink.data.next.queue =
             (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
         self.heads.sink.data.next.id = self.desc_of.q.val().id;
+        self.heads.sink.data.next.slots = 0.into();
         self.heads.sink.data.next.addr = self.gather.source.data.val().addr;
         self.heads.sink.data.next.len = self.gather.source.data.val().len;
         self.heads.sink.data.next.flags = self.gather.source.data.val().flags;
@@ -318,8 +340,48 @@ impl<const W: usize> Logic for Fetch<W> {
                 self.faults.sink[0].valid.next = true;
                 self.desc_done.next = self.faults.sink[0].ready.val();
             } else {
-                self.heads.sink.valid.next = true;
+                self.heads.sink.valid.next = !self.stripped.val();
             }
+        }
+
+        // Descriptors of packed rings: those that end a chain make a head.
+        self.stripped.next = self.packed.val() & self.able.val();
+        self.strip.valid.next = self.stripped.val()
+            & self.gather.source.valid.val()
+            & self.desc_live.val()
+            & !self.gather.source.data.val().error;
+        self.strip.desc.next = self.gather.source.data.val();
+        self.strip.spot.next.index = self.desc_of.q.val().index;
+        self.strip.spot.next.position = self.desc_of.q.val().id;
+        self.strip.spot.next.last = !self.desc_left.q.val().any();
+        if self.strip.valid.val() {
+            self.desc_done.next = !self.strip.starting.val();
+            self.heads.sink.valid.next = self.strip.ends.val() & !self.strip.starting.val();
+            self.heads.sink.data.next.id = self.strip.head.val().id;
+            self.heads.sink.data.next.slots = self.strip.head.val().slots;
+            self.heads.sink.data.next.addr = self.strip.head.val().addr;
+            self.heads.sink.data.next.len = self.strip.head.val().len;
+            self.heads.sink.data.next.flags = self.strip.head.val().flags;
+            self.heads.sink.data.next.next_desc = self.strip.head.val().next_desc;
+            if self.strip.wrong.val() {
+                self.faults.sink[0].valid.next = true;
+                self.faults.sink[0].data.next.code = ident::ERROR_DESC_LOOP.into();
+                self.desc_done.next = self.faults.sink[0].ready.val();
+            }
+        }
+        self.strip.step.next = self.strip.valid.val() & self.desc_done.val();
+        self.plan.passed.valid.next = self.strip.passed.val() & self.strip.step.val();
+        self.plan.passed.queue.next = bit_cast::<16, 6>(self.desc_of.q.val().index) << 1;
+        self.plan.caught.next = self.strip.caught.val();
+        self.plan.missed.valid.next = self.strip.missed.val() & self.strip.step.val();
+        self.plan.missed.queue.next = bit_cast::<16, 6>(self.desc_of.q.val().index) << 1;
+        self.plan.begin.valid.next = self.strip.ends.val() & self.strip.step.val();
+        self.plan.begin.data.next.index = bit_cast::<16, 6>(self.desc_of.q.val().index);
+        self.plan.begin.data.next.total = self.strip.chains.val();
+        if self.stripped.val() {
+            self.plan.seen.valid.next = self.strip.takes.val() & self.strip.step.val();
+            self.plan.seen.data.next.index = bit_cast::<16, 6>(self.desc_of.q.val().index);
+            self.plan.seen.data.next.total = self.strip.position.val();
         }
         self.gather.source.ready.next = self.desc_done.val();
 

@@ -4,7 +4,7 @@
 //! Time: a request leaves four cycles after its read; one per two cycles.   Waits: on `request`. Clients take turns.
 //! All replies come by one way, in the order of the reads: each client takes its own as they come, and holds up nobody.
 //! An address is computed here and nowhere else. Busy: those who wait for a reply.
-//! Spec: [virtio: Split Virtqueues], alignment of the areas
+//! Spec: [virtio: Split Virtqueues, Packed Virtqueues], alignment of the areas
 
 use crate::params::Params;
 use crate::port::dma::{ReadRequest, ReadSide};
@@ -38,6 +38,8 @@ pub struct Lookup<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
+    /// RING_PACKED is accepted: the Driver Area is an event suppression structure.
+    pub packed: Signal<In, Bit>,
     pub reads: Vec<StreamSink<AreaRead>>,
     pub replies: Vec<BeatSource<W, ReadSide>>,
     pub request: StreamSource<ReadRequest>,
@@ -82,6 +84,7 @@ impl<const W: usize> Lookup<W> {
             clock: Default::default(),
             reset: Default::default(),
             control: Default::default(),
+            packed: Default::default(),
             reads: (0..clients).map(|_| Default::default()).collect(),
             replies: (0..clients).map(|_| Default::default()).collect(),
             request: Default::default(),
@@ -135,6 +138,9 @@ impl<const W: usize> Logic for Lookup<W> {
         if self.second.q.val() {
             self.areas.write_addr.next = self.entry.val() | 1;
             self.areas.write_data.next = (self.control.settings.val().driver >> 1) << 1;
+            if self.packed.val() {
+                self.areas.write_data.next = (self.control.settings.val().driver >> 2) << 2;
+            }
         }
 
         // Whose turn it is, chosen in the cycle before.

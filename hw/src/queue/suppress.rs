@@ -1,5 +1,5 @@
 //! Asks the driver's available ring, for each used index published, whether it wants to be interrupted: its flags, or with EVENT_IDX
-//! `used_event`, the element behind which it wants to be.
+//! `used_event`, the element behind which it wants to be; of a packed ring its event suppression structure.
 //! In: `published`.   Out: `irq`, for queues whose driver does; `error`; `request`, `reply`: DMA.
 //! Time: one every second cycle, and a read's delay; up to sixteen at once, as the tags allow; at 64 bits eight.
 //! Waits: on `request`, `irq` and `error`; a reply is never held back, for each there is a place.
@@ -16,7 +16,7 @@ use crate::prim::fifo::Fifo;
 use crate::prim::lutram::Lutram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::lookup::AreaRead;
-use hematite_abi::{ident, ring};
+use hematite_abi::{feature, ident, packed, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -42,6 +42,8 @@ pub struct Field {
     pub queue: Bits<16>,
     pub index: Bits<16>,
     pub value: Bits<16>,
+    /// Of a packed ring: `EVENT_…`.
+    pub flags: Bits<2>,
     pub error: Bit,
     pub timeout: Bit,
 }
@@ -52,8 +54,9 @@ pub struct Suppress<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
-    /// EVENT_IDX is accepted.
+    /// EVENT_IDX, RING_PACKED are accepted.
     pub event_idx: Signal<In, Bit>,
+    pub packed: Signal<In, Bit>,
     pub published: StreamSink<Published>,
     pub irq: StreamSource<QueueIrq>,
     pub request: StreamSource<AreaRead>,
@@ -68,11 +71,17 @@ pub struct Suppress<const W: usize> {
     flags_offset: Constant<Bits<20>>,
     event_offset: Constant<Bits<20>>,
     field_bytes: Constant<Bits<8>>,
+    able: Constant<Bit>,
+    packed_bytes: Constant<Bits<8>>,
+    place_mask: Constant<Bits<16>>,
+    silent: Constant<Bits<2>>,
+    named: Constant<Bits<2>>,
     places: Constant<Bits<5>>,
     calm_free: Constant<Bits<5>>,
     rings: Lutram<RingPlace>,
     /// The index of each queue's last publication that has been decided.
     decided: Lutram<Bits<16>>,
+    sizes: Lutram<Bits<16>>,
     reads: Fifo<FieldOf>,
     irqs: Fifo<QueueIrq>,
     asking: Reg<Bit>,
@@ -88,6 +97,9 @@ pub struct Suppress<const W: usize> {
     upper: Signal<Local, Bit>,
     moved: Signal<Local, Bits<16>>,
     beyond: Signal<Local, Bits<16>>,
+    size: Signal<Local, Bits<16>>,
+    event: Signal<Local, Bits<16>>,
+    strip: Signal<Local, Bit>,
     wanted: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     back: Signal<Local, Bits<5>>,
@@ -103,6 +115,7 @@ impl<const W: usize> Suppress<W> {
             reset: Default::default(),
             control: Default::default(),
             event_idx: Default::default(),
+            packed: Default::default(),
             published: Default::default(),
             irq: Default::default(),
             request: Default::default(),
@@ -115,10 +128,16 @@ impl<const W: usize> Suppress<W> {
             flags_offset: Constant::new((ring::AVAIL_FLAGS as u64).into()),
             event_offset: Constant::new((ring::AVAIL_RING as u64).into()),
             field_bytes: Constant::new((ring::EVENT_BYTES as u64).into()),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
+            packed_bytes: Constant::new((packed::EVENT_BYTES as u64).into()),
+            place_mask: Constant::new(((1 << packed::EVENT_WRAP_LSB) - 1).into()),
+            silent: Constant::new(packed::EVENT_DISABLE.into()),
+            named: Constant::new(packed::EVENT_DESC.into()),
             places: Constant::new((places as u64).into()),
             calm_free: Constant::new((places as u64 * 3 / 4).into()),
             rings: Lutram::new(params.queues()),
             decided: Lutram::new(params.queues()),
+            sizes: Lutram::new(params.queues()),
             reads: Fifo::new(places),
             irqs: Fifo::new(places),
             asking: Default::default(),
@@ -133,6 +152,9 @@ impl<const W: usize> Suppress<W> {
             upper: Default::default(),
             moved: Default::default(),
             beyond: Default::default(),
+            size: Default::default(),
+            event: Default::default(),
+            strip: Default::default(),
             wanted: Default::default(),
             taken: Default::default(),
             back: Default::default(),
@@ -144,7 +166,7 @@ impl<const W: usize> Logic for Suppress<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, asking, asked, answered, field, failed, fault, free);
-        clock!(self, clock, rings, decided, reads, irqs);
+        clock!(self, clock, rings, decided, sizes, reads, irqs);
         self.reads.reset.next = self.reset.val();
         self.irqs.reset.next = self.reset.val();
         self.rings.write.next = self.control.enable.val();
@@ -152,6 +174,12 @@ impl<const W: usize> Logic for Suppress<W> {
         self.rings.write_data.next.upper = self.control.settings.val().driver.get_bit(1);
         self.rings.write_data.next.size = self.control.settings.val().size;
         self.rings.read_addr.next = self.published.data.val().queue & self.mask.val();
+
+        self.strip.next = self.packed.val() & self.able.val();
+        self.sizes.write.next = self.control.enable.val();
+        self.sizes.write_addr.next = self.control.settings.val().queue & self.mask.val();
+        self.sizes.write_data.next = self.control.settings.val().size;
+        self.sizes.read_addr.next = self.field.q.val().queue & self.mask.val();
 
         // Ask, if there is a place for what comes of it.
         self.load.next = self.published.valid.val() & !self.asking.q.val() & self.free.q.val().any();
@@ -172,7 +200,12 @@ impl<const W: usize> Logic for Suppress<W> {
             self.asked.d.next.len = self.field_bytes.val();
             self.asked.d.next.offset = self.flags_offset.val();
         }
-        if self.event_idx.val() {
+        if self.strip.val() {
+            self.upper.next = false;
+            if self.load.val() {
+                self.asked.d.next.len = self.packed_bytes.val();
+            }
+        } else if self.event_idx.val() {
             // A ring of one entry ends in the middle of a DWORD.
             self.upper.next = self.here.val().upper ^ self.here.val().size.get_bit(0);
             if self.load.val() {
@@ -197,6 +230,7 @@ impl<const W: usize> Logic for Suppress<W> {
             if self.reads.source.data.val().upper {
                 self.field.d.next.value = self.reply.data.val().get_bits::<16>(16);
             }
+            self.field.d.next.flags = self.reply.data.val().get_bits::<2>(packed::EVENT_FLAGS_LSB);
             self.field.d.next.error = self.reply.side.val().error;
             self.field.d.next.timeout = self.reply.side.val().timeout;
         }
@@ -208,6 +242,20 @@ impl<const W: usize> Logic for Suppress<W> {
         self.wanted.next = !self.field.q.val().value.get_bit(ring::AVAIL_F_NO_INTERRUPT_BIT);
         if self.event_idx.val() {
             self.wanted.next = self.beyond.val() < self.moved.val();
+        }
+        // Of a packed ring: places and wrap counters, which begin with 1, go round with twice the size, a power of two.
+        self.size.next = self.sizes.read_data.val();
+        self.event.next = self.field.q.val().value & self.place_mask.val();
+        if !self.field.q.val().value.get_bit(packed::EVENT_WRAP_LSB) {
+            self.event.next = (self.field.q.val().value & self.place_mask.val()) + self.size.val();
+        }
+        if self.strip.val() {
+            self.beyond.next =
+                (self.field.q.val().index - self.event.val() - 1) & (self.size.val() | (self.size.val() - 1));
+            self.wanted.next = self.field.q.val().flags != self.silent.val();
+            if self.event_idx.val() & (self.field.q.val().flags == self.named.val()) {
+                self.wanted.next = self.beyond.val() < self.moved.val();
+            }
         }
         // A queue that starts has the write port for itself. Where the field could not be read the queue stops.
         self.taken.next = self.answered.q.val()

@@ -2,6 +2,7 @@
 //! In: `done`, two streams; one with `more` keeps its turn.   Out: `write`: DMA; `published`, once the index has left.
 //! Time: five cycles per publication and one per element (at 64 bits five); up to W/64 neighbouring elements go in one write.
 //! Waits: on `write`, and on `done` while `more` is open.   Busy: anything of this is in hand, or an index has not left.
+//! Packed rings are written by `used::inscribe`.
 //! An index is written when no further chain of its queue waits or sixteen have been written, never inside a packet.
 //! Spec: [virtio: The Virtqueue Used Ring], [virtio: Used Buffer Notifications]
 
@@ -15,14 +16,16 @@ use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
 use crate::prim::stream::{StreamSink, StreamSource};
 use collect::Collect;
-use hematite_abi::ring;
+use hematite_abi::{feature, ring};
 use hematite_verilog::{Reg, dff_setup};
+use inscribe::Inscribe;
 use notice::Notice;
 use rings::{UsedRing, UsedRings};
 use rust_hdl_core::prelude::*;
 use turn::Turn;
 
 pub mod collect;
+pub mod inscribe;
 pub mod notice;
 pub mod rings;
 pub mod turn;
@@ -45,6 +48,8 @@ pub struct Used<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
+    /// RING_PACKED is accepted.
+    pub packed: Signal<In, Bit>,
     /// Receive, transmit.
     pub done: Vec<StreamSink<Done>>,
     pub write: BeatSource<W, WriteSide>,
@@ -57,6 +62,9 @@ pub struct Used<const W: usize> {
     /// For inspection: a queue, and its `used.idx` as published.
     pub probe_queue: Signal<In, Bits<16>>,
     pub probe_used: Signal<Out, Bits<16>>,
+    able: Constant<Bit>,
+    strip: Signal<Local, Bit>,
+    inscribe: Inscribe<W>,
     half_bytes: Constant<Bits<13>>,
     half_offset: Constant<Bits<20>>,
     idx_bytes: Constant<Bits<13>>,
@@ -125,6 +133,10 @@ impl<const W: usize> Used<W> {
             clock: Default::default(),
             reset: Default::default(),
             control: Default::default(),
+            packed: Default::default(),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
+            inscribe: Inscribe::new(),
+            strip: Default::default(),
             done: vec![Default::default(); 2],
             write: Default::default(),
             notified: Default::default(),
@@ -190,7 +202,7 @@ impl<const W: usize> Logic for Used<W> {
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue, ring, number);
         dff_setup!(self, clock, addr, data, elems, split, half, index, offset, closed, since, more);
-        clock!(self, clock, turn, chains, collect, front, rings, notice, out);
+        clock!(self, clock, turn, chains, collect, front, rings, notice, out, inscribe);
         self.chains.reset.next = self.reset.val() | self.sorts.val();
         self.collect.calm.next = self.calm.val() & !self.notice.busy.val();
         self.collect.reset.next = self.reset.val() | !self.sorts.val();
@@ -198,6 +210,7 @@ impl<const W: usize> Logic for Used<W> {
         self.chains.forget.next = false;
         self.front.reset.next = self.reset.val();
         self.out.reset.next = self.reset.val() | !self.eager.val();
+        self.strip.next = self.packed.val() & self.able.val();
 
         QueueControlSink::link(&mut self.control, &mut self.rings.control);
         self.rings.queue.next = self.queue.q.val();
@@ -287,7 +300,8 @@ impl<const W: usize> Logic for Used<W> {
             State::Idle => {
                 self.queue.d.next = self.front.source.data.val().queue;
                 self.rings.queue.next = self.front.source.data.val().queue;
-                self.rings.look.next = self.front.source.valid.val() & !self.control.enable.val();
+                self.rings.look.next =
+                    self.front.source.valid.val() & !self.control.enable.val() & !self.strip.val();
                 if self.rings.look.val() {
                     self.state.d.next = State::Load;
                 }
@@ -405,13 +419,41 @@ impl<const W: usize> Logic for Used<W> {
                 | (self.slot.val() + 1 == self.ring.q.val().size)
                 | (self.low.val() >= self.page_late.val());
         }
+
+        // Packed rings: another writer has the chains, the rings, and the way out.
+        self.rings.packed.next = self.packed.val();
+        self.inscribe.reset.next = self.reset.val() | !self.strip.val();
+        self.inscribe.starting.next = self.control.enable.val();
+        self.inscribe.done.valid.next = self.front.source.valid.val() & self.strip.val();
+        self.inscribe.done.data.next = self.front.source.data.val();
+        self.inscribe.ring.next = self.rings.ring.val();
+        self.inscribe.number.next = self.rings.number.val();
+        self.inscribe.store.ready.next = self.rings.store.ready.val();
+        self.inscribe.write.ready.next = self.write.ready.val() & self.strip.val();
+        self.inscribe.published.ready.next = self.notice.sink.ready.val();
+        if self.strip.val() {
+            self.front.source.ready.next = self.inscribe.done.ready.val();
+            self.rings.queue.next = self.inscribe.queue.val();
+            self.rings.look.next = self.inscribe.look.val();
+            self.rings.store.valid.next = self.inscribe.store.valid.val();
+            self.rings.store.data.next = self.inscribe.store.data.val();
+            self.write.valid.next = self.inscribe.write.valid.val();
+            self.write.data.next = self.inscribe.write.data.val();
+            self.write.side.next.addr = self.inscribe.write.side.val().addr;
+            self.write.side.next.len = self.inscribe.write.side.val().len;
+            self.write.side.next.notify = self.inscribe.write.side.val().notify;
+            self.notice.sink.valid.next = self.inscribe.published.valid.val();
+            self.notice.sink.data.next.queue = self.inscribe.published.data.val().queue;
+            self.notice.sink.data.next.index = self.inscribe.published.data.val().index;
+        }
         self.busy.next = !self.chains.empty.val()
             | self.collect.busy.val()
             | self.front.source.valid.val()
             | self.notice.busy.val()
             | self.turn.open.val()
             | self.out.source.valid.val()
-            | (self.state.q.val() != State::Idle);
+            | (self.state.q.val() != State::Idle)
+            | self.inscribe.busy.val();
         if self.reset.val() {
             self.state.d.next = State::Idle;
         }

@@ -3,7 +3,8 @@
 //! Time: a chain of one descriptor per cycle, at 64 bits every second cycle; each further descriptor, and each table, costs a cycle and a read.
 //! Waits: on `segment`, `error`, `request`; one read in flight.   Busy: a chain is in hand, or a segment not taken.
 //! After an error the queue has stopped: further transmit chains are dropped, further receive chains answered with none.
-//! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
+//! In a packed ring a chain goes on in the next place, in a table to its end. Name and length are the head's.
+//! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors], [virtio 1.4: Packed Virtqueues]
 
 pub mod check;
 
@@ -44,9 +45,11 @@ pub struct Walk<const W: usize> {
     pub reply: BeatSink<W, ReadSide>,
     pub error: StreamSource<QueueError>,
     pub busy: Signal<Out, Bit>,
-    /// INDIRECT_DESC is accepted.
+    /// INDIRECT_DESC, RING_PACKED are accepted.
     pub indirect: Signal<In, Bit>,
+    pub packed: Signal<In, Bit>,
     tables: Constant<Bit>,
+    able: Constant<Bit>,
     tx: Constant<Bit>,
     one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
@@ -99,6 +102,8 @@ impl<const W: usize> Walk<W> {
             error: Default::default(),
             busy: Default::default(),
             indirect: Default::default(),
+            packed: Default::default(),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
             tables: Constant::new(params.offers(feature::INDIRECT_DESC)),
             tx: Constant::new(direction == Direction::Tx),
             one: Constant::new(1.into()),
@@ -156,6 +161,7 @@ impl<const W: usize> Logic for Walk<W> {
         self.check.size.next = self.size.q.val();
         self.check.before.next = self.before.q.val();
         self.check.indirect.next = self.indirect.val();
+        self.check.packed.next = self.packed.val();
 
         self.at_held.next = self.one.val() << ((self.held.q.val().queue >> 1) & self.mask.val());
         self.off.next = (self.stopped.q.val() & self.at_held.val()).any();
@@ -163,6 +169,7 @@ impl<const W: usize> Logic for Walk<W> {
         self.send.next = false;
         self.made.next.queue = self.held.q.val().queue;
         self.made.next.id = self.held.q.val().id;
+        self.made.next.slots = self.held.q.val().slots;
         self.made.next.addr = self.held.q.val().addr;
         self.made.next.len = self.held.q.val().len;
         self.made.next.last = true;
@@ -280,6 +287,15 @@ impl<const W: usize> Logic for Walk<W> {
                 self.held.d.next.len = self.gather.source.data.val().len;
                 self.held.d.next.flags = self.gather.source.data.val().flags;
                 self.held.d.next.next_desc = self.gather.source.data.val().next_desc;
+                if self.packed.val() & self.able.val() {
+                    self.held.d.next.flags = self.gather.source.data.val().next_desc;
+                    self.held.d.next.next_desc = self.held.q.val().next_desc + 1;
+                    // Sizes of rings are powers of two.
+                    if !self.inside.q.val() {
+                        self.held.d.next.next_desc =
+                            (self.held.q.val().next_desc + 1) & (self.size.q.val() - 1);
+                    }
+                }
             }
         } else if !self.full.q.val() | self.finish.val() {
             self.full.d.next = self.head.valid.val();

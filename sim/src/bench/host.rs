@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use super::BenchError;
 use super::frames::{FCS, Frames, Sequence};
-use super::options::{Interrupts, Options, Selection};
+use super::options::{Interrupts, Options, Rings, Selection};
 use super::tlps::{Counter, Place};
 use crate::device::Device;
 use crate::driver::{self, Driver, DriverError, message};
-use crate::facts::{bar, common, ctrl, net};
+use crate::facts::{bar, common, ctrl, net, virtio};
 use crate::log::TlpLog;
 use crate::ring::{Buffer, Ring, Used};
 use crate::root::{Root, Windows};
@@ -37,9 +37,12 @@ pub(super) struct Map {
 }
 
 impl Map {
-    fn new(size: u16, queues: usize) -> Map {
+    fn new(size: u16, queues: usize, rings: Rings) -> Map {
         let ring = (Ring::bytes(size) as u64).next_multiple_of(PAGE);
-        let areas = Ring::layout(0, size);
+        let areas = match rings {
+            Rings::Split => Ring::layout(0, size),
+            Rings::Packed => Ring::packed_layout(0, size),
+        };
         Map { ring, rings: ring * queues as u64, available: areas.driver, used: areas.device }
     }
 
@@ -120,9 +123,13 @@ fn bind(options: &Options, queue_size: u16) -> Result<(World, Driver, Limits), B
     let mut root = Root::new(rtl, driver::windows(), options.link());
     root.device.pace(options.slot().rate());
     let function = root.enumerate().map_err(DriverError::from)?;
-    let setup = driver::Options { features: FEATURES, queue_size, ..driver::Options::default() };
+    let packed = options.ring == Rings::Packed;
+    let setup = driver::Options { features: FEATURES, queue_size, packed, ..driver::Options::default() };
     let mut driver = Driver::unbound(&mut root, function, setup);
     driver.negotiate(&mut root)?;
+    if packed && driver.features >> virtio::F_RING_PACKED & 1 == 0 {
+        return Err(BenchError::Options(format!("--ring packed: {} does not offer it", options.params)));
+    }
     let mut mtu = [0; 2];
     root.bar_read(bar::DEVICE + net::CFG_MTU, &mut mtu).map_err(DriverError::from)?;
     let limits = Limits {
@@ -147,7 +154,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
     let buffer = (size as u64 + u64::from(net::HDR_BYTES)).next_multiple_of(LINE);
     let area = buffer * u64::from(ring_size);
     let numbers: Vec<u16> = (0..2 * queues).collect();
-    let map = Map::new(ring_size, numbers.len());
+    let map = Map::new(ring_size, numbers.len(), options.ring);
     root.memory.map(RINGS, map.rings as usize);
     for number in &numbers {
         root.memory.map(BUFFERS + area * u64::from(*number), area as usize);
@@ -233,6 +240,7 @@ const FEATURES: u64 = {
         | 1 << f::MRG_RXBUF
         | 1 << f::CTRL_VQ
         | 1 << f::MQ
+        | 1 << f::RING_PACKED
 };
 
 impl Host {
@@ -349,7 +357,7 @@ impl Host {
                 }
                 let buffer = Buffer { addr, len, writable: !queue.tx };
                 let id = queue.ring.add(&mut root.memory, &[buffer]).map_err(DriverError::from)?;
-                root.monitor.order.post(queue.ring.number, id, queue.ring.writable(id));
+                root.monitor.order.post(queue.ring.number, id, queue.ring.slots(id), queue.ring.writable(id));
             }
             queue.ring.publish(&mut root.memory);
             self.doorbells += 1;

@@ -36,6 +36,23 @@ pub enum Interrupts {
     Never,
 }
 
+/// How queues stand in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rings {
+    Split,
+    Packed,
+}
+
+impl Rings {
+    /// The word of the command line and of the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rings::Split => "split",
+            Rings::Packed => "packed",
+        }
+    }
+}
+
 impl Direction {
     pub(super) fn traffic(self) -> Traffic {
         Traffic { tx: self != Direction::Rx, rx: self != Direction::Tx }
@@ -63,6 +80,9 @@ pub struct Options {
     /// Which way frames go: tx leaves the device
     #[arg(long, value_enum, default_value = "all")]
     pub direction: Directions,
+    /// How queues stand in memory
+    #[arg(long, value_enum, default_value = "split")]
+    pub ring: Rings,
     /// Queue pairs in use
     #[arg(long, value_delimiter = ',', default_value = "1")]
     pub queues: Vec<u16>,
@@ -180,6 +200,7 @@ impl Options {
             rcb: self.rcb,
             rtt_ns: self.rtt_ns,
             credits: self.credits,
+            packed: self.ring == Rings::Packed,
         }
     }
 

@@ -42,7 +42,7 @@ impl Report {
             schema: "hematite-bench-1",
             params: options.params.clone(),
             seed: options.seed,
-            ring: "split",
+            ring: options.ring.name(),
             batch: options.batch,
             interrupts: options.interrupts,
             poll_cycles: options.poll_cycles,
@@ -95,7 +95,7 @@ const HEAD: &str = "\
 /// A Markdown table of all cases, and one of latencies.
 pub fn table(report: &Report) -> String {
     let mut text = format!(
-        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, split rings\n\
+        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, {} rings\n\
          streams: % of cycles moved / stalled (offered, not taken); the rest is idle\n\n{HEAD}\n",
         report.params,
         report.clock_mhz,
@@ -107,6 +107,7 @@ pub fn table(report: &Report) -> String {
         report.rcb,
         report.rtt_cycles,
         report.batch,
+        report.ring,
     );
     let percent = |part: f64| (100.0 * part).round();
     let stream = |seam: SeamUse| format!("{} / {}", percent(seam.moved), percent(seam.stalled));

@@ -140,7 +140,8 @@ impl Tap for Counter {
                 _ => (&mut seen.payload_reads, "payload read"),
             },
             (Direction::Out, View::MemWrite(request, _)) => match self.map.place(request.addr) {
-                Place::Used => (&mut seen.used_writes, "used write"),
+                // used descriptors, of packed rings
+                Place::Used | Place::Descriptors => (&mut seen.used_writes, "used write"),
                 Place::Payload => (&mut seen.payload_writes, "payload write"),
                 _ => (&mut seen.messages, "message"),
             },

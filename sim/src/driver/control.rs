@@ -35,7 +35,7 @@ impl Driver {
     ) -> Result<u16, DriverError> {
         let ring = self.control.as_mut().ok_or(DriverError::NoControl)?;
         let (number, id) = (ring.number, ring.add(&mut root.memory, buffers)?);
-        root.monitor.order.post(number, id, ring.writable(id));
+        root.monitor.order.post(number, id, ring.slots(id), ring.writable(id));
         ring.publish(&mut root.memory);
         if ring.wants_kick(&mut root.memory) {
             self.kick(root, number)?;
@@ -67,10 +67,9 @@ impl Driver {
     ) -> Result<u8, DriverError> {
         let buffers = Driver::put_command(root, class, verb, data);
         self.post_control(root, &buffers)?;
-        let idx = self.control.as_ref().map(|ring| (ring.used_idx_addr(), ring.used_seen()));
-        let (at, seen) = idx.ok_or(DriverError::NoControl)?;
+        let ring = self.control.as_ref().ok_or(DriverError::NoControl)?;
         root.run_until("the answer of the control queue", ANSWER, |root| {
-            u16::from_le_bytes(root.memory.peek(at)) != seen
+            ring.used_idx(&mut root.memory) != ring.used_seen()
         })?;
         let used = self.take_control(root)?;
         debug_assert!(used.is_some_and(|used| used.len == 1));

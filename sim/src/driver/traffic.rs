@@ -31,7 +31,7 @@ impl Driver {
     ) -> Result<u16, DriverError> {
         let ring = if number == RX { &mut self.rx } else { &mut self.tx };
         let id = ring.add(&mut root.memory, buffers)?;
-        root.monitor.order.post(number, id, ring.writable(id));
+        root.monitor.order.post(number, id, ring.slots(id), ring.writable(id));
         ring.publish(&mut root.memory);
         Ok(id)
     }

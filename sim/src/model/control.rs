@@ -112,12 +112,11 @@ impl Model {
         if self.dma.fresh() {
             self.registers.queues[usize::from(queue)].kicked = false;
         }
-        if self.available(queue)? == 0 {
-            let seen = self.registers.queues[usize::from(queue)].avail_seen;
+        let seen = self.registers.queues[usize::from(queue)].avail_seen;
+        let Some(chain) = self.chain_at(queue, seen, None)? else {
             self.arm(queue, seen);
             return Ok(());
-        }
-        let chain = self.chain(queue, 0, None)?;
+        };
         let (writable, readable): (Vec<&Segment>, Vec<&Segment>) =
             chain.segments.iter().partition(|segment| segment.writable);
         if readable.iter().map(|segment| u64::from(segment.len)).sum::<u64>() > MOST {
@@ -139,7 +138,7 @@ impl Model {
             }
             None => 0,
         };
-        self.used(queue, &[(chain.id, written)]);
+        self.used(queue, &[chain.done(written)]);
         self.registers.queues[usize::from(queue)].kicked = true;
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! What the model does by itself: transmit chains, receive frames, interrupts behind the used index.
-//! Spec: [virtio 1.4: Split Virtqueues], [virtio 1.4: Network Device, Device Operation]
+//! Spec: [virtio 1.4: Split Virtqueues], [virtio 1.4: Network Device, Device Operation]; the rings are in `split` and `packed`
 
 use hematite_abi::ident;
 
-use crate::facts::{ident as error, net, ring, virtio};
+use crate::facts::{net, packed, ring, virtio};
 
 use crate::flow::{Rss, flow};
 use crate::offload::{Header, verified};
@@ -21,10 +21,23 @@ pub(super) struct Segment {
 /// A chain, walked and checked.
 pub(super) struct Chain {
     pub(super) id: u16,
+    /// By which the ring moves on: entries of the available ring, one, or descriptors of a packed ring.
+    pub(super) slots: u16,
     pub(super) segments: Vec<Segment>,
 }
 
+/// A chain that is done with, and the bytes written to it.
+pub(super) struct Done {
+    pub(super) id: u16,
+    pub(super) slots: u16,
+    pub(super) len: u32,
+}
+
 impl Chain {
+    pub(super) fn done(&self, len: u32) -> Done {
+        Done { id: self.id, slots: self.slots, len }
+    }
+
     fn len(&self) -> u64 {
         self.segments.iter().map(|segment| u64::from(segment.len)).sum()
     }
@@ -152,88 +165,11 @@ impl Model {
         self.count(counter);
     }
 
-    /// Chains which the driver has made available and we have not taken.
-    pub(super) fn available(&mut self, queue: u16) -> Result<u16, Stop> {
-        let q = self.registers.queues[usize::from(queue)].clone();
-        let idx = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_IDX))?;
-        let ahead = idx.wrapping_sub(q.avail_seen);
-        if ahead > q.size { Err(Stop::Bad(error::ERROR_AVAIL_IDX)) } else { Ok(ahead) }
-    }
-
-    /// Walks the chain `ahead` of the last one taken. `writable`: the direction which its buffers must have; without, readable ones
-    /// come first, and the walk ends at the first writable one that has room.
-    pub(super) fn chain(&mut self, queue: u16, ahead: u16, writable: Option<bool>) -> Result<Chain, Stop> {
-        let q = self.registers.queues[usize::from(queue)].clone();
-        let slot = u64::from(q.avail_seen.wrapping_add(ahead) % q.size);
-        let entry = q.driver.wrapping_add(ring::AVAIL_RING + slot * ring::AVAIL_ENTRY);
-        let id = self.dma.read_u16(self.now, entry)?;
-        let mut segments: Vec<Segment> = vec![];
-        let mut answers = false;
-        let mut index = id;
-        // The table in which the chain goes on, its entries, and how many of them may still come.
-        let (mut table, mut entries, mut left) = (q.desc, u32::from(q.size), u32::from(q.size));
-        let mut inside = false;
-        while left > 0 {
-            if u32::from(index) >= entries {
-                return Err(Stop::Bad(error::ERROR_DESC_INDEX));
-            }
-            let at = table.wrapping_add(u64::from(index) * ring::DESC_BYTES);
-            let bytes = self.dma.read(self.now, at, ring::DESC_BYTES as usize)?;
-            let word =
-                |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-            let addr = u64::from(word(4)) << 32 | u64::from(word(0));
-            let (len, flags, next) = (word(8), word(12) as u16, (word(12) >> 16) as u16);
-            if flags & ring::DESC_F_INDIRECT != 0 && self.registers.accepted(virtio::F_INDIRECT_DESC) {
-                // [virtio 1.4: Indirect Descriptors] the write-only flag of such a descriptor means nothing
-                let size = u64::from(len);
-                let whole = size % ring::DESC_BYTES == 0 && (1..ring::TABLE_BYTES).contains(&size);
-                if inside || flags & ring::DESC_F_NEXT != 0 || !whole || addr % ring::DESC_BYTES != 0 {
-                    return Err(Stop::Bad(error::ERROR_INDIRECT));
-                }
-                inside = true;
-                entries = len / ring::DESC_BYTES as u32;
-                (table, left, index) = (addr, entries, 0);
-                continue;
-            }
-            if flags & ring::DESC_F_INDIRECT != 0 {
-                return Err(Stop::Bad(error::ERROR_INDIRECT));
-            }
-            let write = flags & ring::DESC_F_WRITE != 0;
-            if writable.is_some_and(|writable| writable != write) || answers && !write {
-                return Err(Stop::Bad(error::ERROR_DIRECTION));
-            }
-            answers = write && writable.is_none();
-            if len > 0 {
-                segments.push(Segment { addr, len, writable: write });
-            }
-            if flags & ring::DESC_F_NEXT == 0 || answers && len > 0 {
-                return Ok(Chain { id, segments });
-            }
-            index = next;
-            left -= 1;
-        }
-        Err(Stop::Bad(error::ERROR_CHAIN_LOOP))
-    }
-
-    /// Writes used elements, then the index, then leaves the interrupt to a job of its own.
-    pub(super) fn used(&mut self, queue: u16, chains: &[(u16, u32)]) {
-        let q = &mut self.registers.queues[usize::from(queue)];
-        for (id, len) in chains {
-            let slot = u64::from(q.used_idx % q.size);
-            let mut element = u32::from(*id).to_le_bytes().to_vec();
-            element.extend_from_slice(&len.to_le_bytes());
-            self.dma.write(q.device.wrapping_add(ring::USED_RING + slot * ring::USED_ELEM_BYTES), &element);
-            q.used_idx = q.used_idx.wrapping_add(1);
-            q.avail_seen = q.avail_seen.wrapping_add(1);
-        }
-        // publish idx last: the driver may read the elements at once
-        self.dma.write(q.device.wrapping_add(ring::USED_IDX), &q.used_idx.to_le_bytes());
-        self.signals.push_back(queue);
-    }
-
     fn signal(&mut self, queue: u16) -> Result<(), Stop> {
         let q = self.registers.queues[usize::from(queue)].clone();
-        let wanted = if self.registers.accepted(virtio::F_EVENT_IDX) {
+        let wanted = if self.packed() {
+            self.packed_wanted(&q)?
+        } else if self.registers.accepted(virtio::F_EVENT_IDX) {
             let event = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::used_event(q.size)))?;
             ring::passes(event, q.signalled, q.used_idx)
         } else {
@@ -255,12 +191,11 @@ impl Model {
             // a kick which comes while the index is read counts again
             self.registers.queues[usize::from(queue)].kicked = false;
         }
-        if self.available(queue)? == 0 {
-            let seen = self.registers.queues[usize::from(queue)].avail_seen;
+        let seen = self.registers.queues[usize::from(queue)].avail_seen;
+        let Some(chain) = self.chain_at(queue, seen, Some(false))? else {
             self.arm(queue, seen);
             return Ok(());
-        }
-        let chain = self.chain(queue, 0, Some(false))?;
+        };
         let header = self.header_bytes() as u64;
         let least = header + u64::from(net::ETHERNET_HEADER_BYTES);
         let most = self.shape.frame_bytes;
@@ -288,7 +223,7 @@ impl Model {
                 self.count(ident::TX_DROPPED_OFFLOAD);
             }
         }
-        self.used(queue, &[(chain.id, 0)]);
+        self.used(queue, &[chain.done(0)]);
         self.registers.queues[usize::from(queue)].kicked = true;
         Ok(())
     }
@@ -297,9 +232,13 @@ impl Model {
         if self.dma.fresh() {
             self.registers.queues[usize::from(queue)].kicked = false;
         }
-        let ahead = self.available(queue)?;
-        let seen = self.registers.queues[usize::from(queue)].avail_seen;
-        self.arm(queue, seen.wrapping_add(ahead));
+        let end = if self.packed() {
+            self.packed_end(queue)?
+        } else {
+            let ahead = self.available(queue)?;
+            self.registers.queues[usize::from(queue)].avail_seen.wrapping_add(ahead)
+        };
+        self.arm(queue, end);
         Ok(())
     }
 
@@ -309,13 +248,20 @@ impl Model {
         if !self.registers.accepted(virtio::F_EVENT_IDX) {
             return;
         }
+        let packed = self.packed();
         let q = &mut self.registers.queues[usize::from(queue)];
         let at = q.device.wrapping_add(ring::avail_event(q.size));
         if q.armed == Some(seen) {
             return;
         }
         (q.armed, q.kicked) = (Some(seen), true);
-        self.dma.write(at, &seen.to_le_bytes());
+        if packed {
+            let mut event = packed::place(seen, q.size).to_le_bytes().to_vec();
+            event.extend(packed::EVENT_DESC.to_le_bytes());
+            self.dma.write(q.device, &event);
+        } else {
+            self.dma.write(at, &seen.to_le_bytes());
+        }
     }
 
     /// Of the header in front of every packet.
@@ -356,16 +302,18 @@ impl Model {
             fields[4..6].copy_from_slice(&(bit as u16 + 1).to_le_bytes());
         }
         packet.extend_from_slice(&frame);
-        let available = self.available(queue)?;
+        let mut position = to.avail_seen;
         let mut chains: Vec<Chain> = vec![];
         let mut room = 0;
         while room < packet.len() as u64 {
-            if chains.len() == usize::from(available) || (!merge && !chains.is_empty()) {
+            let another = merge || chains.is_empty();
+            let next = if another { self.chain_at(queue, position, Some(true))? } else { None };
+            let Some(chain) = next else {
                 // no buffer, or not enough: the chains stay with the driver's next frame
                 self.drop_frame(ident::RX_NO_BUFFER);
                 return Ok(());
-            }
-            let chain = self.chain(queue, chains.len() as u16, Some(true))?;
+            };
+            position = position.wrapping_add(chain.slots);
             room += chain.len();
             chains.push(chain);
         }
@@ -382,7 +330,7 @@ impl Model {
                 written += now.len() as u32;
                 rest = later;
             }
-            done.push((chain.id, written));
+            done.push(chain.done(written));
         }
         self.used(queue, &done);
         self.frames_in.pop_front();

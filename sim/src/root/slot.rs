@@ -21,6 +21,8 @@ pub struct Slot {
     pub rtt_ns: f64,
     /// Reads which the host takes on at a time (its non-posted credits); 0 is without limit.
     pub credits: usize,
+    /// Rings are packed.
+    pub packed: bool,
 }
 
 impl Default for Slot {
@@ -34,6 +36,7 @@ impl Default for Slot {
             rcb: 64,
             rtt_ns: 800.0,
             credits: 0,
+            packed: false,
         }
     }
 }
@@ -105,18 +108,23 @@ impl Slot {
         }
     }
 
-    /// What a batch of `batch` frames of `size` bytes (with FCS) costs on a split ring, one buffer each.
+    /// What a batch of `batch` frames of `size` bytes (with FCS) costs, one buffer each. On a split ring:
     ///
     /// Transmission: a doorbell comes; the index, the heads and the descriptors are read; each frame with its header is
     /// read; then elements, index and one message are written. Reception is the same, but frames are written. Reads are
-    /// cut at MRRS, writes and completions at MPS; buffers are aligned; nothing is read or written twice.
+    /// cut at MRRS, writes and completions at MPS; buffers are aligned; nothing is read or written twice. On a packed ring
+    /// descriptors are read, and written when they are used, and nothing else.
     pub fn load(&self, traffic: Traffic, size: usize, batch: u64) -> Load {
         let (mps, mrrs) = (self.mps as u64, self.mrrs as u64);
         let packet = size as u64 - FCS + HEADER;
         let write = |bytes: u64| bytes + WRITE * bytes.div_ceil(mps);
         let reads = |bytes: u64| READ * bytes.div_ceil(mrrs);
         let data = |bytes: u64| bytes + COMPLETION * bytes.div_ceil(mps);
-        let rings = Load {
+        let packed = Load {
+            up: reads(batch * DESCRIPTOR) + write(batch * DESCRIPTOR) + write(WORD),
+            down: write(WORD) + data(batch * DESCRIPTOR),
+        };
+        let split = Load {
             up: reads(WORD)
                 + reads(batch * HEAD)
                 + reads(batch * DESCRIPTOR)
@@ -124,6 +132,7 @@ impl Slot {
                 + 2 * write(WORD),
             down: write(WORD) + data(WORD) + data(batch * HEAD) + data(batch * DESCRIPTOR),
         };
+        let rings = if self.packed { packed } else { split };
         let mut load = Load::default();
         if traffic.tx {
             load.up += rings.up + batch * reads(packet);

@@ -74,6 +74,7 @@ fn control<const W: usize>(params: &Params, seed: u64) {
             };
             b.event_idx.next = s.cycle() % 4096 > 2048;
             b.indirect.next = s.cycle() % 3000 > 500;
+            b.packed.next = s.cycle() % 1700 > 700;
             b.kick.next = rng.random_ratio(1, 20);
             left = if left == 0 { 0 } else { left - 1 };
             b.notified.next = left == 1;

@@ -41,6 +41,7 @@ fn segment(rng: &mut ChaCha8Rng, longest: u64) -> Segment {
     Segment {
         queue: rng.random_range(0..4u64).into(),
         id: rng.random_range(0..256u64).into(),
+        slots: rng.random_range(0..4u64).into(),
         addr: rng.random_range(0..1u64 << 60).into(),
         len: if long { rng.random_range(0..1 << 32) } else { rng.random_range(1..=longest) }.into(),
         last,
@@ -140,6 +141,7 @@ fn rx<const W: usize>(params: &Params, seed: u64) {
                     shares.queue.push_back(Share {
                         queue: part.queue,
                         id: part.id,
+                        slots: part.slots,
                         addr: part.addr,
                         len: take.into(),
                         end,

@@ -74,6 +74,7 @@ fn head(s: &mut Stimulus, params: &Params, rx: bool) -> Head {
     Head {
         queue: (number & !1 | u64::from(!rx)).into(),
         id: bits(s),
+        slots: s.rng().random_range(0..4).into(),
         addr: bits(s),
         len: bits(s),
         flags: s.rng().random_range(0..8).into(),
@@ -93,6 +94,7 @@ fn fetch<const W: usize>(params: &Params, direction: Direction) {
         |b, s| {
             s.rare(&mut b.reset);
             control(s, params, &mut b.control);
+            b.packed.next = s.cycle() % 1000 > 400;
             s.bit("kick", &mut b.kick.valid);
             b.kick.queue.next = queue(s, params);
             b.event_idx.next = seldom(s, 2);
@@ -125,6 +127,7 @@ fn lookup<const W: usize>(params: &Params) {
         |b, s| {
             s.rare(&mut b.reset);
             control(s, params, &mut b.control);
+            b.packed.next = s.cycle() % 1000 > 400;
             for i in 0..3 {
                 if s.free(&format!("reads_{i}")) {
                     s.bit(&format!("valid{i}"), &mut b.reads[i].valid);
@@ -167,6 +170,7 @@ fn walk<const W: usize>(params: &Params, direction: Direction) {
                 }
             }
             b.indirect.next = !seldom(s, 4);
+            b.packed.next = s.cycle() % 1000 > 400;
             s.bit("segment_ready", &mut b.segment.ready);
             s.bit("request_ready", &mut b.request.ready);
             s.bit("error_ready", &mut b.error.ready);
@@ -186,11 +190,18 @@ fn used<const W: usize>(params: &Params) {
         |b, s| {
             s.rare(&mut b.reset);
             control(s, params, &mut b.control);
+            b.packed.next = s.cycle() % 1000 > 400;
             for (i, done) in b.done.iter_mut().enumerate() {
                 if s.free(&format!("done_{i}")) {
                     s.bit(&format!("done_{i}_valid"), &mut done.valid);
                     let more = seldom(s, 3);
-                    done.data.next = Done { queue: known(s, params), id: bits(s), len: bits(s), more };
+                    done.data.next = Done {
+                        queue: known(s, params),
+                        id: bits(s),
+                        slots: s.rng().random_range(1..3).into(),
+                        len: bits(s),
+                        more,
+                    };
                 }
             }
             s.bit("write_ready", &mut b.write.ready);
@@ -213,6 +224,7 @@ fn suppress<const W: usize>(params: &Params) {
         |b, s| {
             s.rare(&mut b.reset);
             control(s, params, &mut b.control);
+            b.packed.next = s.cycle() % 1000 > 400;
             b.event_idx.next = seldom(s, 2);
             if s.free("published") {
                 s.bit("published_valid", &mut b.published.valid);
@@ -238,6 +250,7 @@ fn arm<const W: usize>(params: &Params) {
         |b, s| {
             s.rare(&mut b.reset);
             control(s, params, &mut b.control);
+            b.packed.next = s.cycle() % 1000 > 400;
             for (i, arm) in b.arms.iter_mut().enumerate() {
                 if s.free(&format!("arms_{i}")) {
                     s.bit(&format!("arms_{i}_valid"), &mut arm.valid);

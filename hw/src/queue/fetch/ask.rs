@@ -13,7 +13,7 @@ use hematite_abi::ring;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
-/// A read of an available ring: of its index, or of `count` entries.
+/// A read of an available ring: of its index, or of `count` entries. Or of `count` descriptors of a packed ring.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Line {
     /// Bytes of the ring before it.
@@ -23,6 +23,9 @@ pub struct Line {
     pub index: Bits<6>,
     pub count: Bits<6>,
     pub entries: Bit,
+    /// Descriptors, the first of them at this position.
+    pub descs: Bit,
+    pub position: Bits<16>,
 }
 
 /// What a read in flight is for: a descriptor, entries of the ring, or neither: its index.
@@ -31,7 +34,7 @@ pub struct Purpose {
     pub desc: Bit,
     pub entries: Bit,
     pub index: Bits<6>,
-    /// The chain, or the number of entries.
+    /// The chain, or the position in a packed ring, or the number of entries.
     pub id: Bits<16>,
     /// The first two bytes are in the upper half of their DWORD.
     pub upper: Bit,
@@ -59,6 +62,8 @@ pub struct Ask {
     asking: Reg<Bit>,
     asked: Reg<AreaRead>,
     load: Signal<Local, Bit>,
+    last: Signal<Local, Bits<3>>,
+    behind: Signal<Local, Bits<6>>,
 }
 
 impl Ask {
@@ -69,7 +74,7 @@ impl Ask {
             entries: true,
             index: (params.pairs as u64 - 1).into(),
             // A chain, or up to 32 entries.
-            id: (params.queue_max as u64 - 1).max(63).into(),
+            id: (params.name_mask() as u64).max(63).into(),
             upper: true,
             more: (most as u64 - 1).into(),
             down: most > 1,
@@ -90,6 +95,8 @@ impl Ask {
             asking: Default::default(),
             asked: Default::default(),
             load: Default::default(),
+            last: Default::default(),
+            behind: Default::default(),
         }
     }
 }
@@ -103,12 +110,14 @@ impl Logic for Ask {
         StreamSource::<Purpose>::link(&mut self.purpose, &mut self.purposes.source);
         self.request.valid.next = self.asking.q.val();
         self.request.data.next = self.asked.q.val();
+        self.behind.next = self.line.data.val().count - 1;
+        self.last.next = self.behind.val().get_bits::<3>(0);
         // Reads of rings first: they are few, and more hangs on them.
         self.load.next = !self.asking.q.val() & self.purposes.sink.ready.val();
         self.line.ready.next = self.load.val();
         self.place.ready.next = self.load.val() & !self.line.valid.val();
         self.purposes.sink.valid.next = self.load.val() & (self.line.valid.val() | self.place.valid.val());
-        self.purposes.sink.data.next.desc = !self.line.valid.val();
+        self.purposes.sink.data.next.desc = !self.line.valid.val() | self.line.data.val().descs;
         self.purposes.sink.data.next.entries = self.line.valid.val() & self.line.data.val().entries;
         self.purposes.sink.data.next.index = self.place.data.val().index;
         self.purposes.sink.data.next.id = self.place.data.val().id;
@@ -118,6 +127,11 @@ impl Logic for Ask {
         if self.line.valid.val() {
             self.purposes.sink.data.next.index = self.line.data.val().index;
             self.purposes.sink.data.next.id = bit_cast::<16, 6>(self.line.data.val().count);
+            if self.line.data.val().descs {
+                self.purposes.sink.data.next.id = self.line.data.val().position;
+                self.purposes.sink.data.next.more = self.last.val();
+                self.purposes.sink.data.next.down = false;
+            }
         }
         self.lent.next = 0.into();
         if self.request.ready.val() {
@@ -139,6 +153,11 @@ impl Logic for Ask {
                 self.asked.d.next.len = self.idx_bytes.val();
                 if self.line.data.val().entries {
                     self.asked.d.next.len = bit_cast::<8, 6>(self.line.data.val().count) << 1;
+                    self.lent.next = bit_cast::<10, 6>(self.line.data.val().count);
+                }
+                if self.line.data.val().descs {
+                    self.asked.d.next.driver = false;
+                    self.asked.d.next.len = bit_cast::<8, 6>(self.line.data.val().count) << 4;
                     self.lent.next = bit_cast::<10, 6>(self.line.data.val().count);
                 }
             }

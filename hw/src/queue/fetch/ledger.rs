@@ -27,6 +27,8 @@ pub struct Ring {
     pub place: Bits<6>,
     /// Entries.
     pub size: Bits<16>,
+    /// Descriptors before a packed ring in its 4 KiB.
+    pub start: Bits<8>,
 }
 
 /// The counts.
@@ -37,6 +39,8 @@ pub struct Ledger {
     pub credit: CreditSink,
     pub seen: StreamSink<Count>,
     pub begin: StreamSink<Count>,
+    /// Packed rings: the driver is to ring at what has been seen.
+    pub packed: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
     pub ring: Signal<Out, Ring>,
     pub seen_here: Signal<Out, Bits<16>>,
@@ -79,6 +83,7 @@ impl Ledger {
             credit: Default::default(),
             seen: Default::default(),
             begin: Default::default(),
+            packed: Default::default(),
             index: Default::default(),
             ring: Default::default(),
             seen_here: Default::default(),
@@ -145,6 +150,7 @@ impl Logic for Ledger {
         // The Driver Area is aligned to 2: the bit below is not looked at.
         self.rings.write_data.next.place = (self.control.settings.val().driver.get_bits::<6>(0) >> 1) << 1;
         self.rings.write_data.next.size = self.control.settings.val().size;
+        self.rings.write_data.next.start = self.control.settings.val().desc.get_bits::<8>(4);
         self.rings.read_addr.next = self.index.val();
         self.ring.next = self.rings.read_data.val();
 
@@ -178,6 +184,9 @@ impl Logic for Ledger {
         self.armed.write.next = self.arm.val();
         self.armed.write_addr.next = self.index.val();
         self.armed.write_data.next = self.begun_ram.read_data.val();
+        if self.packed.val() {
+            self.armed.write_data.next = self.seen_ram.read_data.val();
+        }
         self.armed.read_addr.next = self.index.val();
         self.armed_here.next = self.armed.read_data.val();
 

@@ -25,10 +25,16 @@ pub struct Marks {
     pub seen: KickSink,
     /// Its driver will ring again: look once more for what came before it knew.
     pub rearmed: KickSink,
+    /// Packed rings: of this queue all that was read was available, nothing further is on its way; or something was not available.
+    pub passed: KickSink,
+    pub caught: Signal<In, Bit>,
+    pub missed: KickSink,
+    /// Pulse: its kick has been heard.
+    pub heard: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
     /// It is being dealt with.
     pub working: Signal<In, Bit>,
-    /// Pulse: its index is being read.
+    /// Pulse: its index, or what its packed ring holds, is being read.
     pub read_index: Signal<In, Bit>,
     /// Pulse: its entries are being looked at.
     pub look: Signal<In, Bit>,
@@ -43,6 +49,8 @@ pub struct Marks {
     pub live_here: Signal<Out, Bit>,
     pub unread_here: Signal<Out, Bit>,
     pub open_here: Signal<Out, Bit>,
+    /// Packed rings: nothing was available at its position, or it is new.
+    pub empty_here: Signal<Out, Bit>,
     /// Heads have been given back since it was enabled.
     pub lent_here: Signal<Out, Bit>,
     /// Its driver has been asked to ring since it was enabled.
@@ -67,6 +75,7 @@ pub struct Marks {
     /// Entries may be there that have not been begun.
     open: Reg<Bits<64>>,
     blocked: Reg<Bits<64>>,
+    empty: Reg<Bits<64>>,
     lent: Reg<Bits<64>>,
     armed: Reg<Bits<64>>,
     /// Heads were given back since the scheduler looked.
@@ -84,6 +93,10 @@ pub struct Marks {
     at_left: Signal<Local, Bits<64>>,
     at_block: Signal<Local, Bits<64>>,
     at_rearmed: Signal<Local, Bits<64>>,
+    at_passed: Signal<Local, Bits<64>>,
+    at_caught: Signal<Local, Bits<64>>,
+    at_missed: Signal<Local, Bits<64>>,
+    at_heard: Signal<Local, Bits<64>>,
     at_poll: Signal<Local, Bits<64>>,
     at_arm: Signal<Local, Bits<64>>,
     unread: Signal<Local, Bits<64>>,
@@ -106,6 +119,10 @@ impl Marks {
             credit: Default::default(),
             seen: Default::default(),
             rearmed: Default::default(),
+            passed: Default::default(),
+            caught: Default::default(),
+            missed: Default::default(),
+            heard: Default::default(),
             index: Default::default(),
             working: Default::default(),
             read_index: Default::default(),
@@ -117,6 +134,7 @@ impl Marks {
             live_here: Default::default(),
             unread_here: Default::default(),
             open_here: Default::default(),
+            empty_here: Default::default(),
             lent_here: Default::default(),
             armed_here: Default::default(),
             live: Default::default(),
@@ -134,6 +152,7 @@ impl Marks {
             reading: Default::default(),
             open: Default::default(),
             blocked: Default::default(),
+            empty: Default::default(),
             lent: Default::default(),
             armed: Default::default(),
             eased: Default::default(),
@@ -150,6 +169,10 @@ impl Marks {
             at_left: Default::default(),
             at_block: Default::default(),
             at_rearmed: Default::default(),
+            at_passed: Default::default(),
+            at_caught: Default::default(),
+            at_missed: Default::default(),
+            at_heard: Default::default(),
             at_poll: Default::default(),
             at_arm: Default::default(),
             unread: Default::default(),
@@ -163,7 +186,7 @@ impl Marks {
 impl Logic for Marks {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, eased);
+        dff_setup!(self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, eased, empty);
         // One bit for each who speaks, none if he does not.
         self.here.next = self.one.val() << (self.index.val() & self.mask.val());
         self.at_supply.next = self.one.val() << ((self.supply_queue.val() >> 1) & self.mask.val());
@@ -209,6 +232,22 @@ impl Logic for Marks {
             self.at_rearmed.next = (self.one.val() << ((self.rearmed.queue.val() >> 1) & self.mask.val()))
                 & self.enabled.q.val();
         }
+        self.at_passed.next = 0.into();
+        self.at_caught.next = 0.into();
+        if self.passed.valid.val() {
+            self.at_passed.next = self.one.val() << ((self.passed.queue.val() >> 1) & self.mask.val());
+            if self.caught.val() {
+                self.at_caught.next = self.at_passed.val();
+            }
+        }
+        self.at_missed.next = 0.into();
+        if self.missed.valid.val() {
+            self.at_missed.next = self.one.val() << ((self.missed.queue.val() >> 1) & self.mask.val());
+        }
+        self.at_heard.next = 0.into();
+        if self.heard.val() {
+            self.at_heard.next = self.here.val();
+        }
         self.at_poll.next = 0.into();
         if self.poll.val() {
             self.at_poll.next = self.here.val();
@@ -243,6 +282,7 @@ impl Logic for Marks {
         self.live_here.next = (self.live.val() & self.here.val()).any();
         self.unread_here.next = (self.unread.val() & self.here.val()).any();
         self.open_here.next = (self.open.q.val() & self.here.val()).any();
+        self.empty_here.next = (self.empty.q.val() & self.here.val()).any();
         self.lent_here.next = (self.lent.q.val() & self.here.val()).any();
         self.armed_here.next = (self.armed.q.val() & self.here.val()).any();
         // Behind the fence nothing is begun, so that only what is in flight still comes.
@@ -256,18 +296,29 @@ impl Logic for Marks {
         // A kick during an index read stays: the index is read again [virtio: Available Buffer Notifications].
         // A queue that is new, or off, has no past.
         self.keep.next = !(self.at_clear.val() | self.at_enable.val());
-        self.kicked.d.next = ((self.kicked.q.val() & !self.at_read.val())
+        self.kicked.d.next = ((self.kicked.q.val() & !self.at_heard.val())
             | self.at_kick.val()
             | self.at_rearmed.val()
             | self.at_poll.val())
             & self.keep.val();
-        self.reading.d.next =
-            ((self.reading.q.val() & !self.at_seen.val()) | self.at_read.val()) & self.keep.val();
-        self.open.d.next =
-            ((self.open.q.val() & !self.at_look.val()) | self.at_left.val() | self.at_seen.val())
-                & self.keep.val();
-        self.blocked.d.next =
-            (self.blocked.q.val() | self.at_block.val()) & !self.at_credit.val() & self.keep.val();
+        self.reading.d.next = ((self.reading.q.val() & !self.at_seen.val() & !self.at_caught.val())
+            | self.at_read.val())
+            & !self.at_missed.val()
+            & self.keep.val();
+        self.open.d.next = ((self.open.q.val() & !self.at_look.val())
+            | self.at_left.val()
+            | self.at_seen.val()
+            | self.at_passed.val()
+            | self.at_missed.val())
+            & self.keep.val();
+        self.blocked.d.next = (self.blocked.q.val() | self.at_block.val())
+            & !self.at_credit.val()
+            & !self.at_passed.val()
+            & !self.at_missed.val()
+            & self.keep.val();
+        // Until a kick is heard, or more is asked for, nothing is read of it.
+        self.empty.d.next =
+            (self.empty.q.val() & !self.at_heard.val()) | self.at_missed.val() | self.at_enable.val();
         self.lent.d.next = (self.lent.q.val() | self.at_credit.val()) & self.keep.val();
         self.armed.d.next = (self.armed.q.val() | self.at_arm.val()) & self.keep.val();
         self.stopped.d.next = (self.stopped.q.val() | self.at_stop.val()) & self.keep.val();
@@ -279,6 +330,7 @@ impl Logic for Marks {
             self.reading.d.next = 0.into();
             self.open.d.next = 0.into();
             self.blocked.d.next = 0.into();
+            self.empty.d.next = 0.into();
             self.lent.d.next = 0.into();
             self.armed.d.next = 0.into();
             self.eased.d.next = false;

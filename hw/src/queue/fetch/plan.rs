@@ -1,7 +1,8 @@
-//! Decides what to read of which available ring.
+//! Decides what to read of which available ring, or of which packed ring.
 //! In: `kick`, `stop`, `fault`, `credit`, `rearmed` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
 //! Out: `line`, a read of the index or of entries; `arm`; `error`; `live`, the queues neither off nor stopped.
 //! Time: nine cycles per read; reads of a queue's entries do not wait for each other.
+//! Of a packed ring descriptors are read, as many as one read takes, and further ones ahead of the answer as far as `window` allows.
 //! Waits: on `line`, `arm` and `error`. A kick during an index read is remembered, and the index is read again.
 //! With EVENT_IDX a driver rings only where it was asked to: the index is read until nothing new is there, then the driver is
 //! asked (`arm`), and once it can know (`rearmed`) the index is read a last time.
@@ -19,14 +20,19 @@ use crate::port::queue::{KickSink, QueueControlSink, QueueError};
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
 use crate::queue::supply::{CreditSink, SupplySource};
-use hematite_abi::{ident, ring};
+use hematite_abi::{feature, ident, packed, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
+
+/// Descriptors in 4 KiB.
+const PAGE_DESCS: u64 = 256;
 
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
     Idle,
     Load,
+    Ahead,
+    Empty,
     Check,
     Add,
     End,
@@ -48,8 +54,20 @@ pub struct Plan {
     pub stop: KickSink,
     pub fault: KickSink,
     pub rearmed: KickSink,
-    /// EVENT_IDX is accepted.
+    /// EVENT_IDX, RING_PACKED are accepted.
     pub event_idx: Signal<In, Bit>,
+    pub packed: Signal<In, Bit>,
+    /// What is found in packed rings.
+    pub passed: KickSink,
+    pub caught: Signal<In, Bit>,
+    pub missed: KickSink,
+    pub begin: StreamSink<Count>,
+    /// Where the next read of the queue at `ask_index` begins: what was told last by `ask`.
+    pub asked: Signal<In, Bits<16>>,
+    pub window: Signal<In, Bits<16>>,
+    pub ask: Signal<Out, Bit>,
+    pub ask_index: Signal<Out, Bits<16>>,
+    pub ask_position: Signal<Out, Bits<16>>,
     pub credit: CreditSink,
     pub supply: SupplySource,
     pub seen: StreamSink<Count>,
@@ -69,6 +87,10 @@ pub struct Plan {
     odd: Constant<Bits<16>>,
     ready_heads: Constant<Bits<16>>,
     most_lent: Constant<Bits<16>>,
+    able: Constant<Bit>,
+    most_descs: Constant<Bits<6>>,
+    page_descs: Constant<Bits<16>>,
+    wrap_bit: Constant<Bits<16>>,
     idx_offset: Constant<Bits<20>>,
     ring_offset: Constant<Bits<20>>,
     marks: Marks,
@@ -86,6 +108,8 @@ pub struct Plan {
     armed: Reg<Bit>,
     /// Heads of this queue that the cache has or will get.
     lent: Reg<Bits<16>>,
+    /// Packed rings: so much has been asked for and not come.
+    ahead: Reg<Bits<16>>,
     slot: Reg<Bits<16>>,
     /// What else limits the read.
     limit: Reg<Bits<16>>,
@@ -93,11 +117,15 @@ pub struct Plan {
     /// The read's place in its 64 bytes.
     place: Reg<Bits<6>>,
     count: Reg<Bits<6>>,
+    strip: Signal<Local, Bit>,
+    from: Signal<Local, Bits<16>>,
+    in_page: Signal<Local, Bits<8>>,
+    read: Signal<Local, Bits<16>>,
 }
 
 impl Plan {
-    /// For one direction's queues, and `slots` entries on their way at most.
-    pub fn new(params: &Params, direction: Direction, slots: usize) -> Self {
+    /// For one direction's queues, and `slots` entries on their way at most; `most` descriptors in a read.
+    pub fn new(params: &Params, direction: Direction, slots: usize, most: usize) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -107,6 +135,16 @@ impl Plan {
             fault: Default::default(),
             rearmed: Default::default(),
             event_idx: Default::default(),
+            packed: Default::default(),
+            passed: Default::default(),
+            caught: Default::default(),
+            missed: Default::default(),
+            begin: Default::default(),
+            asked: Default::default(),
+            window: Default::default(),
+            ask: Default::default(),
+            ask_index: Default::default(),
+            ask_position: Default::default(),
             credit: Default::default(),
             supply: Default::default(),
             seen: Default::default(),
@@ -124,6 +162,10 @@ impl Plan {
             odd: Constant::new((direction as u64).into()),
             ready_heads: Constant::new((params.ready_heads as u64).into()),
             most_lent: Constant::new(((params.ready_heads - params.heads_batch()) as u64).into()),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
+            most_descs: Constant::new((most as u64).into()),
+            page_descs: Constant::new((PAGE_DESCS).into()),
+            wrap_bit: Constant::new((1 << packed::EVENT_WRAP_LSB).into()),
             idx_offset: Constant::new((ring::AVAIL_IDX as u64).into()),
             ring_offset: Constant::new((ring::AVAIL_RING as u64).into()),
             marks: Marks::new(params, direction),
@@ -139,11 +181,16 @@ impl Plan {
             todo: Default::default(),
             armed: Default::default(),
             lent: Default::default(),
+            ahead: Default::default(),
             slot: Default::default(),
             limit: Default::default(),
             offset: Default::default(),
             place: Default::default(),
             count: Default::default(),
+            strip: Default::default(),
+            from: Default::default(),
+            in_page: Default::default(),
+            read: Default::default(),
         }
     }
 }
@@ -152,7 +199,7 @@ impl Logic for Plan {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, state, index, entries, base, size, begun);
-        dff_setup!(self, clock, todo, armed, lent, slot, limit, offset, place, count);
+        dff_setup!(self, clock, todo, armed, lent, ahead, slot, limit, offset, place, count);
         clock!(self, clock, marks, ledger, scan);
         self.marks.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.marks.control);
@@ -160,9 +207,17 @@ impl Logic for Plan {
         KickSink::link(&mut self.stop, &mut self.marks.stop);
         KickSink::link(&mut self.fault, &mut self.marks.fault);
         KickSink::link(&mut self.rearmed, &mut self.marks.rearmed);
+        KickSink::link(&mut self.passed, &mut self.marks.passed);
+        KickSink::link(&mut self.missed, &mut self.marks.missed);
+        self.marks.caught.next = self.caught.val();
+        self.marks.heard.next = false;
+        self.strip.next = self.packed.val() & self.able.val();
+        self.ask.next = false;
+        self.ask_index.next = self.index.q.val();
+        self.ask_position.next = self.begun.q.val() + bit_cast::<16, 6>(self.count.q.val());
         self.marks.credit.valid.next = self.credit.valid.val();
         self.marks.credit.queue.next = self.credit.queue.val();
-        self.marks.seen.valid.next = self.seen.valid.val() & self.ledger.seen.ready.val();
+        self.marks.seen.valid.next = self.seen.valid.val() & self.ledger.seen.ready.val() & !self.strip.val();
         self.marks.seen.queue.next = (self.seen.data.val().index << 1) | self.odd.val();
         self.marks.index.next = self.index.q.val();
         self.marks.read_index.next = false;
@@ -175,6 +230,13 @@ impl Logic for Plan {
         self.arm.valid.next = false;
         self.arm.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
         self.arm.data.next.index = self.begun.q.val();
+        if self.strip.val() {
+            // A place, and the wrap counter there, which begins with 1.
+            self.arm.data.next.index = self.slot.q.val();
+            if !(self.begun.q.val() & self.size.q.val()).any() {
+                self.arm.data.next.index = self.slot.q.val() | self.wrap_bit.val();
+            }
+        }
         self.marks.supply_queue.next = self.supply.queue.val();
         self.live.next = self.marks.live.val();
         self.count_kick_ignored.next = self.marks.count_kick_ignored.val();
@@ -185,12 +247,20 @@ impl Logic for Plan {
         CreditSink::link(&mut self.credit, &mut self.ledger.credit);
         StreamSink::<Count>::link(&mut self.seen, &mut self.ledger.seen);
         self.ledger.index.next = self.index.q.val();
-        self.ledger.begin.valid.next = false;
+        self.ledger.begin.valid.next = self.begin.valid.val() & self.strip.val();
+        self.begin.ready.next = self.ledger.begin.ready.val();
         self.ledger.begin.data.next.index = self.index.q.val();
         self.ledger.begin.data.next.total = self.begun.q.val() + bit_cast::<16, 6>(self.count.q.val());
+        if self.strip.val() {
+            self.ledger.begin.data.next = self.begin.data.val();
+        }
         self.ledger.probe_queue.next = self.probe_queue.val();
         self.probe_seen.next = self.ledger.probe_seen.val();
         self.probe_taken.next = self.ledger.probe_begun.val();
+        if self.strip.val() {
+            self.probe_taken.next = self.ledger.probe_seen.val();
+        }
+        self.ledger.packed.next = self.strip.val();
         self.ledger.supply_queue.next = self.supply.queue.val();
         self.supply.begun.next = self.ledger.supply_begun.val();
         self.supply.live.next = self.marks.live.val();
@@ -203,7 +273,16 @@ impl Logic for Plan {
         self.line.data.next.upper = self.place.q.val().get_bit(1);
         self.line.data.next.index = self.index.q.val().get_bits::<6>(0);
         self.line.data.next.count = self.count.q.val();
-        self.line.data.next.entries = self.entries.q.val();
+        self.line.data.next.entries = self.entries.q.val() & !self.strip.val();
+        self.line.data.next.descs = self.strip.val();
+        self.line.data.next.position = self.begun.q.val();
+        // Where a read of a packed ring begins: where the one before it ends, but at the position if that found nothing.
+        self.from.next = self.asked.val();
+        if self.marks.unread_here.val() | self.marks.empty_here.val() {
+            self.from.next = self.ledger.seen_here.val();
+        }
+        self.in_page.next = self.ledger.ring.val().start + self.slot.q.val().get_bits::<8>(0);
+        self.read.next = self.page_descs.val() - bit_cast::<16, 8>(self.in_page.val());
         self.error.valid.next = false;
         self.error.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
         self.error.data.next.code = ident::ERROR_AVAIL_INDEX.into();
@@ -235,7 +314,29 @@ impl Logic for Plan {
                 }
                 self.count.d.next = self.narrow.most.val();
                 self.state.d.next = State::Idle;
-                if self.marks.live_here.val() & self.marks.unread_here.val() {
+                if self.strip.val() {
+                    self.count.d.next = self.most_descs.val();
+                    self.begun.d.next = self.from.val();
+                    self.ahead.d.next = self.from.val() - self.ledger.seen_here.val();
+                    self.slot.d.next = self.from.val() & (self.ledger.ring.val().size - 1);
+                    self.armed.d.next = !self.event_idx.val()
+                        | (self.marks.armed_here.val()
+                            & (self.ledger.armed_here.val() == self.ledger.seen_here.val()));
+                    if self.marks.live_here.val() & self.marks.unread_here.val() {
+                        self.marks.heard.next = true;
+                        self.marks.look.next = true;
+                        self.ask.next = true;
+                        self.ask_position.next = self.ledger.seen_here.val();
+                        self.state.d.next = State::Ahead;
+                    } else if self.marks.live_here.val() & self.marks.open_here.val() {
+                        self.marks.look.next = true;
+                        self.state.d.next = State::Ahead;
+                        if self.marks.empty_here.val() {
+                            self.state.d.next = State::Empty;
+                        }
+                    }
+                } else if self.marks.live_here.val() & self.marks.unread_here.val() {
+                    self.marks.heard.next = true;
                     self.marks.read_index.next = true;
                     self.entries.d.next = false;
                     self.state.d.next = State::Check;
@@ -243,6 +344,25 @@ impl Logic for Plan {
                     self.marks.look.next = true;
                     self.entries.d.next = true;
                     self.state.d.next = State::Check;
+                }
+            }
+            // Of a packed ring. What is ahead of the window waits for what is on its way.
+            State::Ahead => {
+                self.state.d.next = State::Idle;
+                if self.strip.val() {
+                    self.lent.d.next = self.lent.q.val() + self.ahead.q.val();
+                    self.offset.d.next = bit_cast::<20, 16>(self.slot.q.val()) << 4;
+                    self.limit.d.next = self.read.val();
+                    if (self.ahead.q.val() < self.window.val()) & (self.ahead.q.val() < self.size.q.val()) {
+                        self.state.d.next = State::Add;
+                    }
+                }
+            }
+            // Nothing is at its position.
+            State::Empty => {
+                self.state.d.next = State::Idle;
+                if self.strip.val() & !self.armed.q.val() {
+                    self.state.d.next = State::Arm;
                 }
             }
             // "The driver MUST NOT decrement the available idx", nor offer more than the ring holds.
@@ -269,7 +389,7 @@ impl Logic for Plan {
                 self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.size.q.val() - self.slot.q.val();
                 self.state.d.next = State::End;
-                if !self.entries.q.val() {
+                if !self.entries.q.val() & !self.strip.val() {
                     self.state.d.next = State::Issue;
                 }
             }
@@ -288,6 +408,9 @@ impl Logic for Plan {
             State::Lent => {
                 self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.narrow.line_end.val();
+                if self.strip.val() {
+                    self.limit.d.next = self.size.q.val();
+                }
                 self.state.d.next = State::Room;
             }
             // Not beyond the line; and all of that or nothing: pieces of lines would cost more reads.
@@ -304,6 +427,15 @@ impl Logic for Plan {
                     self.marks.left.next = true;
                     self.marks.block.next = self.rx.val() & (self.lent.q.val() > self.most_lent.val());
                     self.state.d.next = State::Idle;
+                } else if self.strip.val() {
+                    // What was not available meanwhile is asked for again from its position on.
+                    self.state.d.next = State::Idle;
+                    if !self.marks.empty_here.val() {
+                        self.ask.next = true;
+                        self.marks.read_index.next = true;
+                        self.marks.left.next = true;
+                        self.state.d.next = State::Issue;
+                    }
                 } else {
                     self.ledger.begin.valid.next = true;
                     if self.ledger.begin.ready.val() {

@@ -1,4 +1,4 @@
-//! Where each used ring stands, and how far it is. By queue number, both directions.
+//! Where each used ring stands, or packed ring, and how far it is. By queue number, both directions.
 //! In: `control` for the start of a queue; `queue`; `look`; `store`: its new index.   Out: `ring`, in the cycle after `look`, and
 //! `number`, both of `queue`; the probe's.
 //! Time: a number is read in the cycle of its address, and is new in the cycle after its write.
@@ -9,6 +9,7 @@ use crate::port::queue::QueueControlSink;
 use crate::prim::lutram::Lutram;
 use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSink;
+use hematite_abi::feature;
 use rust_hdl_core::prelude::*;
 
 /// Where a used ring stands.
@@ -23,6 +24,8 @@ pub struct UsedRing {
 pub struct UsedRings {
     pub clock: Signal<In, Clock>,
     pub control: QueueControlSink,
+    /// RING_PACKED is accepted: what is used is told in the Descriptor Area.
+    pub packed: Signal<In, Bit>,
     pub queue: Signal<In, Bits<16>>,
     /// No queue starts in this cycle.
     pub look: Signal<In, Bit>,
@@ -31,6 +34,7 @@ pub struct UsedRings {
     pub store: StreamSink<Bits<16>>,
     pub probe_queue: Signal<In, Bits<16>>,
     pub probe_used: Signal<Out, Bits<16>>,
+    able: Constant<Bit>,
     mask: Constant<Bits<16>>,
     rings: Ram<UsedRing>,
     used: Lutram<Bits<16>>,
@@ -46,6 +50,8 @@ impl UsedRings {
         Self {
             clock: Default::default(),
             control: Default::default(),
+            packed: Default::default(),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
             queue: Default::default(),
             look: Default::default(),
             ring: Default::default(),
@@ -72,6 +78,9 @@ impl Logic for UsedRings {
         self.rings.write_addr.next = self.control.settings.val().queue & self.mask.val();
         // The Device Area is aligned to 4: what stands below is not looked at.
         self.rings.write_data.next.device = (self.control.settings.val().device >> 2) << 2;
+        if self.packed.val() & self.able.val() {
+            self.rings.write_data.next.device = (self.control.settings.val().desc >> 4) << 4;
+        }
         self.rings.write_data.next.size = self.control.settings.val().size;
         self.rings.read.next = self.look.val();
         self.rings.read_addr.next = self.queue.val() & self.mask.val();

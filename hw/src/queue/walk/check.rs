@@ -18,6 +18,8 @@ pub struct Check {
     pub size: Signal<In, Bits<16>>,
     pub before: Signal<In, Bits<16>>,
     pub indirect: Signal<In, Bit>,
+    /// It is out of a packed ring, or of a table of such.
+    pub packed: Signal<In, Bit>,
     /// Another descriptor of the same table follows.
     pub chained: Signal<Out, Bit>,
     /// It refers to a table.
@@ -32,6 +34,7 @@ pub struct Check {
     next: Signal<Local, Bit>,
     tx: Constant<Bit>,
     tables: Constant<Bit>,
+    able: Constant<Bit>,
     table_bytes: Constant<Bits<32>>,
 }
 
@@ -44,6 +47,8 @@ impl Check {
             size: Default::default(),
             before: Default::default(),
             indirect: Default::default(),
+            packed: Default::default(),
+            able: Constant::new(params.offers(feature::RING_PACKED)),
             chained: Default::default(),
             tabled: Default::default(),
             flagged: Default::default(),
@@ -63,6 +68,10 @@ impl Logic for Check {
     #[hdl_gen]
     fn update(&mut self) {
         self.next.next = self.desc.val().flags.get_bit(ring::DESC_F_NEXT_BIT);
+        // [Packed Virtqueues, Indirect Flag] of a table all entries count, in their order; NEXT means nothing in it.
+        if self.packed.val() & self.able.val() & self.inside.val() {
+            self.next.next = self.before.val() + 1 != self.size.val();
+        }
         self.table.next = self.desc.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT)
             & self.indirect.val()
             & self.tables.val();
@@ -90,6 +99,7 @@ impl Logic for Check {
         if self.table.val() {
             self.wrong.next = self.inside.val()
                 | self.next.val()
+                | (self.packed.val() & self.able.val() & self.before.val().any())
                 | !self.desc.val().len.any()
                 | self.desc.val().len.get_bits::<4>(0).any()
                 | (self.desc.val().len >= self.table_bytes.val())

@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 20] = [
+const LONG: [(&str, usize, &str); 22] = [
     ("hw/src/function.rs", 700, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -22,13 +22,15 @@ const LONG: [(&str, usize, &str); 20] = [
     ("hw/src/net/split.rs", 310, "one state machine"),
     ("hw/src/net/headers.rs", 490, "a packet's headers are looked at, changed and sent from one small RAM"),
     ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
-    ("hw/src/queue/fetch.rs", 355, "one line per wire between the parts of fetch, and their errors"),
-    ("hw/src/queue/fetch/plan.rs", 350, "one state machine"),
-    ("hw/src/queue/used.rs", 430, "one state machine, and what it offers"),
-    ("hw/src/queue/walk.rs", 310, "one state machine"),
+    ("hw/src/queue/fetch.rs", 425, "one line per wire between the parts of fetch, and their errors"),
+    ("hw/src/queue/fetch/plan.rs", 485, "one state machine, for both kinds of ring"),
+    ("hw/src/queue/fetch/marks.rs", 345, "a bit for each queue of each thing that can be said of it"),
+    ("hw/src/queue/used.rs", 475, "one state machine, what it offers, and the way out that packed rings share"),
+    ("hw/src/queue/suppress.rs", 320, "a field is asked for, read and judged in one place"),
+    ("hw/src/queue/walk.rs", 330, "one state machine"),
     (
         "hw/src/queue/control.rs",
-        625,
+        800,
         "one state machine: ring, chain and answer share one reader and one writer",
     ),
     ("hw/src/virtio/command.rs", 410, "a branch per command, over the same bytes"),
