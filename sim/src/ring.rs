@@ -149,7 +149,8 @@ pub struct Ring {
     in_flight: BTreeMap<u16, Chain>,
     /// Chains of more than one buffer are put into indirect tables.
     pub tables: Option<Tables>,
-    avail_idx: u16,
+    /// As published, or about to be.
+    pub avail_idx: u16,
     used_seen: u16,
     /// The available index at the last look at whether the device wants a kick.
     told: u16,

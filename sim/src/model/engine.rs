@@ -12,6 +12,7 @@ use super::Model;
 use super::dma::Stop;
 
 /// One buffer of a chain.
+#[derive(Clone, Copy)]
 pub(super) struct Segment {
     pub(super) addr: u64,
     pub(super) len: u32,
@@ -78,12 +79,13 @@ impl Model {
 
     /// Something could be done without further input.
     pub(super) fn has_work(&self) -> bool {
-        self.dma.waiting() || self.job.is_some() || self.next_job().is_some()
+        self.dma.waiting() || self.job.is_some() || self.next_job().is_some() || self.queue_waits()
     }
 
     /// Runs jobs until one has to wait or none is left.
     pub(super) fn work(&mut self) {
         self.dma.tick(self.now);
+        self.tell_due();
         while !self.dma.waiting() {
             if self.registers.quiesce() {
                 if let Some(Job::Transmit(queue) | Job::Control(queue) | Job::Restock(queue)) =
@@ -111,6 +113,7 @@ impl Model {
             if let Err(Stop::Bad(code)) = outcome {
                 self.fail(job, code);
             }
+            self.tell_due();
         }
         while let Some(tlp) = self.dma.take() {
             self.count(if tlp.non_posted() { ident::DMA_READS } else { ident::DMA_WRITES });
@@ -121,6 +124,8 @@ impl Model {
     /// Gives up the job if it is one of `queue`'s, or of any.
     pub(super) fn abandon(&mut self, queue: Option<u16>) {
         self.signals.retain(|q| queue.is_some_and(|queue| queue != *q));
+        let all = self.registers.queues.iter_mut().enumerate();
+        all.filter(|(n, _)| queue.is_none_or(|q| usize::from(q) == *n)).for_each(|(_, q)| q.waits = None);
         if self.job.is_some_and(|job| queue.is_none_or(|queue| queue == job.queue())) {
             self.job = None;
             self.dma.finish();
@@ -163,12 +168,24 @@ impl Model {
     /// Walks the chain `ahead` of the last one taken. `writable`: the direction which its buffers must have; without, readable ones
     /// come first, and the walk ends at the first writable one that has room.
     pub(super) fn chain(&mut self, queue: u16, ahead: u16, writable: Option<bool>) -> Result<Chain, Stop> {
+        self.chain_with(queue, ahead, writable, 1)
+    }
+
+    /// The same; where answers are written, as far as there is room for so many bytes of them.
+    pub(super) fn chain_with(
+        &mut self,
+        queue: u16,
+        ahead: u16,
+        writable: Option<bool>,
+        answer: u64,
+    ) -> Result<Chain, Stop> {
         let q = self.registers.queues[usize::from(queue)].clone();
         let slot = u64::from(q.avail_seen.wrapping_add(ahead) % q.size);
         let entry = q.driver.wrapping_add(ring::AVAIL_RING + slot * ring::AVAIL_ENTRY);
         let id = self.dma.read_u16(self.now, entry)?;
         let mut segments: Vec<Segment> = vec![];
         let mut answers = false;
+        let mut room = 0;
         let mut index = id;
         // The table in which the chain goes on, its entries, and how many of them may still come.
         let (mut table, mut entries, mut left) = (q.desc, u32::from(q.size), u32::from(q.size));
@@ -206,7 +223,8 @@ impl Model {
             if len > 0 {
                 segments.push(Segment { addr, len, writable: write });
             }
-            if flags & ring::DESC_F_NEXT == 0 || answers && len > 0 {
+            room += if answers { u64::from(len) } else { 0 };
+            if flags & ring::DESC_F_NEXT == 0 || answers && room >= answer {
                 return Ok(Chain { id, segments });
             }
             index = next;
@@ -228,7 +246,7 @@ impl Model {
         }
         // publish idx last: the driver may read the elements at once
         self.dma.write(q.device.wrapping_add(ring::USED_IDX), &q.used_idx.to_le_bytes());
-        self.signals.push_back(queue);
+        self.published(queue);
     }
 
     fn signal(&mut self, queue: u16) -> Result<(), Stop> {
