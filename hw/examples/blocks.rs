@@ -46,6 +46,7 @@ const BLOCKS: &[(&str, Print)] = blocks! {
     "queue_lookup": |params, W| queue::lookup::Lookup::<W>::new(params, LOOKERS),
     "queue_cache": |params, W| queue::cache::Cache::new(params),
     "queue_used": |params, W| queue::used::Used::<W>::new(params),
+    "queue_coalesce": |params, W| queue::coalesce::Coalesce::new(params),
     "queue_suppress": |params, W| queue::suppress::Suppress::<W>::new(params),
     "net_buffer": |params, W| net::buffer::Buffer::<W>::new(params),
     "net_place": |params, W| net::place::Place::new(params),

@@ -65,6 +65,7 @@ pub struct Function<const W: usize> {
     tx_walk: queue::walk::Walk<W>,
     rx_walk: queue::walk::Walk<W>,
     used: queue::used::Used<W>,
+    coalesce: queue::coalesce::Coalesce,
     suppress: queue::suppress::Suppress<W>,
     arm: queue::arm::Arm<W>,
     control_queue: queue::control::Control<W>,
@@ -133,6 +134,7 @@ impl<const W: usize> Function<W> {
             tx_walk: queue::walk::Walk::new(params, Direction::Tx),
             rx_walk: queue::walk::Walk::new(params, Direction::Rx),
             used: queue::used::Used::new(params),
+            coalesce: queue::coalesce::Coalesce::new(params),
             suppress: queue::suppress::Suppress::new(params),
             arm: queue::arm::Arm::new(params),
             control_queue: queue::control::Control::new(params),
@@ -170,7 +172,9 @@ impl<const W: usize> Logic for Function<W> {
             self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
             inspection, command
         );
-        clock!(self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, suppress, arm, lookup);
+        clock!(
+            self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, coalesce, suppress, arm, lookup
+        );
         clock!(
             self,
             clock,
@@ -219,6 +223,7 @@ impl<const W: usize> Logic for Function<W> {
         self.tx_walk.reset.next = self.data_reset.val();
         self.rx_walk.reset.next = self.data_reset.val();
         self.used.reset.next = self.data_reset.val();
+        self.coalesce.reset.next = self.data_reset.val();
         self.suppress.reset.next = self.data_reset.val();
         self.arm.reset.next = self.data_reset.val();
         self.lookup.reset.next = self.data_reset.val();
@@ -288,12 +293,18 @@ impl<const W: usize> Logic for Function<W> {
         self.status.features_good.next = self.common.features_good.val();
         self.status.failed.next = self.errors.failed.val();
         self.device_cfg.link_up.next = self.link_up.val();
+        self.device_cfg.announces.next =
+            self.status.driver_ok.val() & self.common.accepted0.val().get_bit(feature::GUEST_ANNOUNCE);
         self.notify.driver_ok.next = self.status.driver_ok.val();
+        self.notify.with_index.next = self.common.accepted.val().get_bit(feature::NOTIFICATION_DATA);
+        self.notify.by_data.next = self.common.accepted.val().get_bit(feature::NOTIF_CONFIG_DATA);
+        self.queues.notify_data.next = self.common.accepted.val().get_bit(feature::NOTIF_CONFIG_DATA);
         self.notify.enable.next = self.queues.control.enable.val() | self.queues.control_queue.enable.val();
         self.notify.enable_queue.next = self.queues.control.settings.val().queue;
 
         // Interrupts.
-        StreamSource::<Published>::join(&mut self.used.published, &mut self.suppress.published);
+        StreamSource::<Published>::join(&mut self.used.published, &mut self.coalesce.published);
+        StreamSource::<Published>::join(&mut self.coalesce.due, &mut self.suppress.published);
         StreamSource::<QueueIrq>::join(&mut self.suppress.irq, &mut self.interrupts.queue_irq);
         StreamSource::<Irq>::join(&mut self.interrupts.irq, &mut self.msix.irq);
         self.used.notified.next = self.writer.notified.val().get_bit(0);
@@ -343,6 +354,10 @@ impl<const W: usize> Logic for Function<W> {
         self.used.control.clear.next = self.queues.control.clear.val();
         self.used.control.settings.next = self.queues.control.settings.val();
         self.used.control.fence.next = self.queues.control.fence.val();
+        self.coalesce.control.enable.next = self.queues.control.enable.val();
+        self.coalesce.control.clear.next = self.queues.control.clear.val();
+        self.coalesce.control.settings.next = self.queues.control.settings.val();
+        self.coalesce.control.fence.next = self.queues.control.fence.val();
         self.suppress.control.enable.next = self.queues.control.enable.val();
         self.suppress.control.clear.next = self.queues.control.clear.val();
         self.suppress.control.settings.next = self.queues.control.settings.val();
@@ -385,8 +400,14 @@ impl<const W: usize> Logic for Function<W> {
         StreamSource::<AnswerByte>::join(&mut self.command.answer, &mut self.control_queue.answer);
         StreamSource::<QueueIrq>::join(&mut self.control_queue.irq, &mut self.interrupts.control_irq);
         self.command.forget.next = self.control_queue.forget.val();
-        self.command.accepted.next = self.common.accepted0.val();
-        self.command.accepted1.next = self.common.accepted1.val();
+        self.command.accepted.next = self.common.accepted.val();
+        self.command.enabled.next = self.queues.enabled.val();
+        self.coalesce.asked.next = self.command.asked.val();
+        self.command.limits.next = self.coalesce.limits.val();
+        self.coalesce.settings.valid.next = self.command.settings.valid.val();
+        self.coalesce.settings.item.next = self.command.settings.item.val();
+        self.coalesce.settings.index.next = self.command.settings.index.val();
+        self.coalesce.settings.data.next = self.command.settings.data.val();
         self.device_cfg.settings.valid.next = self.command.settings.valid.val();
         self.device_cfg.settings.item.next = self.command.settings.item.val();
         self.device_cfg.settings.index.next = self.command.settings.index.val();
@@ -565,6 +586,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.place.busy.val()
             | self.net_rx.busy.val()
             | self.used.busy.val()
+            | self.coalesce.busy.val()
             | self.suppress.busy.val()
             | self.arm.busy.val()
             | self.control_queue.busy.val()
@@ -580,6 +602,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.quiesce.busy.val()
             | self.queues.control.fence.val()
             | self.notify.busy.val()
+            | self.device_cfg.busy.val()
             | self.filter.busy.val()
             | self.classify.busy.val()
             | self.verify.busy.val()

@@ -28,6 +28,8 @@ pub struct Params {
     pub buffer_bytes: usize,
     /// Clock cycles after which a DMA read without an answer has failed: a power of two.
     pub timeout_cycles: usize,
+    /// Cycles of a microsecond, at most 1,024: what coalescing counts time by.
+    pub clock_mhz: usize,
     /// What is offered: `hematite_abi::feature`, a bit each.
     pub features: u128,
     /// The address with which the device starts.
@@ -49,6 +51,7 @@ impl Params {
         speed_mbps: 1_000,
         buffer_bytes: 4096,
         timeout_cycles: 1 << 20,
+        clock_mhz: 125,
         features: feature::SMALL,
         mac: [0x02, 0x68, 0x65, 0x6d, 0x00, 0x01],
     };
@@ -61,6 +64,7 @@ impl Params {
         read_bytes: 512,
         ready_heads: 32,
         speed_mbps: 10_000,
+        clock_mhz: 250,
         features: feature::OFFERED,
         buffer_bytes: 16384,
         ..Params::TINY
@@ -80,6 +84,7 @@ impl Params {
         features: feature::OFFERED,
         frame_bytes: 9216,
         speed_mbps: 100_000,
+        clock_mhz: 250,
         buffer_bytes: 65536,
         ..Params::TINY
     };
@@ -187,6 +192,9 @@ impl Params {
         }
         if self.offers(feature::HASH_REPORT) && self.width < 128 {
             return Err(format!("{}: HASH_REPORT at width {}: must be 128 or more", self.name, self.width));
+        }
+        if !(1..=1024).contains(&self.clock_mhz) {
+            return Err(format!("{}: clock_mhz {}: must be from 1 to 1024", self.name, self.clock_mhz));
         }
         if self.mac[0] & 1 != 0 {
             return Err(format!("{}: mac {:02x?}: must be a unicast address", self.name, self.mac));

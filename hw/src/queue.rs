@@ -5,6 +5,7 @@
 
 pub mod arm;
 pub mod cache;
+pub mod coalesce;
 pub mod control;
 pub mod fetch;
 pub mod lookup;

@@ -17,6 +17,8 @@ pub trait Device {
     fn frame_in(&mut self, frame: Vec<u8>);
     /// Takes the oldest frame which the device has sent to the wire.
     fn frame_out(&mut self) -> Option<Vec<u8>>;
+    /// The wire's link comes up or goes down. It is up when a body is made.
+    fn link(&mut self, up: bool);
     /// Advances the clock by `cycles`.
     fn step(&mut self, cycles: u64);
     /// Cycles since the body was made; a reset does not turn it back.
@@ -42,6 +44,9 @@ impl<D: Device + ?Sized> Device for Box<D> {
     }
     fn frame_out(&mut self) -> Option<Vec<u8>> {
         (**self).frame_out()
+    }
+    fn link(&mut self, up: bool) {
+        (**self).link(up);
     }
     fn step(&mut self, cycles: u64) {
         (**self).step(cycles);

@@ -27,7 +27,7 @@ pub enum DriverError {
     #[error(transparent)]
     Enumerate(#[from] EnumerateError),
     #[error("device offers {offered:#x} and refused {accepted:#x}")]
-    FeaturesRefused { offered: u64, accepted: u64 },
+    FeaturesRefused { offered: u128, accepted: u128 },
     #[error("receive: {0}")]
     Receive(&'static str),
     #[error("there is no control queue: CTRL_VQ is not accepted")]
@@ -38,7 +38,7 @@ pub enum DriverError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Of the offered features, accept these. All but HASH_REPORT, with which headers are longer.
-    pub features: u64,
+    pub features: u128,
     /// Queue size asked for; the device's maximum limits it.
     pub queue_size: u16,
     /// Receive buffers posted at the start.
@@ -83,7 +83,7 @@ pub struct Driver {
     pub function: Function,
     pub options: Options,
     /// Features accepted.
-    pub features: u64,
+    pub features: u128,
     pub rx: Ring,
     pub tx: Ring,
     /// The control queue, if there is one.
@@ -188,20 +188,20 @@ impl Driver {
         self.set_common(root, common::DEVICE_STATUS, &[value])
     }
 
-    /// Reads the 64 offered feature bits.
-    pub fn offered<D: Device>(&self, root: &mut Bench<D>) -> Result<u64, DriverError> {
+    /// Reads the 128 feature bits that may be offered.
+    pub fn offered<D: Device>(&self, root: &mut Bench<D>) -> Result<u128, DriverError> {
         let mut offered = 0;
-        for select in 0..2u32 {
+        for select in 0..FEATURE_WINDOWS {
             self.set_common(root, common::DEVICE_FEATURE_SELECT, &select.to_le_bytes())?;
             let window = u32::from_le_bytes(self.common(root, common::DEVICE_FEATURE)?);
-            offered |= u64::from(window) << (32 * select);
+            offered |= u128::from(window) << (32 * select);
         }
         Ok(offered)
     }
 
-    /// Writes the 64 accepted feature bits.
-    pub fn accept<D: Device>(&self, root: &mut Bench<D>, features: u64) -> Result<(), DriverError> {
-        for select in 0..2u32 {
+    /// Writes the accepted feature bits, all 128.
+    pub fn accept<D: Device>(&self, root: &mut Bench<D>, features: u128) -> Result<(), DriverError> {
+        for select in 0..FEATURE_WINDOWS {
             self.set_common(root, common::DRIVER_FEATURE_SELECT, &select.to_le_bytes())?;
             let window = (features >> (32 * select)) as u32;
             self.set_common(root, common::DRIVER_FEATURE, &window.to_le_bytes())?;
@@ -299,10 +299,30 @@ impl Driver {
         Ok(self.function.notify.offset + u64::from(off) * u64::from(self.function.notify_multiplier))
     }
 
+    /// What is written there. [virtio 1.4: Driver Notifications]
+    pub fn notification<D: Device>(
+        &self,
+        root: &mut Bench<D>,
+        number: u16,
+        ring: Option<&Ring>,
+    ) -> Result<Vec<u8>, DriverError> {
+        let mut name = number;
+        if self.features >> virtio::F_NOTIF_CONFIG_DATA & 1 == 1 {
+            self.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
+            name = u16::from_le_bytes(self.common(root, common::QUEUE_NOTIFY_DATA)?);
+        }
+        let with_index = self.features >> virtio::F_NOTIFICATION_DATA & 1 == 1;
+        let index = ring.filter(|_| with_index).map(|ring| ring.available().to_le_bytes());
+        Ok(name.to_le_bytes().into_iter().chain(index.into_iter().flatten()).collect())
+    }
+
     /// Rings the doorbell of a queue.
     pub fn kick<D: Device>(&mut self, root: &mut Bench<D>, number: u16) -> Result<(), DriverError> {
         let at = self.doorbell(root, number)?;
-        Ok(root.bar_write(at, &number.to_le_bytes())?)
+        let ring = [Some(&self.rx), Some(&self.tx), self.control.as_ref()];
+        let ring = ring.into_iter().flatten().find(|ring| ring.number == number);
+        let bytes = self.notification(root, number, ring)?;
+        Ok(root.bar_write(at, &bytes)?)
     }
 }
 
@@ -310,6 +330,9 @@ impl Driver {
 pub fn message(vector: u16) -> (u64, u32) {
     (MsiSink::X86.start, u32::from(vector))
 }
+
+/// Feature bits, by 32.
+const FEATURE_WINDOWS: u32 = u128::BITS / 32;
 
 /// How often a reset's end is looked for, and the cycles between.
 const RESET_READS: u64 = 64;

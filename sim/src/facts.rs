@@ -51,6 +51,9 @@ pub mod net {
     pub const F_CTRL_VLAN: u32 = feature::CTRL_VLAN as u32;
     pub const F_CTRL_MAC_ADDR: u32 = feature::CTRL_MAC_ADDR as u32;
     pub const F_MQ: u32 = feature::MQ as u32;
+    pub const F_NOTF_COAL: u32 = feature::NOTF_COAL as u32;
+    pub const F_VQ_NOTF_COAL: u32 = feature::VQ_NOTF_COAL as u32;
+    pub const F_GUEST_ANNOUNCE: u32 = feature::GUEST_ANNOUNCE as u32;
     pub const CFG_KEY_BYTES: u64 = net::RSS_MAX_KEY_SIZE as u64;
     pub const CFG_TABLE_LENGTH: u64 = net::RSS_MAX_INDIRECTION_TABLE_LENGTH as u64;
     pub const CFG_HASH_TYPES: u64 = net::SUPPORTED_HASH_TYPES as u64;
@@ -71,6 +74,7 @@ pub mod net {
     pub const CFG_DUPLEX: u64 = net::DUPLEX as u64;
     pub const DUPLEX_FULL: u8 = net::DUPLEX_FULL as u8;
     pub const STATUS_LINK_UP: u16 = net::STATUS_LINK_UP as u16;
+    pub const STATUS_ANNOUNCE: u16 = net::STATUS_ANNOUNCE as u16;
 }
 
 /// Frames: types and protocols.
@@ -124,6 +128,14 @@ pub mod ctrl {
     pub const MQ_HASH_CONFIG: u8 = ctrl::MQ_HASH_CONFIG as u8;
     pub const GUEST_OFFLOADS: u8 = ctrl::CLASS_GUEST_OFFLOADS as u8;
     pub const GUEST_OFFLOADS_SET: u8 = ctrl::GUEST_OFFLOADS_SET as u8;
+    pub const ANNOUNCE: u8 = ctrl::CLASS_ANNOUNCE as u8;
+    pub const ANNOUNCE_ACK: u8 = ctrl::ANNOUNCE_ACK as u8;
+    pub const NOTF_COAL: u8 = ctrl::CLASS_NOTF_COAL as u8;
+    pub const COAL_TX_SET: u8 = ctrl::NOTF_COAL_TX_SET as u8;
+    pub const COAL_RX_SET: u8 = ctrl::NOTF_COAL_RX_SET as u8;
+    pub const COAL_VQ_SET: u8 = ctrl::NOTF_COAL_VQ_SET as u8;
+    pub const COAL_VQ_GET: u8 = ctrl::NOTF_COAL_VQ_GET as u8;
+    pub const LIMITS_BYTES: usize = ctrl::LIMITS_BYTES;
     pub const MODE_PROMISC: u8 = ctrl::MODE_PROMISC as u8;
     pub const MODE_ALLMULTI: u8 = ctrl::MODE_ALLMULTI as u8;
     pub const MODE_ALLUNI: u8 = ctrl::MODE_ALLUNI as u8;
@@ -250,6 +262,8 @@ pub mod virtio {
     pub const F_INDIRECT_DESC: u32 = feature::INDIRECT_DESC as u32;
     pub const F_EVENT_IDX: u32 = feature::EVENT_IDX as u32;
     pub const F_RING_PACKED: u32 = feature::RING_PACKED as u32;
+    pub const F_NOTIFICATION_DATA: u32 = feature::NOTIFICATION_DATA as u32;
+    pub const F_NOTIF_CONFIG_DATA: u32 = feature::NOTIF_CONFIG_DATA as u32;
     pub const ISR_QUEUE: u8 = isr::QUEUE as u8;
     pub const ISR_CONFIG: u8 = isr::CONFIG as u8;
 }
@@ -289,6 +303,7 @@ pub mod bar {
     pub const DEVICE: u64 = layout::DEVICE_OFFSET;
     pub const NOTIFY: u64 = layout::NOTIFY_OFFSET;
     pub const NOTIFY_MULTIPLIER: u64 = layout::NOTIFY_MULTIPLIER;
+    pub const NOTIFY_DATA: u16 = layout::NOTIFY_DATA as u16;
     pub const NOTIFY_BYTES: u64 = layout::NOTIFY_END - layout::NOTIFY_OFFSET;
     pub const TABLE: u64 = layout::MSIX_TABLE_OFFSET;
     pub const PENDING: u64 = layout::MSIX_PBA_OFFSET;

@@ -2,6 +2,7 @@
 //! In, out: TLPs and frames.   Waits: for completions only.
 //! Spec: [virtio 1.4: Virtio Over PCI Bus], [virtio 1.4: Network Device]; answers to bad input as in hw/README.md
 
+mod coalesce;
 mod config;
 mod control;
 mod dma;
@@ -43,8 +44,10 @@ pub struct Shape {
     pub mtu: u16,
     /// Mbit/s.
     pub speed: u32,
-    /// Feature bits offered: those below 64 are all there are.
-    pub features: u64,
+    /// Cycles of a microsecond.
+    pub clock_mhz: u64,
+    /// Feature bits offered.
+    pub features: u128,
 }
 
 impl Default for Shape {
@@ -60,7 +63,8 @@ impl Default for Shape {
             // Ethernet header and one VLAN tag come on top
             mtu: 1500,
             speed: 10_000,
-            features: feature::OFFERED as u64,
+            clock_mhz: 250,
+            features: feature::OFFERED,
         }
     }
 }
@@ -97,6 +101,10 @@ pub struct Model {
     /// Queues whose used index has moved and whose interrupt is not yet decided.
     signals: VecDeque<u16>,
     counters: Counters,
+    /// The wire's link, as it is and as the driver has been told; the driver is asked to announce itself.
+    link: bool,
+    link_told: bool,
+    announce: bool,
     /// The error which made the device ask for reset first, and its queue.
     first_error: (u8, u16),
 }
@@ -125,6 +133,9 @@ impl Model {
             settings: Settings::new(shape.mac),
             signals: VecDeque::new(),
             counters: [0; ident::COUNTERS.len()],
+            link: true,
+            link_told: true,
+            announce: false,
             first_error: (0, 0),
             config,
             shape,
@@ -171,6 +182,7 @@ impl Model {
                     self.count(ident::DEVICE_RESETS);
                     self.abandon(None);
                     self.settings = Settings::new(self.shape.mac);
+                    self.announce = false;
                     self.msix.forget_pending();
                 }
                 registers::Effect::QueueReset(queue) => {
@@ -181,7 +193,7 @@ impl Model {
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_MULTIPLIER * u64::from(self.shape.numbers())) {
             let queue = (offset - bar::NOTIFY) / bar::NOTIFY_MULTIPLIER;
             if be != 0 {
-                let rung = self.registers.kick(queue as u16);
+                let rung = self.registers.kick(queue as u16, be, value);
                 self.count(if rung { ident::KICKS } else { ident::KICKS_IGNORED });
             }
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_BYTES) {
@@ -196,11 +208,28 @@ impl Model {
         }
     }
 
+    fn link_status(&self) -> u16 {
+        u16::from(self.link_told) * net::STATUS_LINK_UP | u16::from(self.announce) * net::STATUS_ANNOUNCE
+    }
+
+    /// Tells the driver that the link has changed. [virtio 1.4: Gratuitous Packet Sending]
+    fn look_at_link(&mut self) {
+        if self.link != self.link_told {
+            self.link_told = self.link;
+            let running = self.registers.driver_ok();
+            self.announce = self.link && running && self.registers.accepted(net::F_GUEST_ANNOUNCE);
+            self.registers.generation = self.registers.generation.wrapping_add(1);
+            if running {
+                self.interrupt_config();
+            }
+        }
+    }
+
     /// [virtio 1.4: Network Device, Device configuration layout]
     fn device_word(&self, offset: u64) -> u32 {
         let mut bytes = [0; net::CFG_BYTES as usize];
         bytes[net::CFG_MAC as usize..][..6].copy_from_slice(&self.settings.mac);
-        bytes[net::CFG_STATUS as usize..][..2].copy_from_slice(&net::STATUS_LINK_UP.to_le_bytes());
+        bytes[net::CFG_STATUS as usize..][..2].copy_from_slice(&self.link_status().to_le_bytes());
         bytes[net::CFG_PAIRS as usize..][..2].copy_from_slice(&self.shape.pairs.to_le_bytes());
         bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());
         bytes[net::CFG_SPEED as usize..][..4].copy_from_slice(&self.shape.speed.to_le_bytes());
@@ -304,6 +333,7 @@ impl Model {
         self.now = old.now;
         self.inbox = old.inbox;
         self.outbox = old.outbox;
+        (self.link, self.link_told) = (old.link, old.link_told);
         self.config.function = old.config.function;
         self.dma.keep_tag(&old.dma);
     }
@@ -358,9 +388,9 @@ fn within(offset: u64, start: u64, len: u64) -> bool {
 
 impl Device for Model {
     fn reset(&mut self) {
-        let now = self.now;
+        let (now, link) = (self.now, self.link);
         *self = Model::new(self.shape.clone());
-        self.now = now;
+        (self.now, self.link, self.link_told) = (now, link, link);
     }
 
     fn tlp_in(&mut self, tlp: Tlp) {
@@ -379,8 +409,13 @@ impl Device for Model {
         self.frames_out.pop_front()
     }
 
+    fn link(&mut self, up: bool) {
+        self.link = up;
+    }
+
     fn step(&mut self, cycles: u64) {
         self.now += cycles;
+        self.look_at_link();
         while let Some(tlp) = self.inbox.pop_front() {
             self.serve(&tlp);
             self.work();
@@ -393,7 +428,7 @@ impl Device for Model {
     }
 
     fn busy(&self) -> bool {
-        !self.inbox.is_empty() || self.has_work()
+        !self.inbox.is_empty() || self.link != self.link_told || self.has_work()
     }
 
     fn name(&self) -> &str {

@@ -7,7 +7,7 @@ mod packed;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::facts::ring;
+use crate::facts::{packed as packed_facts, ring};
 pub use evil::Evil;
 
 use crate::root::memory::Windows;
@@ -163,6 +163,11 @@ impl Ring {
     /// Descriptors of the ring that a chain in flight takes.
     pub fn slots(&self, id: u16) -> u16 {
         self.in_flight.get(&id).map_or(0, |chain| chain.indices.len() as u16)
+    }
+
+    /// What a doorbell says of the ring, if it is to: the available index, or where a packed ring goes on.
+    pub fn available(&self) -> u16 {
+        if self.packed { packed_facts::place(self.avail_idx, self.size) } else { self.avail_idx }
     }
 
     /// Chains which the device has.

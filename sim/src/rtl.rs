@@ -95,11 +95,6 @@ impl Rtl {
         self.model.lanes()
     }
 
-    /// The wire's link.
-    pub fn link(&mut self, up: bool) {
-        self.model.link(up);
-    }
-
     fn collect(&mut self) {
         while let Some(beat) = self.model.take_tlp() {
             self.tlp.push(beat);
@@ -196,6 +191,10 @@ impl Device for Rtl {
 
     fn frame_out(&mut self) -> Option<Vec<u8>> {
         self.frames.pop_front()
+    }
+
+    fn link(&mut self, up: bool) {
+        self.model.link(up);
     }
 
     fn step(&mut self, cycles: u64) {

@@ -218,7 +218,11 @@ void FN(pace)(void* p, uint64_t thousandths) {
 void FN(counts)(void* p, uint64_t* out) { memcpy(out, ((Instance*)p)->counts, sizeof ((Instance*)p)->counts); }
 // Beats which wait to go in at frame_in.
 uint64_t FN(waiting)(void* p) { return ((Instance*)p)->frame_in.size(); }
-void FN(link)(void* p, int up) { ((Instance*)p)->top.link_up = up; }
+void FN(link)(void* p, int up) {
+    auto* m = (Instance*)p;
+    m->top.link_up = up;
+    m->top.eval();  // a function at rest says that it is no longer
+}
 int FN(trace)(void* p, const char* file) {
     Instance* m = (Instance*)p;
     if (m->trace) m->trace->close();

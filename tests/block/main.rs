@@ -5,6 +5,7 @@ mod block_fifo;
 mod buffer;
 mod cache;
 mod checksum;
+mod coalesce;
 mod common;
 mod completer;
 mod config;

@@ -152,6 +152,46 @@ fn doorbells() {
     assert_eq!(regs.seen, [3, 0, 1, 2], "a queue that starts is looked at");
 }
 
+/// What a doorbell says: whose it is, and what is in the ring.
+#[test]
+fn doorbells_with_data() {
+    let bench = Harness::new(Notify::new(&Params::SIM), |b: &mut Notify| &mut b.clock);
+    let watch = |b: &Notify| {
+        assert!(b.kick.valid.val() || !b.kick.told.val());
+        let index = if b.kick.told.val() { 1 << 32 | u64::from(b.kick.index.val()) << 16 } else { 0 };
+        b.kick.valid.val().then(|| u64::from(b.kick.queue.val()) | index)
+    };
+    let mut regs = Registers::new(bench, |b| &mut b.access, watch);
+    regs.bench.uut.driver_ok.next = true;
+    regs.cycles(16);
+    regs.seen.clear();
+    let at = layout::NOTIFY_OFFSET + 4 * 5;
+    let named = layout::NOTIFY_DATA as u32 | 5;
+    let index = 0xabcd_0000;
+    for (with_index, by_data, value, bytes, seen) in [
+        (false, false, index | 5, 4, Some(None)),
+        (true, false, index | 5, 4, Some(Some(0xabcd))),
+        (true, false, 5, 2, Some(None)),
+        (true, false, index | 6, 4, Some(None)),
+        (true, false, index | named, 4, Some(None)),
+        (false, true, named, 2, Some(None)),
+        (false, true, named, 1, None),
+        (false, true, 5, 2, None),
+        (true, true, index | named, 4, Some(Some(0xabcd))),
+        (true, true, named, 2, Some(None)),
+        (true, true, index | 5, 4, None),
+        (true, true, index | named + 1, 4, None),
+    ] {
+        regs.bench.uut.with_index.next = with_index;
+        regs.bench.uut.by_data.next = by_data;
+        regs.write_bytes(at, value, (1 << bytes) - 1);
+        let said = |index: Option<u64>| 5 | index.map_or(0, |index| 1 << 32 | index << 16);
+        let expected: Vec<_> = seen.map(said).into_iter().collect();
+        assert_eq!(regs.seen, expected, "{with_index} {by_data} {value:#x} {bytes}");
+        regs.seen.clear();
+    }
+}
+
 #[test]
 fn errors_collected() {
     let rng = &mut ChaCha8Rng::seed_from_u64(1);

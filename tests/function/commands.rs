@@ -253,7 +253,7 @@ fn what_is_not_accepted_is_refused(make: Make) {
         let features = !(1 << feature | extra);
         let mut bench = Bench::new(make, Options { features, ..Options::default() });
         assert!(!command(&mut bench, class, verb, data), "{class} {verb} without feature {feature}");
-        let features = u64::MAX;
+        let features = u128::MAX;
         let mut bench = Bench::new(make, Options { features, ..Options::default() });
         assert!(command(&mut bench, class, verb, data), "{class} {verb} with all features");
     }

@@ -171,7 +171,7 @@ fn who_keeps_to_the_events_waits_for_nothing(make: Make) {
 }
 
 /// What a driver does on an interrupt, until nothing is new. Gives how many frames of `got` were left out.
-fn take(bench: &mut Bench, sent: &mut VecDeque<Vec<u8>>, got: &mut VecDeque<Vec<u8>>) -> u32 {
+pub(crate) fn take(bench: &mut Bench, sent: &mut VecDeque<Vec<u8>>, got: &mut VecDeque<Vec<u8>>) -> u32 {
     let mut lost = 0;
     for frame in bench.wire() {
         assert_eq!(Some(frame), sent.pop_front());

@@ -25,7 +25,7 @@ on_bodies!(but TINY:
 );
 
 fn options() -> Options {
-    Options { features: u64::MAX, queue_size: 64, rx_buffers: 48, ..Options::default() }
+    Options { features: u128::MAX, queue_size: 64, rx_buffers: 48, ..Options::default() }
 }
 
 /// What is told of frames: types and key, if anything.
@@ -160,7 +160,7 @@ fn bad_parameters_are_refused(make: Make) {
 fn frames_of_every_length_arrive(make: Make) {
     let mut rng = Seed(0x4a54).rng(64);
     for (rx_bytes, merge) in [(2000, true), (2000, false), (64, true), (97, true)] {
-        let features = if merge { u64::MAX } else { !(1 << net::F_MRG_RXBUF) };
+        let features = if merge { u128::MAX } else { !(1 << net::F_MRG_RXBUF) };
         let mut bench = Bench::new(make, Options { features, rx_bytes, ..options() });
         let (data, told) = config(&mut rng, hash::KNOWN);
         assert!(set(&mut bench, &data));

@@ -1,6 +1,7 @@
 //! The whole function, on every body of the device: one file per theme.
 
 mod bench;
+mod coalesce;
 mod commands;
 mod control;
 mod enumerate;
@@ -9,9 +10,11 @@ mod faults;
 mod hashes;
 mod inspection;
 mod interrupt;
+mod link;
 mod mmio;
 mod monitor;
 mod negotiate;
+mod notify;
 mod offload;
 mod packed;
 mod pair;

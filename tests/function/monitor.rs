@@ -44,6 +44,9 @@ impl<D: Device, C: FnMut(&mut VecDeque<Tlp>)> Device for Broken<D, C> {
     fn frame_out(&mut self) -> Option<Vec<u8>> {
         self.body.frame_out()
     }
+    fn link(&mut self, up: bool) {
+        self.body.link(up);
+    }
     fn step(&mut self, cycles: u64) {
         self.body.step(cycles);
         self.out.extend(std::iter::from_fn(|| self.body.tlp_out()));

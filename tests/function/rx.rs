@@ -36,12 +36,12 @@ on_packed!(
 
 const HDR_BYTES: usize = net::HDR_BYTES as usize;
 
-fn without_merging() -> u64 {
+fn without_merging() -> u128 {
     Options::default().features & !(1 << net::F_MRG_RXBUF)
 }
 
 fn frames_of_every_length_arrive_whole(make: Make) {
-    for features in [u64::MAX, without_merging()] {
+    for features in [u128::MAX, without_merging()] {
         let mut bench = Bench::new(make, Options { features, ..Options::default() });
         for len in (14..40).chain([59, 60, 61, 127, 128, 129, 244, 256, 500, 501, 1024, 1500, 1514]) {
             let packet = frame(len, len as u8);

@@ -182,7 +182,7 @@ fn what_is_not_agreed(make: Make) {
     let kinds = [feature::HOST_TSO4, feature::HOST_TSO6, feature::HOST_USO];
     let packets = [PLAIN, Kind { v6: true, ..PLAIN }, Kind { udp: true, tcp_options: 0, ..PLAIN }]
         .map(|kind| Packet::new(&mut rng, kind));
-    let all = kinds.iter().fold(1 << feature::HOST_ECN, |bits, kind| bits | 1u64 << kind);
+    let all = kinds.iter().fold(1 << feature::HOST_ECN, |bits, kind| bits | 1u128 << kind);
     for (n, kind) in kinds.iter().enumerate() {
         let features = !all | 1 << kind;
         let mut bench = Bench::new(make, Options { features, queue_size: 32, ..Options::default() });

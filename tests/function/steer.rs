@@ -46,7 +46,7 @@ impl Many {
         Many::with(make, seed, bytes, Options::default().features)
     }
 
-    fn with(make: Make, seed: Seed, bytes: u32, features: u64) -> Many {
+    fn with(make: Make, seed: Seed, bytes: u32, features: u128) -> Many {
         let pairs = MOST.min(make.params.pairs as u16);
         let rx_buffers = BUFFERS as u16;
         let options = Options { features, rx_buffers, rx_bytes: bytes, ..Options::default() };
@@ -223,7 +223,7 @@ fn as_rss_says_and_reports(make: Make) {
     by_rules(make, u64::MAX);
 }
 
-fn by_rules(make: Make, features: u64) {
+fn by_rules(make: Make, features: u128) {
     let seed = Seed::from_env(0x57e2);
     let _replay = ReplayLine(seed);
     let mut rng = seed.rng(41);

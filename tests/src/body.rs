@@ -90,9 +90,10 @@ fn shape(params: &Params) -> Shape {
         payload_bytes: params.payload_bytes,
         frame_bytes: params.frame_bytes,
         mac: params.mac,
-        features: params.features as u64,
+        features: params.features,
         mtu: (params.frame_bytes - TAGGED_HEADER_BYTES) as u16,
         speed: params.speed_mbps,
+        clock_mhz: params.clock_mhz as u64,
         ..Shape::default()
     }
 }
@@ -118,6 +119,9 @@ impl Device for Steady {
     }
     fn frame_out(&mut self) -> Option<Vec<u8>> {
         self.0.frame_out()
+    }
+    fn link(&mut self, up: bool) {
+        self.0.link(up);
     }
     fn step(&mut self, cycles: u64) {
         self.0.step(cycles);

@@ -35,7 +35,7 @@ registers! { REGS, REG_CONSTANTS in "common", LENGTH;
     0x28 QUEUE_DRIVER, QUEUE_DRIVER_LO_DW: 8 Rw = 0, u64::MAX;
     /// Address of the device area (used ring).
     0x30 QUEUE_DEVICE, QUEUE_DEVICE_LO_DW: 8 Rw = 0, u64::MAX;
-    /// With NOTIF_CONFIG_DATA: the word the driver sends as notification. Not offered: 0.
+    /// With NOTIF_CONFIG_DATA: the word the driver sends as notification, `layout::NOTIFY_DATA` and the queue's number. Not accepted: 0.
     0x38 QUEUE_NOTIF_CONFIG_DATA, QUEUE_NOTIF_CONFIG_DATA_DW: 2 Ro = 0, 0;
     /// With RING_RESET: writing 1 resets the queue; reads 1 until that is done.
     0x3a QUEUE_RESET, QUEUE_RESET_DW: 2 Rw = 0, 1;

@@ -89,6 +89,8 @@ flags! { MODES, MODE_CONSTANTS in "ctrl";
 values! { LIMITS, LIMIT_CONSTANTS in "ctrl";
     /// VLANs there are: a bit each.
     VLANS: usize = 4096;
+    /// Bytes of the limits of coalescing: packets, microseconds, half each.
+    LIMITS_BYTES: usize = 8;
 }
 
 values! { SETTINGS, SETTING_CONSTANTS in "ctrl";
@@ -118,6 +120,14 @@ values! { SETTINGS, SETTING_CONSTANTS in "ctrl";
     SET_OFFLOADS: u64 = 11;
     /// Inside the function: data: hash types that are reported.
     SET_HASH: u64 = 12;
+    /// Inside the function: limits of every receive queue: packets in the lower half of the data, microseconds in the upper one.
+    SET_RX_LIMITS: u64 = 13;
+    /// Inside the function: of every transmit queue.
+    SET_TX_LIMITS: u64 = 14;
+    /// Inside the function: of the queue of the index.
+    SET_LIMITS: u64 = 15;
+    /// Inside the function: the driver has announced itself.
+    SET_ANNOUNCED: u64 = 16;
 }
 
 constants!(VALUE_CONSTANTS, MODE_CONSTANTS, LIMIT_CONSTANTS, SETTING_CONSTANTS);

@@ -143,7 +143,12 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << HOST_USO
     | 1 << GUEST_CSUM
     | 1 << CTRL_GUEST_OFFLOADS
-    | 1 << HASH_REPORT;
+    | 1 << HASH_REPORT
+    | 1 << NOTIFICATION_DATA
+    | 1 << NOTIF_CONFIG_DATA
+    | 1 << NOTF_COAL
+    | 1 << VQ_NOTF_COAL
+    | 1 << GUEST_ANNOUNCE;
 
 /// What a small one does without.
 pub const SMALL: u128 = OFFERED
@@ -164,7 +169,12 @@ pub const SMALL: u128 = OFFERED
         | 1 << HOST_USO
         | 1 << GUEST_CSUM
         | 1 << CTRL_GUEST_OFFLOADS
-        | 1 << HASH_REPORT);
+        | 1 << HASH_REPORT
+        | 1 << NOTIFICATION_DATA
+        | 1 << NOTIF_CONFIG_DATA
+        | 1 << NOTF_COAL
+        | 1 << VQ_NOTF_COAL
+        | 1 << GUEST_ANNOUNCE);
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,6 +77,8 @@ values! { VALUES, VALUE_CONSTANTS in "layout";
     NOTIFY_END: u64 = 0x1400;
     /// `notify_off_multiplier`.
     NOTIFY_MULTIPLIER: u64 = 4;
+    /// `queue_notif_config_data` of the first queue; each queue's is its number more.
+    NOTIFY_DATA: u64 = 0x4e00;
     /// Queues the doorbells have room for.
     QUEUES_MAX: usize = 256;
     /// MSI-X table.

@@ -90,6 +90,8 @@ values! { VALUES, VALUE_CONSTANTS in "net";
     CFG_LENGTH: usize = 0x1c;
     /// `STATUS_LINK_UP` where it stands in the DWORD at `STATUS_DW`.
     STATUS_LINK_UP_DW: u64 = STATUS_LINK_UP << 16;
+    /// `STATUS_ANNOUNCE` there.
+    STATUS_ANNOUNCE_DW: u64 = STATUS_ANNOUNCE << 16;
     /// `DUPLEX`: full.
     DUPLEX_FULL: u64 = 1;
     /// Bytes of `virtio_net_hdr` (without hash or tunnel fields).

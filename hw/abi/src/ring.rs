@@ -39,6 +39,13 @@ fields! { USED_ELEM, USED_ELEM_CONSTANTS in "ring", 64;
     USED_ELEM_LEN_LSB, USED_ELEM_LEN_BITS = 32, 32;
 }
 
+fields! { NOTIFY, NOTIFY_CONSTANTS in "ring", 32;
+    /// Available buffer notification: the queue, or with NOTIF_CONFIG_DATA what the device calls it.
+    NOTIFY_QUEUE_LSB, NOTIFY_QUEUE_BITS = 0, 16;
+    /// With NOTIFICATION_DATA: the available index.
+    NOTIFY_INDEX_LSB, NOTIFY_INDEX_BITS = 16, 16;
+}
+
 values! { VALUES, VALUE_CONSTANTS in "ring";
     /// Bytes of a descriptor.
     DESC_BYTES: usize = 16;
@@ -76,5 +83,6 @@ constants!(
     AVAIL_FLAG_CONSTANTS,
     USED_FLAG_CONSTANTS,
     USED_ELEM_CONSTANTS,
+    NOTIFY_CONSTANTS,
     VALUE_CONSTANTS
 );

@@ -39,7 +39,28 @@ pub struct QueueControlSink {
     pub fence: Signal<In, Bit>,
 }
 
-/// A doorbell. A pulse: it is never held back, and never lost.
+/// A doorbell, with what it says of its ring. A pulse: it is never held back, and never lost.
+#[derive(Clone, Debug, Default, LogicInterface)]
+#[join = "DoorbellSink"]
+pub struct DoorbellSource {
+    pub valid: Signal<Out, Bit>,
+    pub queue: Signal<Out, Bits<16>>,
+    /// It says the available index: `index`. To be trusted no more than one that was read, and it may be older.
+    pub told: Signal<Out, Bit>,
+    pub index: Signal<Out, Bits<16>>,
+}
+
+/// See [`DoorbellSource`].
+#[derive(Clone, Debug, Default, LogicInterface)]
+#[join = "DoorbellSource"]
+pub struct DoorbellSink {
+    pub valid: Signal<In, Bit>,
+    pub queue: Signal<In, Bits<16>>,
+    pub told: Signal<In, Bit>,
+    pub index: Signal<In, Bits<16>>,
+}
+
+/// The name of a queue of which something is so now. A pulse, as a doorbell is.
 #[derive(Clone, Debug, Default, LogicInterface)]
 #[join = "KickSink"]
 pub struct KickSource {

@@ -1,5 +1,6 @@
 //! Carries out the commands of the control queue.
-//! In: `command`, byte by byte; `forget`: its queue has failed, there is no command and none to answer; `accepted`.   Out: `answer`; `settings`, a pulse each.
+//! In: `command`, byte by byte; `forget`: its queue has failed, there is no command and none to answer; `accepted`; which queues are
+//! `enabled`; `limits`, those of the queue `asked` about.   Out: `answer`; `settings`, a pulse each.
 //! Time: an answer comes a few cycles after the command's end, for filter tables two cycles per byte later.
 //! Waits: on `answer`; the next command waits until it is taken.
 //! A command takes effect as a whole or not at all: what is not offered, not accepted, too short, too long or out of range is refused.
@@ -28,6 +29,7 @@ pub enum State {
     Use,
     Rss,
     Answer,
+    Result,
 }
 
 /// See the file's head.
@@ -35,9 +37,13 @@ pub enum State {
 pub struct Command {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    /// The low 64 features accepted, by 32.
-    pub accepted: Signal<In, Bits<32>>,
-    pub accepted1: Signal<In, Bits<32>>,
+    /// The features accepted.
+    pub accepted: Signal<In, Bits<128>>,
+    /// A bit each.
+    pub enabled: Signal<In, Bits<256>>,
+    /// What holds for interrupts of that queue: packets, microseconds.
+    pub asked: Signal<Out, Bits<16>>,
+    pub limits: Signal<In, Bits<32>>,
     pub command: StreamSink<CommandByte>,
     pub forget: Signal<In, Bit>,
     pub answer: StreamSource<AnswerByte>,
@@ -51,11 +57,12 @@ pub struct Command {
     long: Reg<Bit>,
     class: Reg<Bits<8>>,
     verb: Reg<Bits<8>>,
-    /// The first six bytes behind them, the youngest on top.
-    first: Reg<Bits<48>>,
-    /// There are others behind those, and not all of them are zero.
-    beyond: Reg<Bit>,
+    /// The last twelve bytes behind them, the youngest on top.
+    tail: Reg<Bits<96>>,
     ack: Reg<Bits<8>>,
+    /// What the driver wants to know: bytes behind `ack`, and how many of them are left.
+    result: Reg<Bits<64>>,
+    more: Reg<Bits<4>>,
     mode: Reg<Bits<8>>,
     // Within a filter table: the next byte; a count is being read, the second one; entries left; bytes of this entry or count.
     at: Reg<Bits<10>>,
@@ -68,6 +75,10 @@ pub struct Command {
     byte: Signal<Local, Bits<8>>,
     length: Signal<Local, Bits<10>>,
     value16: Signal<Local, Bits<16>>,
+    packets: Signal<Local, Bits<16>>,
+    micros: Signal<Local, Bits<16>>,
+    in_range: Signal<Local, Bit>,
+    runs: Signal<Local, Bit>,
     mode_now: Signal<Local, Bits<8>>,
     /// Of the offloads that the driver may switch on, those it has agreed on.
     agreed: Signal<Local, Bits<32>>,
@@ -76,8 +87,7 @@ pub struct Command {
     pairs: Constant<Bits<16>>,
     kept: Constant<Bits<10>>,
     least: Constant<Bits<10>>,
-    rss_bit: Constant<Bits<5>>,
-    hash_bit: Constant<Bits<5>>,
+    queues: Constant<Bits<16>>,
     vlans: Constant<Bits<16>>,
     offloads: Constant<Bits<32>>,
 }
@@ -89,7 +99,9 @@ impl Command {
             clock: Default::default(),
             reset: Default::default(),
             accepted: Default::default(),
-            accepted1: Default::default(),
+            enabled: Default::default(),
+            asked: Default::default(),
+            limits: Default::default(),
             command: Default::default(),
             forget: Default::default(),
             answer: Default::default(),
@@ -102,9 +114,10 @@ impl Command {
             long: Default::default(),
             class: Default::default(),
             verb: Default::default(),
-            first: Default::default(),
-            beyond: Default::default(),
+            tail: Default::default(),
             ack: Default::default(),
+            result: Default::default(),
+            more: Default::default(),
             mode: Reg::new(ctrl::MODE_PROMISC.into()),
             at: Default::default(),
             counting: Default::default(),
@@ -116,6 +129,10 @@ impl Command {
             byte: Default::default(),
             length: Default::default(),
             value16: Default::default(),
+            packets: Default::default(),
+            micros: Default::default(),
+            in_range: Default::default(),
+            runs: Default::default(),
             mode_now: Default::default(),
             agreed: Default::default(),
             list_end: Default::default(),
@@ -124,8 +141,7 @@ impl Command {
             kept: Constant::new(KEPT.to_bits()),
             // Class, command, two counts.
             least: Constant::new(10u64.into()),
-            rss_bit: Constant::new((feature::RSS - 32).to_bits()),
-            hash_bit: Constant::new((feature::HASH_REPORT - 32).to_bits()),
+            queues: Constant::new(params.queues().to_bits()),
             vlans: Constant::new((ctrl::VLANS as u64).into()),
             offloads: Constant::new((1u64 << feature::GUEST_CSUM).to_bits()),
         }
@@ -136,13 +152,18 @@ impl Logic for Command {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, data, rss);
-        dff_setup!(self, clock, state, count, long, class, verb, first, beyond, ack, mode);
+        dff_setup!(self, clock, state, count, long, class, verb, tail, ack, result, more, mode);
         dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
         self.busy.next = self.state.q.val() != State::Take;
         self.command.ready.next = self.state.q.val() == State::Take;
-        self.answer.valid.next = self.state.q.val() == State::Answer;
+        self.answer.valid.next =
+            (self.state.q.val() == State::Answer) | (self.state.q.val() == State::Result);
         self.answer.data.next.data = self.ack.q.val();
-        self.answer.data.next.last = true;
+        self.answer.data.next.last = !self.more.q.val().any();
+        if self.state.q.val() == State::Result {
+            self.answer.data.next.data = self.result.q.val().get_bits::<8>(0);
+            self.answer.data.next.last = self.more.q.val() == 1;
+        }
         self.settings.valid.next = false;
         self.settings.item.next = ctrl::SET_RX_MODE.into();
         self.settings.index.next = 0.into();
@@ -150,14 +171,26 @@ impl Logic for Command {
 
         // Of a command without filter tables: its bytes behind class and command; what they say.
         self.length.next = self.count.q.val() - 2;
-        self.value16.next = self.first.q.val().get_bits::<16>(32);
+        self.value16.next = self.tail.q.val().get_bits::<16>(80);
         self.mode_now.next = self
             .mode
             .q
             .val()
-            .replace_bit(self.verb.q.val().get_bits::<3>(0).index(), self.first.q.val().get_bit(40));
+            .replace_bit(self.verb.q.val().get_bits::<3>(0).index(), self.tail.q.val().get_bit(88));
 
-        self.agreed.next = self.accepted.val() & self.offloads.val();
+        // Of one about limits: they, if they are in their range, and whose they are.
+        self.packets.next = self.tail.q.val().get_bits::<16>(32);
+        self.micros.next = self.tail.q.val().get_bits::<16>(64);
+        self.in_range.next =
+            !self.tail.q.val().get_bits::<16>(48).any() & !self.tail.q.val().get_bits::<16>(80).any();
+        self.asked.next = self.tail.q.val().get_bits::<16>(0);
+        if self.verb.q.val() == ctrl::NOTF_COAL_VQ_GET {
+            self.asked.next = self.tail.q.val().get_bits::<16>(64);
+        }
+        self.runs.next = (self.asked.val() < self.queues.val())
+            & self.enabled.val().get_bit(self.asked.val().get_bits::<8>(0).index());
+
+        self.agreed.next = self.accepted.val().get_bits::<32>(0) & self.offloads.val();
 
         self.data.write.next = false;
         self.data.write_addr.next = bit_cast::<16, 10>(self.count.q.val());
@@ -190,12 +223,8 @@ impl Logic for Command {
                             0 => self.class.d.next = self.command.data.val().data,
                             1 => self.verb.d.next = self.command.data.val().data,
                             _ => {
-                                if self.count.q.val() < 8 {
-                                    self.first.d.next = (self.first.q.val() >> 8)
-                                        | (bit_cast::<48, 8>(self.command.data.val().data) << 40);
-                                } else if self.command.data.val().data.any() {
-                                    self.beyond.d.next = true;
-                                }
+                                self.tail.d.next = (self.tail.q.val() >> 8)
+                                    | (bit_cast::<96, 8>(self.command.data.val().data) << 88);
                             }
                         }
                     }
@@ -207,7 +236,7 @@ impl Logic for Command {
                 if (self.class.q.val() == ctrl::CLASS_RX)
                     & (self.verb.q.val() <= ctrl::RX_NOBCAST)
                     & (self.length.val() == 1)
-                    & (self.first.q.val().get_bits::<8>(40) < 2)
+                    & (self.tail.q.val().get_bits::<8>(88) < 2)
                     & (self.accepted.val().get_bit(feature::CTRL_RX_EXTRA)
                         | (self.accepted.val().get_bit(feature::CTRL_RX)
                             & (self.verb.q.val() < ctrl::RX_ALLUNI)))
@@ -220,13 +249,13 @@ impl Logic for Command {
                 if (self.class.q.val() == ctrl::CLASS_MAC)
                     & (self.verb.q.val() == ctrl::MAC_ADDR_SET)
                     & (self.length.val() == 6)
-                    & !self.first.q.val().get_bit(0)
+                    & !self.tail.q.val().get_bit(48)
                     & self.accepted.val().get_bit(feature::CTRL_MAC_ADDR)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
                     self.settings.valid.next = true;
                     self.settings.item.next = ctrl::SET_MAC.into();
-                    self.settings.data.next = self.first.q.val().get_bits::<32>(0);
+                    self.settings.data.next = self.tail.q.val().get_bits::<32>(48);
                     self.state.d.next = State::Second;
                 }
                 if (self.class.q.val() == ctrl::CLASS_MAC)
@@ -268,20 +297,19 @@ impl Logic for Command {
                 if (self.class.q.val() == ctrl::CLASS_GUEST_OFFLOADS)
                     & (self.verb.q.val() == ctrl::GUEST_OFFLOADS_SET)
                     & (self.length.val() == 8)
-                    & !(self.first.q.val() & !bit_cast::<48, 32>(self.agreed.val())).any()
-                    & !self.beyond.q.val()
+                    & !(self.tail.q.val().get_bits::<64>(32) & !bit_cast::<64, 32>(self.agreed.val())).any()
                     & self.accepted.val().get_bit(feature::CTRL_GUEST_OFFLOADS)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
                     self.settings.valid.next = true;
                     self.settings.item.next = ctrl::SET_OFFLOADS.into();
-                    self.settings.data.next = self.first.q.val().get_bits::<32>(0);
+                    self.settings.data.next = self.tail.q.val().get_bits::<32>(32);
                 }
                 if (self.class.q.val() == ctrl::CLASS_MQ)
                     & (((self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
-                        & self.accepted1.val().get_bit(self.rss_bit.val().index()))
+                        & self.accepted.val().get_bit(feature::RSS))
                         | ((self.verb.q.val() == ctrl::MQ_HASH_CONFIG)
-                            & self.accepted1.val().get_bit(self.hash_bit.val().index())))
+                            & self.accepted.val().get_bit(feature::HASH_REPORT)))
                     & (self.count.q.val() >= self.least.val())
                     & !self.long.q.val()
                 {
@@ -299,6 +327,57 @@ impl Logic for Command {
                     self.settings.valid.next = true;
                     self.settings.item.next = ctrl::SET_PAIRS.into();
                     self.settings.data.next = bit_cast::<32, 16>(self.value16.val());
+                }
+                // "The device MUST respond ... with VIRTIO_NET_ERR if it was not able to change the parameters": more than 16 bits hold.
+                if (self.class.q.val() == ctrl::CLASS_NOTF_COAL)
+                    & (self.verb.q.val() <= ctrl::NOTF_COAL_RX_SET)
+                    & (self.length.val() == 8)
+                    & self.in_range.val()
+                    & self.accepted.val().get_bit(feature::NOTF_COAL)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_TX_LIMITS.into();
+                    if self.verb.q.val() == ctrl::NOTF_COAL_RX_SET {
+                        self.settings.item.next = ctrl::SET_RX_LIMITS.into();
+                    }
+                    self.settings.data.next = bit_cast::<32, 16>(self.packets.val())
+                        | (bit_cast::<32, 16>(self.micros.val()) << 16);
+                }
+                // "if the designated virtqueue is not an enabled transmit or receive virtqueue": refused, both.
+                if (self.class.q.val() == ctrl::CLASS_NOTF_COAL)
+                    & (self.verb.q.val() == ctrl::NOTF_COAL_VQ_SET)
+                    & (self.length.val() == 12)
+                    & self.in_range.val()
+                    & self.runs.val()
+                    & self.accepted.val().get_bit(feature::VQ_NOTF_COAL)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_LIMITS.into();
+                    self.settings.index.next = self.asked.val();
+                    self.settings.data.next = bit_cast::<32, 16>(self.packets.val())
+                        | (bit_cast::<32, 16>(self.micros.val()) << 16);
+                }
+                if (self.class.q.val() == ctrl::CLASS_NOTF_COAL)
+                    & (self.verb.q.val() == ctrl::NOTF_COAL_VQ_GET)
+                    & (self.length.val() == 4)
+                    & self.runs.val()
+                    & self.accepted.val().get_bit(feature::VQ_NOTF_COAL)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.result.d.next = bit_cast::<64, 16>(self.limits.val().get_bits::<16>(0))
+                        | (bit_cast::<64, 16>(self.limits.val().get_bits::<16>(16)) << 32);
+                    self.more.d.next = 8.into();
+                }
+                if (self.class.q.val() == ctrl::CLASS_ANNOUNCE)
+                    & (self.verb.q.val() == ctrl::ANNOUNCE_ACK)
+                    & (self.length.val() == 0)
+                    & self.accepted.val().get_bit(feature::GUEST_ANNOUNCE)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.settings.valid.next = true;
+                    self.settings.item.next = ctrl::SET_ANNOUNCED.into();
                 }
             }
             // Second: the rest of the address.
@@ -376,6 +455,19 @@ impl Logic for Command {
             State::Answer => {
                 if self.answer.ready.val() {
                     self.state.d.next = State::Take;
+                    if self.more.q.val().any() {
+                        self.state.d.next = State::Result;
+                    }
+                }
+            }
+            // Result: the next byte of it.
+            State::Result => {
+                if self.answer.ready.val() {
+                    self.result.d.next = self.result.q.val() >> 8;
+                    self.more.d.next = self.more.q.val() - 1;
+                    if self.more.q.val() == 1 {
+                        self.state.d.next = State::Take;
+                    }
                 }
             }
             _ => self.state.d.next = State::Take,
@@ -383,17 +475,17 @@ impl Logic for Command {
         if self.forget.val() {
             // Nobody is there to take its answer.
             self.state.d.next = State::Take;
+            self.more.d.next = 0.into();
         }
         if self.forget.val() | (self.answer.valid.val() & self.answer.ready.val()) {
             self.count.d.next = 0.into();
             self.long.d.next = false;
-            self.beyond.d.next = false;
         }
         if self.reset.val() | !self.offered.val() {
             self.state.d.next = State::Take;
             self.count.d.next = 0.into();
             self.long.d.next = false;
-            self.beyond.d.next = false;
+            self.more.d.next = 0.into();
             self.mode.d.next = ctrl::MODE_PROMISC.into();
         }
     }

@@ -39,9 +39,10 @@ pub struct Common {
     pub features_good: Signal<Out, Bit>,
     /// Features change no more (FEATURES_OK).
     pub features_fixed: Signal<In, Bit>,
-    /// The features the driver has written, by 32.
+    /// The features accepted: the low ones by 32, and all.
     pub accepted0: Signal<Out, Bits<32>>,
     pub accepted1: Signal<Out, Bits<32>>,
+    pub accepted: Signal<Out, Bits<128>>,
     state: Reg<State>,
     answer: Reg<Bits<32>>,
     merge: Merge,
@@ -90,6 +91,7 @@ impl Common {
             features_fixed: Default::default(),
             accepted0: Default::default(),
             accepted1: Default::default(),
+            accepted: Default::default(),
             state: Default::default(),
             answer: Default::default(),
             merge: Default::default(),
@@ -140,6 +142,10 @@ impl Logic for Common {
         // What is not offered is never accepted: synthesis sees by this which logic a parameter set does without.
         self.accepted0.next = self.driver0.q.val() & self.offered0.val();
         self.accepted1.next = self.driver1.q.val() & self.offered1.val();
+        self.accepted.next = bit_cast::<128, 32>(self.driver0.q.val() & self.offered0.val())
+            | (bit_cast::<128, 32>(self.driver1.q.val() & self.offered1.val()) << 32)
+            | (bit_cast::<128, 32>(self.driver2.q.val() & self.offered2.val()) << 64)
+            | (bit_cast::<128, 32>(self.driver3.q.val() & self.offered3.val()) << 96);
 
         // FEATURES_OK is refused for any bit not offered, and for a driver without VERSION_1: there is no legacy interface here.
         self.good.d.next = !((self.driver0.q.val() & !self.offered0.val())

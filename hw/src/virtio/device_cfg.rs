@@ -1,8 +1,9 @@
 //! Device configuration of the network device: address, link, MTU, speed, what RSS there is.
-//! In: `access`, `link_up`, `settings`.   Out: `generation`; `config_change`, a pulse when the link has changed.
+//! In: `access`, `link_up`, `settings`, `announces`.   Out: `generation`; `config_change`, a pulse when the link has changed.
 //! Time: an access is answered in the cycle it comes.
 //! Waits: never. Read only: writes are ignored.
-//! Spec: [virtio 1.4: Network Device: Device configuration layout]
+//! When the link comes up again the driver is asked to announce itself, until it says that it has, or the link goes down.
+//! Spec: [virtio 1.4: Network Device: Device configuration layout], [Gratuitous Packet Sending]
 
 use crate::params::Params;
 use crate::port::control::SettingSink;
@@ -19,8 +20,12 @@ pub struct DeviceCfg {
     pub access: MmioSlave,
     pub link_up: Signal<In, Bit>,
     pub settings: SettingSink,
+    /// The driver is at work, and has accepted GUEST_ANNOUNCE.
+    pub announces: Signal<In, Bit>,
     pub generation: Signal<Out, Bits<8>>,
     pub config_change: Signal<Out, Bit>,
+    pub busy: Signal<Out, Bit>,
+    announce: Reg<Bit>,
     link: Reg<Bit>,
     count: Reg<Bits<8>>,
     mac_low: Reg<Bits<32>>,
@@ -53,7 +58,10 @@ impl DeviceCfg {
             link_up: Default::default(),
             settings: Default::default(),
             generation: Default::default(),
+            announces: Default::default(),
             config_change: Default::default(),
+            busy: Default::default(),
+            announce: Default::default(),
             link: Default::default(),
             count: Default::default(),
             mac_low: Reg::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
@@ -72,7 +80,7 @@ impl DeviceCfg {
 impl Logic for DeviceCfg {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, link, count, mac_low, mac_high);
+        dff_setup!(self, clock, announce, link, count, mac_low, mac_high);
         self.generation.next = self.count.q.val();
         self.link.d.next = self.link_up.val();
         self.config_change.next = false;
@@ -80,6 +88,10 @@ impl Logic for DeviceCfg {
         if self.link.q.val() {
             self.status.next = net::STATUS_LINK_UP_DW.into();
         }
+        if self.announce.q.val() {
+            self.status.next = self.status.val() | net::STATUS_ANNOUNCE_DW;
+        }
+        self.busy.next = self.link.q.val() != self.link_up.val();
         self.access.ready.next = self.access.valid.val();
         self.access.read_data.next = 0.into();
         match self.access.addr.val().get_bits::<4>(2).index() {
@@ -93,10 +105,15 @@ impl Logic for DeviceCfg {
             net::SUPPORTED_HASH_TYPES_DW => self.access.read_data.next = self.hash_types.val(),
             _ => {}
         }
+        // "The device MUST clear VIRTIO_NET_S_ANNOUNCE bit in the status field upon receipt of" ANNOUNCE_ACK.
+        if self.settings.valid.val() & (self.settings.item.val() == ctrl::SET_ANNOUNCED) {
+            self.announce.d.next = false;
+        }
         // "The device MUST change the generation whenever there is any possibility of a driver seeing an inconsistent view".
         if self.link.q.val() != self.link_up.val() {
             self.count.d.next = self.count.q.val() + 1;
             self.config_change.next = true;
+            self.announce.d.next = self.link_up.val() & self.announces.val();
         }
         if self.settings.valid.val() & (self.settings.item.val() == ctrl::SET_MAC) {
             if self.settings.index.val().any() {
@@ -111,6 +128,7 @@ impl Logic for DeviceCfg {
             self.mac_high.d.next = self.own_high.val();
             // The link is not ours to reset; nobody is told of what he has not asked for yet.
             self.config_change.next = false;
+            self.announce.d.next = false;
             self.count.d.next = 0.into();
         }
     }

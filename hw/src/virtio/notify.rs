@@ -1,12 +1,14 @@
 //! Doorbells: a write to a queue's notification address kicks it; so does its start.
-//! In: `access`; `driver_ok`; `enable` beside `enable_queue`.   Out: `kick`, at most one a cycle.
+//! In: `access`; `driver_ok`; `enable` beside `enable_queue`; `with_index`, `by_data`.   Out: `kick`, at most one a cycle.
 //! Time: a write is answered in the next cycle; when the driver sets DRIVER_OK, every queue is kicked once, one a cycle.
 //! Waits: writes wait while the queues are kicked at DRIVER_OK.
-//! Spec: [virtio 1.4: Notification structure layout], [Available Buffer Notifications]
+//! A doorbell that names its queue wrongly is ignored where the name is ours (NOTIF_CONFIG_DATA); else its address is believed, and what
+//! it says of the ring is not.   Spec: [virtio 1.4: Notification structure layout], [Available Buffer Notifications], [Driver Notifications]
 
 use crate::params::Params;
 use crate::port::mmio::MmioSlave;
-use crate::port::queue::KickSource;
+use crate::port::queue::DoorbellSource;
+use hematite_abi::{layout, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -21,7 +23,10 @@ pub struct Notify {
     /// Pulse: this queue has just been enabled.
     pub enable: Signal<In, Bit>,
     pub enable_queue: Signal<In, Bits<16>>,
-    pub kick: KickSource,
+    /// NOTIFICATION_DATA, NOTIF_CONFIG_DATA are accepted.
+    pub with_index: Signal<In, Bit>,
+    pub by_data: Signal<In, Bit>,
+    pub kick: DoorbellSource,
     /// Pulse: the control queue's, of which `kick` says nothing.
     pub control_kick: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
@@ -33,9 +38,14 @@ pub struct Notify {
     sweep: Reg<Bits<16>>,
     answered: Reg<Bit>,
     kicked: Signal<Local, Bit>,
+    addressed: Signal<Local, Bits<16>>,
+    named: Signal<Local, Bits<16>>,
+    told: Signal<Local, Bit>,
+    right: Signal<Local, Bit>,
     queues: Constant<Bits<16>>,
     numbers: Constant<Bits<16>>,
     last_queue: Constant<Bits<16>>,
+    data: Constant<Bits<16>>,
 }
 
 impl Notify {
@@ -48,6 +58,8 @@ impl Notify {
             driver_ok: Default::default(),
             enable: Default::default(),
             enable_queue: Default::default(),
+            with_index: Default::default(),
+            by_data: Default::default(),
             kick: Default::default(),
             control_kick: Default::default(),
             busy: Default::default(),
@@ -58,9 +70,14 @@ impl Notify {
             sweep: Default::default(),
             answered: Default::default(),
             kicked: Default::default(),
+            addressed: Default::default(),
+            named: Default::default(),
+            told: Default::default(),
+            right: Default::default(),
             queues: Constant::new(params.queues().to_bits()),
             numbers: Constant::new(params.numbers().to_bits()),
             last_queue: Constant::new((params.numbers() - 1).to_bits()),
+            data: Constant::new(layout::NOTIFY_DATA.to_bits()),
         }
     }
 }
@@ -79,6 +96,19 @@ impl Logic for Notify {
         self.answered.d.next = false;
         self.was_ok.d.next = self.driver_ok.val();
 
+        // What is written: who it is for, and with NOTIFICATION_DATA what is in its ring.
+        self.addressed.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2));
+        self.named.next = self.addressed.val();
+        if self.by_data.val() {
+            self.named.next = self.addressed.val() | self.data.val();
+        }
+        self.right.next = (self.access.write_data.val().get_bits::<16>(ring::NOTIFY_QUEUE_LSB)
+            == self.named.val())
+            & self.access.strobe.val().get_bit(0)
+            & self.access.strobe.val().get_bit(1);
+        self.told.next = false;
+        self.kick.index.next = self.access.write_data.val().get_bits::<16>(ring::NOTIFY_INDEX_LSB);
+
         if self.enable.val() {
             // Buffers may have been made available before the queue, or again after its reset: look.
             self.kicked.next = self.driver_ok.val();
@@ -90,17 +120,23 @@ impl Logic for Notify {
                 self.sweeping.d.next = false;
             }
         } else if self.access.valid.val() & !self.answered.q.val() {
-            // The address says which queue (multiplier 4), not the value.
+            // The address says which queue (multiplier 4).
             self.answered.d.next = true;
-            self.kick.queue.next = bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2));
+            self.kick.queue.next = self.addressed.val();
             if self.access.write.val() & self.access.strobe.val().any() {
                 self.kicked.next = self.driver_ok.val()
-                    & (bit_cast::<16, 8>(self.access.addr.val().get_bits::<8>(2)) < self.numbers.val());
+                    & (self.addressed.val() < self.numbers.val())
+                    & (self.right.val() | !self.by_data.val());
+                self.told.next = self.with_index.val()
+                    & self.right.val()
+                    & self.access.strobe.val().get_bit(2)
+                    & self.access.strobe.val().get_bit(3);
                 self.count_kicks.next = self.kicked.val();
                 self.count_ignored.next = !self.kicked.val();
             }
         }
         self.kick.valid.next = self.kicked.val() & (self.kick.queue.val() < self.queues.val());
+        self.kick.told.next = self.told.val() & self.kick.valid.val();
         self.control_kick.next = self.kicked.val() & (self.kick.queue.val() == self.queues.val());
         if self.driver_ok.val() & !self.was_ok.q.val() {
             self.sweeping.d.next = true;

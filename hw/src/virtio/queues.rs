@@ -9,7 +9,7 @@ use crate::port::mmio::MmioSlave;
 use crate::port::queue::QueueControlSource;
 use crate::prim::lutram::Lutram;
 use crate::prim::merge::Merge;
-use hematite_abi::common;
+use hematite_abi::{common, layout};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -36,6 +36,8 @@ pub struct Queues {
     pub busy: Signal<Out, Bit>,
     pub access: MmioSlave,
     pub queue_select: Signal<In, Bits<16>>,
+    /// NOTIF_CONFIG_DATA is accepted.
+    pub notify_data: Signal<In, Bit>,
     /// The data plane holds no work (while `control.fence`).
     pub quiet: Signal<In, Bit>,
     pub control: QueueControlSource,
@@ -92,6 +94,7 @@ pub struct Queues {
     size_max: Constant<Bits<16>>,
     default_word: Constant<Bits<32>>,
     last_word: Constant<Bits<16>>,
+    data: Constant<Bits<16>>,
 }
 
 impl Queues {
@@ -104,6 +107,7 @@ impl Queues {
             busy: Default::default(),
             access: Default::default(),
             queue_select: Default::default(),
+            notify_data: Default::default(),
             quiet: Default::default(),
             control: Default::default(),
             control_queue: Default::default(),
@@ -151,6 +155,7 @@ impl Queues {
             size_max: Constant::new(params.queue_max.to_bits()),
             default_word: Constant::new((params.queue_max as u64 | no_vector << 16).to_bits()),
             last_word: Constant::new((8 * params.numbers() - 1).to_bits()),
+            data: Constant::new(layout::NOTIFY_DATA.to_bits()),
         }
     }
 }
@@ -294,9 +299,18 @@ impl Logic for Queues {
                             }
                         }
                         common::QUEUE_RESET_DW => {
+                            // queue_notif_config_data, and queue_reset.
+                            if self.notify_data.val() {
+                                self.answer.d.next =
+                                    bit_cast::<32, 16>(self.queue_select.val() | self.data.val());
+                            }
                             if self.resetting.q.val() & (self.reset_queue.q.val() == self.queue_select.val())
                             {
                                 self.answer.d.next = 65536.into();
+                                if self.notify_data.val() {
+                                    self.answer.d.next =
+                                        bit_cast::<32, 16>(self.queue_select.val() | self.data.val()) | 65536;
+                                }
                             }
                             if self.access.write.val()
                                 & self.access.strobe.val().get_bit(2)

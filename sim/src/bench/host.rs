@@ -70,6 +70,8 @@ struct Queue {
     ring: Ring,
     /// Where its doorbell is in the BAR.
     doorbell: u64,
+    /// What is written there, but for the index at its end.
+    name: Vec<u8>,
     tx: bool,
     /// Buffers which the device does not have.
     free: Vec<u64>,
@@ -183,12 +185,22 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         let tx = number % 2 == 1;
         let mut ring = driver.enable_queue(&mut root, number, map.base(number))?;
         let doorbell = driver.doorbell(&mut root, number)?;
+        let name = driver.notification(&mut root, number, Some(&ring))?;
         let base = BUFFERS + area * u64::from(number);
         let used = if tx { traffic.tx } else { traffic.rx };
         let free = (0..u64::from(ring.size)).rev().filter(|_| used).map(|n| base + n * buffer).collect();
         let polls = options.interrupts == Interrupts::Never;
         ring.suppress(&mut root.memory, polls);
-        host.queues.push(Queue { ring, doorbell, tx, free, next: 0, polls, received: Sequence::default() });
+        host.queues.push(Queue {
+            ring,
+            doorbell,
+            name,
+            tx,
+            free,
+            next: 0,
+            polls,
+            received: Sequence::default(),
+        });
     }
     if queues > 1 {
         driver.setup_control(&mut root)?;
@@ -231,7 +243,7 @@ pub(super) fn record(options: &Options, root: &mut World) -> Result<(), BenchErr
 /// Cycles within which the device fetches what it can of the receive buffers.
 const SETTLE: u64 = 100_000;
 /// What this driver's rings know how to use.
-const FEATURES: u64 = {
+const FEATURES: u128 = {
     use hematite_abi::feature as f;
     1 << f::VERSION_1
         | 1 << f::MAC
@@ -365,8 +377,9 @@ impl Host {
                 let before = self.posted.back().map_or(self.known, |posted| posted.1);
                 self.posted.push_back((root.device.now(), before + self.batch as u64));
             }
-            let number = queue.ring.number.to_le_bytes();
-            root.bar_write(queue.doorbell, &number).map_err(DriverError::from)?;
+            let index = queue.ring.available().to_le_bytes();
+            let said = [&queue.name[..2], &index[..queue.name.len() - 2]].concat();
+            root.bar_write(queue.doorbell, &said).map_err(DriverError::from)?;
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the function over vfio-user; any VMM may attach, one at a time
+    /// Serve the function over vfio-user; any VMM may attach, one at a time. SIGUSR1 takes the wire's link down, and up again
     Serve(Serve),
     /// Write the function's Verilog: one file, top module `hematite`
     Emit(Emit),
@@ -163,10 +163,14 @@ fn wire(serve: &Serve) -> Result<Box<dyn Wire>> {
 
 fn serve(serve: &Serve) -> Result<()> {
     // Before anything else: a signal from here on waits for the loop, so that every file is closed properly.
-    let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-    signals.thread_block().context("block SIGTERM and SIGINT")?;
-    let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-        .context("make a descriptor of SIGTERM and SIGINT")?;
+    let descriptor = |signals: &[Signal]| {
+        let signals = SigSet::from_iter(signals.iter().copied());
+        signals.thread_block().with_context(|| format!("block {signals:?}"))?;
+        SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .with_context(|| format!("make a descriptor of {signals:?}"))
+    };
+    let stop = descriptor(&[Signal::SIGTERM, Signal::SIGINT])?;
+    let flips = descriptor(&[Signal::SIGUSR1])?;
     let link = match serve.completions {
         Completions::Fast => LinkModel { seed: serve.seed, ..LinkModel::fast() },
         Completions::Random => LinkModel::random(serve.seed),
@@ -185,6 +189,7 @@ fn serve(serve: &Serve) -> Result<()> {
     function.hidden = Hidden::new(&serve.hide_features, serve.hide.as_deref());
     let options = Options { slice_cycles: serve.slice, verbose: serve.verbose };
     let mut server = Server::bind(&serve.socket, function, wire(serve)?, options)?;
+    server.flip_link_by(flips);
     // Whoever started us waits for this line; if nobody does, that is no reason to end.
     let _ = writeln!(std::io::stdout(), "ready {}", serve.socket.display());
     server.run(stop.as_fd())?;

@@ -65,15 +65,37 @@ impl Driver {
         verb: u8,
         data: &[u8],
     ) -> Result<u8, DriverError> {
-        let buffers = Driver::put_command(root, class, verb, data);
+        Ok(self.query(root, class, verb, data, 0)?.0)
+    }
+
+    /// Gives a command whose answer has room for so many bytes behind `ack`, in a buffer of their own as Linux gives them, and waits.
+    pub fn query<D: Device>(
+        &mut self,
+        root: &mut Bench<D>,
+        class: u8,
+        verb: u8,
+        data: &[u8],
+        room: u32,
+    ) -> Result<(u8, Vec<u8>), DriverError> {
+        let mut buffers = Driver::put_command(root, class, verb, data).to_vec();
+        if room > 0 {
+            buffers.push(Buffer {
+                addr: memory::COMMANDS + memory::COMMAND_BYTES / 2,
+                len: room,
+                writable: true,
+            });
+        }
         self.post_control(root, &buffers)?;
         let ring = self.control.as_ref().ok_or(DriverError::NoControl)?;
         root.run_until("the answer of the control queue", ANSWER, |root| {
             ring.used_idx(&mut root.memory) != ring.used_seen()
         })?;
-        let used = self.take_control(root)?;
-        debug_assert!(used.is_some_and(|used| used.len == 1));
-        Ok(root.memory.peek::<1>(buffers[2].addr)[0])
+        let written = self.take_control(root)?.map_or(0, |used| used.len as usize);
+        let mut result = vec![0; written.saturating_sub(1)];
+        if let Some(place) = buffers.get(3) {
+            root.memory.look(place.addr, &mut result);
+        }
+        Ok((root.memory.peek::<1>(buffers[2].addr)[0], result))
     }
 
     /// Takes back a chain of the control queue.

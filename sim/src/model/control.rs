@@ -5,6 +5,7 @@ use crate::facts::{ctrl, ethernet, hash as types, ident as error, net, rss};
 use crate::flow::Rss;
 
 use super::Model;
+use super::coalesce::Limits;
 use super::dma::Stop;
 use super::engine::Segment;
 
@@ -31,6 +32,8 @@ pub(super) struct Settings {
     types_then: u32,
     /// The driver has not switched it off.
     pub(super) guest_csum: bool,
+    pub(super) rx_limits: Limits,
+    pub(super) tx_limits: Limits,
 }
 
 impl Settings {
@@ -46,6 +49,8 @@ impl Settings {
             hashes_then: false,
             types_then: types::KNOWN,
             guest_csum: true,
+            rx_limits: Limits::default(),
+            tx_limits: Limits::default(),
         }
     }
 }
@@ -130,17 +135,47 @@ impl Model {
                 command.extend(self.dma.read(self.now, segment.addr.wrapping_add(at.into()), bytes)?);
             }
         }
-        let answer = if self.execute(&command).is_some() { ctrl::ACK_OK } else { ctrl::ACK_ERR };
-        let written = match writable.first() {
-            Some(place) => {
-                self.dma.write(place.addr, &[answer]);
-                1
-            }
-            None => 0,
+        // What is only asked changes nothing: its answer may need more places, and those more reads.
+        let result = self.look_up(&command);
+        let wanted = 1 + result.as_ref().map_or(0, Vec::len) as u64;
+        let mut places: Vec<Segment> = writable.into_iter().copied().collect();
+        if wanted > 1 {
+            let whole = self.chain_with(queue, seen, None, wanted)?.map_or(vec![], |chain| chain.segments);
+            places = whole.into_iter().filter(|place| place.writable).collect();
+        }
+        let answer = match result {
+            Some(result) => [vec![ctrl::ACK_OK], result].concat(),
+            None if self.execute(&command).is_some() => vec![ctrl::ACK_OK],
+            None => vec![ctrl::ACK_ERR],
         };
-        self.used(queue, &[chain.done(written)]);
+        let mut rest = answer.as_slice();
+        for place in places {
+            let (now, later) = rest.split_at(rest.len().min(place.len as usize));
+            self.dma.write(place.addr, now);
+            rest = later;
+        }
+        self.used(queue, &[chain.done((answer.len() - rest.len()) as u32)]);
         self.registers.queues[usize::from(queue)].kicked = true;
         Ok(())
+    }
+
+    /// A transmit or receive queue that is enabled.
+    fn running(&self, number: [u8; 2]) -> Option<u16> {
+        let number = u16::from_le_bytes(number);
+        let live = self.registers.queues.get(usize::from(number)).is_some_and(|q| q.live);
+        (live && number < self.shape.queues()).then_some(number)
+    }
+
+    /// The answer to a command that asks for something.
+    fn look_up(&self, command: &[u8]) -> Option<Vec<u8>> {
+        match command {
+            [ctrl::NOTF_COAL, ctrl::COAL_VQ_GET, low, high, _, _]
+                if self.registers.accepted(net::F_VQ_NOTF_COAL) =>
+            {
+                Some(self.limits_of(self.running([*low, *high])?).bytes())
+            }
+            _ => None,
+        }
     }
 
     /// Carries a command out, or refuses it as a whole.
@@ -197,6 +232,22 @@ impl Model {
                 self.settings.types_then = if kinds == 0 { types::KNOWN } else { kinds };
                 self.settings.steering.types = self.settings.types_then;
                 self.settings.steering.key = key;
+            }
+            (ctrl::NOTF_COAL, ctrl::COAL_TX_SET) if accepted(net::F_NOTF_COAL) => {
+                self.settings.tx_limits = Limits::read(data)?;
+                self.registers.queues.iter_mut().skip(1).step_by(2).for_each(|q| q.own = None);
+            }
+            (ctrl::NOTF_COAL, ctrl::COAL_RX_SET) if accepted(net::F_NOTF_COAL) => {
+                self.settings.rx_limits = Limits::read(data)?;
+                self.registers.queues.iter_mut().step_by(2).for_each(|q| q.own = None);
+            }
+            (ctrl::NOTF_COAL, ctrl::COAL_VQ_SET) if accepted(net::F_VQ_NOTF_COAL) => {
+                let ([low, high, _, _], limits) = data.split_first_chunk::<4>()?;
+                let (limits, queue) = (Limits::read(limits)?, self.running([*low, *high])?);
+                self.registers.queues[usize::from(queue)].own = Some(limits);
+            }
+            (ctrl::ANNOUNCE, ctrl::ANNOUNCE_ACK) if accepted(net::F_GUEST_ANNOUNCE) && data.is_empty() => {
+                self.announce = false;
             }
             _ => return None,
         }

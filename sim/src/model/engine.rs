@@ -12,6 +12,7 @@ use super::Model;
 use super::dma::Stop;
 
 /// One buffer of a chain.
+#[derive(Clone, Copy)]
 pub(super) struct Segment {
     pub(super) addr: u64,
     pub(super) len: u32,
@@ -91,12 +92,13 @@ impl Model {
 
     /// Something could be done without further input.
     pub(super) fn has_work(&self) -> bool {
-        self.dma.waiting() || self.job.is_some() || self.next_job().is_some()
+        self.dma.waiting() || self.job.is_some() || self.next_job().is_some() || self.queue_waits()
     }
 
     /// Runs jobs until one has to wait or none is left.
     pub(super) fn work(&mut self) {
         self.dma.tick(self.now);
+        self.tell_due();
         while !self.dma.waiting() {
             if self.registers.quiesce() {
                 if let Some(Job::Transmit(queue) | Job::Control(queue) | Job::Restock(queue)) =
@@ -124,6 +126,7 @@ impl Model {
             if let Err(Stop::Bad(code)) = outcome {
                 self.fail(job, code);
             }
+            self.tell_due();
         }
         while let Some(tlp) = self.dma.take() {
             self.count(if tlp.non_posted() { ident::DMA_READS } else { ident::DMA_WRITES });
@@ -134,6 +137,8 @@ impl Model {
     /// Gives up the job if it is one of `queue`'s, or of any.
     pub(super) fn abandon(&mut self, queue: Option<u16>) {
         self.signals.retain(|q| queue.is_some_and(|queue| queue != *q));
+        let all = self.registers.queues.iter_mut().enumerate();
+        all.filter(|(n, _)| queue.is_none_or(|q| usize::from(q) == *n)).for_each(|(_, q)| q.waits = None);
         if self.job.is_some_and(|job| queue.is_none_or(|queue| queue == job.queue())) {
             self.job = None;
             self.dma.finish();

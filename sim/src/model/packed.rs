@@ -60,12 +60,13 @@ impl Model {
         }
     }
 
-    /// As [`Model::chain_at`].
+    /// As [`Model::chain_with`].
     pub(super) fn packed_chain(
         &mut self,
         queue: u16,
         position: u16,
         writable: Option<bool>,
+        answer: u64,
     ) -> Result<Option<Chain>, Stop> {
         let q = self.registers.queues[usize::from(queue)].clone();
         let Some(mut list) = self.list(&q, position)? else { return Ok(None) };
@@ -76,6 +77,7 @@ impl Model {
         }
         let mut segments: Vec<Segment> = vec![];
         let mut answers = false;
+        let mut room = 0;
         for descriptor in list {
             if descriptor.is(ring::DESC_F_INDIRECT) {
                 return Err(Stop::Bad(error::ERROR_INDIRECT));
@@ -89,7 +91,8 @@ impl Model {
             if len > 0 {
                 segments.push(Segment { addr, len, writable: write });
             }
-            if answers && len > 0 {
+            room += if answers { u64::from(len) } else { 0 };
+            if answers && room >= answer {
                 break;
             }
         }
@@ -137,7 +140,7 @@ impl Model {
         for (at, element) in writes.into_iter().rev() {
             self.dma.write(at, &element);
         }
-        self.signals.push_back(queue);
+        self.published(queue);
     }
 
     /// Whether the driver wants to hear of what has been used.

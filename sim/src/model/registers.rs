@@ -1,7 +1,8 @@
 //! The model's virtio registers: common configuration, per-queue settings, ISR. One double word at a time, with byte enables.
 //! Spec: [virtio 1.4: Common configuration structure layout]
 
-use crate::facts::{common, net, status, virtio};
+use super::coalesce::Limits;
+use crate::facts::{bar, common, net, status, virtio};
 
 /// One queue: what the driver set, and where the engine stands.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,10 @@ pub(super) struct Queue {
     pub(super) signalled: u16,
     /// Where the driver has been asked to ring.
     pub(super) armed: Option<u16>,
+    /// Limits of its own, within which interrupts are held back; `used_idx` at the last one, and since when one waits.
+    pub(super) own: Option<Limits>,
+    pub(super) told: u16,
+    pub(super) waits: Option<u64>,
 }
 
 /// What a register write asks of the rest of the function.
@@ -38,7 +43,7 @@ pub(super) enum Effect {
 /// All of it.
 #[derive(Clone, Debug)]
 pub(super) struct Registers {
-    offered: u64,
+    offered: u128,
     queue_max: u16,
     vectors: u16,
     device_select: u32,
@@ -67,7 +72,7 @@ fn pair(low: u16, high: u16) -> u32 {
 }
 
 impl Registers {
-    pub(super) fn new(offered: u64, queues: u16, queue_max: u16, vectors: u16) -> Registers {
+    pub(super) fn new(offered: u128, queues: u16, queue_max: u16, vectors: u16) -> Registers {
         let queue = Queue { size: queue_max, vector: virtio::NO_VECTOR, ..Queue::default() };
         Registers {
             offered,
@@ -86,8 +91,8 @@ impl Registers {
         }
     }
 
-    fn accepted_bits(&self) -> u64 {
-        u64::from(self.features[1]) << 32 | u64::from(self.features[0])
+    fn accepted_bits(&self) -> u128 {
+        self.features.iter().rev().fold(0, |bits, window| bits << 32 | u128::from(*window))
     }
 
     /// Whether a feature bit is negotiated.
@@ -143,9 +148,15 @@ impl Registers {
         self.queues.get_mut(number)
     }
 
-    /// A kick of a queue. False if nobody wants it: ignored.
-    pub(super) fn kick(&mut self, number: u16) -> bool {
-        let ready = self.driver_ok();
+    /// What a doorbell of this queue is to name.
+    fn notify_data(&self, number: u16) -> Option<u16> {
+        self.accepted(virtio::F_NOTIF_CONFIG_DATA).then_some(bar::NOTIFY_DATA | number)
+    }
+
+    /// A kick of a queue by these bytes. False if nobody wants it: ignored. What NOTIFICATION_DATA says is never more than a hint here.
+    pub(super) fn kick(&mut self, number: u16, be: u8, value: u32) -> bool {
+        let named = self.notify_data(number).is_none_or(|data| be & 3 == 3 && half(value, false) == data);
+        let ready = self.driver_ok() && named;
         match self.queues.get_mut(usize::from(number)) {
             Some(queue) if ready && queue.live => {
                 queue.kicked = true;
@@ -156,11 +167,8 @@ impl Registers {
     }
 
     fn feature_window(&self, select: u32) -> u32 {
-        match select {
-            0 => self.offered as u32,
-            1 => (self.offered >> 32) as u32,
-            _ => 0,
-        }
+        // [virtio 1.4: Common configuration structure layout] "0 for any other value"
+        self.offered.checked_shr(select.saturating_mul(32)).unwrap_or(0) as u32
     }
 
     /// One double word of the common configuration structure.
@@ -185,7 +193,9 @@ impl Registers {
             QUEUE_DRIVER_HIGH => (queue.driver >> 32) as u32,
             common::QUEUE_DEVICE => queue.device as u32,
             QUEUE_DEVICE_HIGH => (queue.device >> 32) as u32,
-            common::QUEUE_NOTIFY_DATA => pair(0, u16::from(queue.resetting)),
+            common::QUEUE_NOTIFY_DATA if number < queues => {
+                pair(self.notify_data(number).unwrap_or(0), u16::from(queue.resetting))
+            }
             _ => 0,
         }
     }
@@ -235,8 +245,7 @@ impl Registers {
             return Effect::Nothing;
         }
         let mut next = value | self.status & status::NEEDS_RESET;
-        let excess =
-            self.accepted_bits() & !self.offered != 0 || self.features[2..].iter().any(|word| *word != 0);
+        let excess = self.accepted_bits() & !self.offered != 0;
         if self.status & status::FEATURES_OK == 0 && (excess || !self.accepted(virtio::F_VERSION_1)) {
             next &= !status::FEATURES_OK;
         }
@@ -264,6 +273,7 @@ impl Registers {
                 (queue.live, queue.bad, queue.last_error) = (true, false, 0);
                 (queue.avail_seen, queue.used_idx, queue.kicked) = (0, 0, false);
                 (queue.signalled, queue.armed) = (0, None);
+                (queue.own, queue.told, queue.waits) = (None, 0, None);
             }
             common::QUEUE_NOTIFY_DATA if be >> 2 & (word >> 16) as u8 & 1 == 1 && queue.live => {
                 queue.live = false;

@@ -23,23 +23,41 @@ impl Model {
         position: u16,
         writable: Option<bool>,
     ) -> Result<Option<Chain>, Stop> {
+        self.chain_with(queue, position, writable, 1)
+    }
+
+    /// The same; where answers are written, as far as there is room for so many bytes of them.
+    pub(super) fn chain_with(
+        &mut self,
+        queue: u16,
+        position: u16,
+        writable: Option<bool>,
+        answer: u64,
+    ) -> Result<Option<Chain>, Stop> {
         if self.packed() {
-            return self.packed_chain(queue, position, writable);
+            return self.packed_chain(queue, position, writable, answer);
         }
         let seen = self.registers.queues[usize::from(queue)].avail_seen;
         if position.wrapping_sub(seen) == self.available(queue)? {
             return Ok(None);
         }
-        self.chain(queue, position, writable).map(Some)
+        self.chain(queue, position, writable, answer).map(Some)
     }
 
-    fn chain(&mut self, queue: u16, position: u16, writable: Option<bool>) -> Result<Chain, Stop> {
+    fn chain(
+        &mut self,
+        queue: u16,
+        position: u16,
+        writable: Option<bool>,
+        answer: u64,
+    ) -> Result<Chain, Stop> {
         let q = self.registers.queues[usize::from(queue)].clone();
         let slot = u64::from(position % q.size);
         let entry = q.driver.wrapping_add(ring::AVAIL_RING + slot * ring::AVAIL_ENTRY);
         let id = self.dma.read_u16(self.now, entry)?;
         let mut segments: Vec<Segment> = vec![];
         let mut answers = false;
+        let mut room = 0;
         let mut index = id;
         // The table in which the chain goes on, its entries, and how many of them may still come.
         let (mut table, mut entries, mut left) = (q.desc, u32::from(q.size), u32::from(q.size));
@@ -77,7 +95,8 @@ impl Model {
             if len > 0 {
                 segments.push(Segment { addr, len, writable: write });
             }
-            if flags & ring::DESC_F_NEXT == 0 || answers && len > 0 {
+            room += if answers { u64::from(len) } else { 0 };
+            if flags & ring::DESC_F_NEXT == 0 || answers && room >= answer {
                 return Ok(Chain { id, slots: 1, segments });
             }
             index = next;
@@ -102,6 +121,6 @@ impl Model {
         }
         // publish idx last: the driver may read the elements at once
         self.dma.write(q.device.wrapping_add(ring::USED_IDX), &q.used_idx.to_le_bytes());
-        self.signals.push_back(queue);
+        self.published(queue);
     }
 }

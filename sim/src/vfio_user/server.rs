@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signalfd::SignalFd;
 
 use super::channel::Gone;
 use super::regions::Function;
@@ -50,6 +51,9 @@ pub struct Server<D: Device> {
     wire: Box<dyn Wire>,
     options: Options,
     started: Instant,
+    /// Each signal that comes here turns the wire's link up or down.
+    flips: Option<SignalFd>,
+    link: bool,
     /// Clients which have left.
     pub served: u64,
     /// Rules of the TLP port which the function has broken.
@@ -98,9 +102,16 @@ impl<D: Device> Server<D> {
             wire,
             options,
             started,
+            flips: None,
+            link: true,
             served: 0,
             violations: 0,
         })
+    }
+
+    /// From now on the wire's link goes down and up by these signals. They are non-blocking.
+    pub fn flip_link_by(&mut self, signals: SignalFd) {
+        self.flips = Some(signals);
     }
 
     /// The function, for a look from outside between two turns.
@@ -136,6 +147,11 @@ impl<D: Device> Server<D> {
     /// Runs the function for a slice, moves frames and interrupts. True if all of it rests.
     fn turn(&mut self) -> Result<bool> {
         let function = &mut self.function;
+        while let Some(Ok(Some(_))) = self.flips.as_ref().map(SignalFd::read_signal) {
+            self.link = !self.link;
+            function.root.device.link(self.link);
+            say(format_args!("link {}", if self.link { "up" } else { "down" }));
+        }
         let mut resting = function.root.pump(self.options.slice_cycles);
         while let Some(frame) = function.root.frame_out() {
             self.wire.send(&frame).context("hand a frame to the wire")?;
@@ -178,6 +194,9 @@ impl<D: Device> Server<D> {
             Some(session) => fds.push(PollFd::new(session.as_fd(), session.interest())),
             // While one client is served the next one waits in the listener's queue.
             None => fds.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)),
+        }
+        if let Some(flips) = &self.flips {
+            fds.push(PollFd::new(flips.as_fd(), PollFlags::POLLIN));
         }
         if let Some(fd) = self.wire.poll_fd() {
             fds.push(PollFd::new(fd, PollFlags::POLLIN));

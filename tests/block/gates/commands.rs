@@ -129,8 +129,16 @@ fn control_queues() {
 
 /// A command, good more often than not.
 fn command(rng: &mut ChaCha8Rng) -> Vec<u8> {
-    let class = rng.random_range(0..6);
+    let class = rng.random_range(0..7);
     let mut bytes = vec![class, rng.random_range(0..3)];
+    if u64::from(class) == ctrl::CLASS_NOTF_COAL {
+        bytes[1] = rng.random_range(0..4);
+        let of = [rng.random_range(0..10), 0, 0, 0];
+        let limits = [rng.random(), 0, 0, 0, rng.random(), 1, 0, rng.random_range(0..5) / 4];
+        bytes.extend(if bytes[1] > 1 { &of[..] } else { &[] });
+        bytes.extend(if bytes[1] < 3 { &limits[..] } else { &[] });
+        return bytes;
+    }
     if u64::from(class) == ctrl::CLASS_MQ && bytes[1] == 1 {
         let mask = [0, 1, 3, 7, 2][rng.random_range(0..5)];
         bytes.extend([rng.random_range(0..0x42), 0, 0, 0, mask, 0, rng.random_range(0..4), 0]);
@@ -168,8 +176,9 @@ fn commands() {
             CYCLES,
             move |b, s| {
                 b.reset.next = s.cycle() < 2;
-                b.accepted1.next = b.accepted.next;
-                b.accepted.next = if s.cycle() % 2048 > 1800 { 0u64.into() } else { 0xffff_ffffu64.into() };
+                b.accepted.next = if s.cycle() % 2048 > 1800 { 0u64.into() } else { u64::MAX.into() };
+                b.enabled.next = 0x2fu64.into();
+                s.any(&mut b.limits);
                 b.forget.next = rng.random_ratio(1, 500);
                 if bytes.queue.is_empty() {
                     bytes.queue.extend(

@@ -9,6 +9,7 @@ use hematite_hw::prim::beat::BeatSink;
 use hematite_hw::queue::Direction;
 use hematite_hw::queue::arm::Arm;
 use hematite_hw::queue::cache::Cache;
+use hematite_hw::queue::coalesce::Coalesce;
 use hematite_hw::queue::fetch::Fetch;
 use hematite_hw::queue::lookup::{AreaRead, Lookup};
 use hematite_hw::queue::suppress::Suppress;
@@ -211,6 +212,40 @@ fn used<const W: usize>(params: &Params) {
             b.probe_queue.next = known(s, params);
         },
     );
+}
+
+#[test]
+fn coalesces() {
+    super::roomy(|| {
+        for params in [Params::BOARD, Params::MAX] {
+            let name = format!("coalesce_{}", params.name).to_lowercase();
+            let params = Params { clock_mhz: 2, ..params };
+            prints(&name, Coalesce::new(&params));
+            agrees(
+                &name,
+                Coalesce::new(&params),
+                |b| &mut b.clock,
+                4 * CYCLES,
+                |b, s| {
+                    b.reset.next = s.cycle() % 3000 < 2;
+                    control(s, &params, &mut b.control);
+                    b.control.fence.next = s.cycle() % 1024 > 1000;
+                    b.settings.valid.next = seldom(s, 40);
+                    b.settings.item.next = s.rng().random_range(10..15u64).into();
+                    b.settings.index.next = known(s, &params);
+                    let (packets, micros) = (s.rng().random_range(0..9), s.rng().random_range(0..40));
+                    b.settings.data.next = (packets | micros << 16).into();
+                    b.asked.next = known(s, &params);
+                    if s.free("published") {
+                        s.bit("published_valid", &mut b.published.valid);
+                        let index = (s.cycle() as u64 / 8 + s.rng().random_range(0..4u64)).into();
+                        b.published.data.next = Published { queue: known(s, &params), index };
+                    }
+                    s.bit("due_ready", &mut b.due.ready);
+                },
+            );
+        }
+    });
 }
 
 fn suppress<const W: usize>(params: &Params) {

@@ -109,6 +109,7 @@ fn queues(params: &'static Params) {
         move |b, s| {
             b.reset.next = s.cycle() < 2 || s.cycle() == 2500;
             b.quiet.next = s.cycle() % 100 > 50;
+            b.notify_data.next = s.cycle() % 70 > 40;
             s.any(&mut b.irq_queue);
             let queues = params.queues() as u64;
             b.irq_queue.next = (s.rng().next_u64() % queues).into();
@@ -232,6 +233,9 @@ fn small_registers() {
             move |b, s| {
                 s.rare(&mut b.reset);
                 b.link_up.next = s.cycle() % 40 > 20;
+                b.announces.next = s.cycle() % 300 > 100;
+                b.settings.valid.next = s.cycle() % 17 == 0;
+                b.settings.item.next = (s.rng().next_u64() % 16).into();
                 master.drive(&mut b.access, s);
                 settle(b);
                 master.sample(&b.access);
@@ -247,6 +251,8 @@ fn small_registers() {
             move |b, s| {
                 s.rare(&mut b.reset);
                 b.driver_ok.next = s.cycle() % 700 > 300;
+                b.with_index.next = s.cycle() % 90 > 30;
+                b.by_data.next = s.cycle() % 110 > 100;
                 b.enable.next = s.rng().next_u32().is_multiple_of(50);
                 s.any(&mut b.enable_queue);
                 master.drive(&mut b.access, s);

@@ -85,6 +85,7 @@ impl Bench {
                 Ok(String::new())
             }
             Action::Needs(_) => Ok("accepted".into()),
+            Action::Link => self.server.flip_link().map(|()| "down, or up again".into()),
             Action::See(text) => self.seen(text, order.limit, step),
         }
     }

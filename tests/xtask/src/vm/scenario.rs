@@ -17,6 +17,7 @@
 //! loop                         what follows is repeated by `cargo xtask soak --guests`; such a scenario is no test
 //! reset within 120             warm reboot, up again
 //! see "64 bytes" within 60     a text on the console
+//! link within 5                the wire's link goes down, or up again
 //! ```
 
 use std::path::Path;
@@ -63,6 +64,7 @@ pub(crate) enum Action {
     See(String),
     Hide(String),
     Needs(String),
+    Link,
 }
 
 /// One step and its limit.
@@ -170,9 +172,9 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "loop" => scenario.repeat = Some(scenario.orders.len()),
         "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
         "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
-        "boot" | "reset" | "do" | "see" => scenario.orders.push(order(word, rest)?),
+        "boot" | "reset" | "do" | "see" | "link" => scenario.orders.push(order(word, rest)?),
         _ => bail!(
-            "not one of kernel, guest, msix, serve, wire, params, image, iommu, logs, boot, reset, do, see, hide, needs, loop"
+            "not one of kernel, guest, msix, serve, wire, params, image, iommu, logs, boot, reset, do, see, link, hide, needs, loop"
         ),
     }
     Ok(())
@@ -194,6 +196,7 @@ fn order(word: &str, rest: &str) -> Result<Order> {
     let action = match word {
         "boot" => Action::Boot,
         "reset" => Action::Reset,
+        "link" => Action::Link,
         "do" => Action::Do(what),
         _ => Action::See(what.trim_matches('"').into()),
     };
@@ -207,6 +210,7 @@ impl Action {
             Action::Boot => "boot".into(),
             Action::Reset => "warm reboot".into(),
             Action::Do(order) => order.clone(),
+            Action::Link => "link".into(),
             Action::See(text) => format!("console says \"{text}\""),
             Action::Hide(bits) => format!("hide {bits}").trim().into(),
             Action::Needs(bit) => format!("needs {bit}"),

@@ -79,6 +79,12 @@ impl Server {
         Ok(())
     }
 
+    /// Takes the wire's link down, or up again.
+    pub(crate) fn flip_link(&mut self) -> Result<()> {
+        self.check()?;
+        Ok(kill(Pid::from_raw(self.child.id() as i32), Signal::SIGUSR1)?)
+    }
+
     /// Ends the server as a user would; it must end cleanly.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.check()?;
