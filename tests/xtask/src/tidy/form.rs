@@ -25,7 +25,11 @@ const LONG: [(&str, usize, &str); 22] = [
     ("hw/src/queue/fetch.rs", 425, "one line per wire between the parts of fetch, and their errors"),
     ("hw/src/queue/fetch/plan.rs", 485, "one state machine, for both kinds of ring"),
     ("hw/src/queue/fetch/marks.rs", 345, "a bit for each queue of each thing that can be said of it"),
-    ("hw/src/queue/used.rs", 475, "one state machine, what it offers, and the way out that packed rings share"),
+    (
+        "hw/src/queue/used.rs",
+        475,
+        "one state machine, what it offers, and the way out that packed rings share",
+    ),
     ("hw/src/queue/suppress.rs", 320, "a field is asked for, read and judged in one place"),
     ("hw/src/queue/walk.rs", 330, "one state machine"),
     (
