@@ -61,7 +61,7 @@ pub mod net {
     pub const F_HASH_REPORT: u32 = feature::HASH_REPORT as u32;
 
     /// Bytes of the header in front of packets, with these features.
-    pub const fn header_bytes(features: u64) -> u32 {
+    pub const fn header_bytes(features: u128) -> u32 {
         if features >> F_HASH_REPORT & 1 == 1 { HDR_HASH_BYTES } else { HDR_BYTES }
     }
 
