@@ -5,6 +5,7 @@
 mod coalesce;
 mod config;
 mod control;
+mod device_cfg;
 mod dma;
 mod engine;
 mod inspect;
@@ -18,11 +19,12 @@ use std::collections::VecDeque;
 use hematite_abi::{feature, ident};
 
 use crate::device::Device;
-use crate::facts::{bar, hash, net, rss};
+use crate::facts::{bar, net};
 use crate::root::replies::span;
 use crate::root::tlp::{CfgRequest, CplFields, MemRequest, Status, Tlp, View};
 use config::ConfigSpace;
 use control::Settings;
+use device_cfg::Link;
 use dma::{Dma, Limits};
 use engine::Job;
 use inspect::Counters;
@@ -101,10 +103,7 @@ pub struct Model {
     /// Queues whose used index has moved and whose interrupt is not yet decided.
     signals: VecDeque<u16>,
     counters: Counters,
-    /// The wire's link, as it is and as the driver has been told; the driver is asked to announce itself.
-    link: bool,
-    link_told: bool,
-    announce: bool,
+    link: Link,
     /// The error which made the device ask for reset first, and its queue.
     first_error: (u8, u16),
 }
@@ -133,9 +132,7 @@ impl Model {
             settings: Settings::new(shape.mac),
             signals: VecDeque::new(),
             counters: [0; ident::COUNTERS.len()],
-            link: true,
-            link_told: true,
-            announce: false,
+            link: Link::UP,
             first_error: (0, 0),
             config,
             shape,
@@ -182,7 +179,7 @@ impl Model {
                     self.count(ident::DEVICE_RESETS);
                     self.abandon(None);
                     self.settings = Settings::new(self.shape.mac);
-                    self.announce = false;
+                    self.link.announce = false;
                     self.msix.forget_pending();
                 }
                 registers::Effect::QueueReset(queue) => {
@@ -206,43 +203,6 @@ impl Model {
             self.msix.write(offset - bar::TABLE, old & !mask | value & mask);
             self.masks_changed();
         }
-    }
-
-    fn link_status(&self) -> u16 {
-        u16::from(self.link_told) * net::STATUS_LINK_UP | u16::from(self.announce) * net::STATUS_ANNOUNCE
-    }
-
-    /// Tells the driver that the link has changed. [virtio 1.4: Gratuitous Packet Sending]
-    fn look_at_link(&mut self) {
-        if self.link != self.link_told {
-            self.link_told = self.link;
-            let running = self.registers.driver_ok();
-            self.announce = self.link && running && self.registers.accepted(net::F_GUEST_ANNOUNCE);
-            self.registers.generation = self.registers.generation.wrapping_add(1);
-            if running {
-                self.interrupt_config();
-            }
-        }
-    }
-
-    /// [virtio 1.4: Network Device, Device configuration layout]
-    fn device_word(&self, offset: u64) -> u32 {
-        let mut bytes = [0; net::CFG_BYTES as usize];
-        bytes[net::CFG_MAC as usize..][..6].copy_from_slice(&self.settings.mac);
-        bytes[net::CFG_STATUS as usize..][..2].copy_from_slice(&self.link_status().to_le_bytes());
-        bytes[net::CFG_PAIRS as usize..][..2].copy_from_slice(&self.shape.pairs.to_le_bytes());
-        bytes[net::CFG_MTU as usize..][..2].copy_from_slice(&self.shape.mtu.to_le_bytes());
-        bytes[net::CFG_SPEED as usize..][..4].copy_from_slice(&self.shape.speed.to_le_bytes());
-        bytes[net::CFG_DUPLEX as usize] = net::DUPLEX_FULL;
-        let offers = |bit: usize| self.shape.features >> bit & 1 == 1;
-        if offers(feature::RSS) || offers(feature::HASH_REPORT) {
-            let table = if offers(feature::RSS) { rss::TABLE as u16 } else { 0 };
-            bytes[net::CFG_KEY_BYTES as usize] = rss::KEY_BYTES as u8;
-            bytes[net::CFG_TABLE_LENGTH as usize..][..2].copy_from_slice(&table.to_le_bytes());
-            bytes[net::CFG_HASH_TYPES as usize..][..4].copy_from_slice(&hash::KNOWN.to_le_bytes());
-        }
-        let at = offset as usize;
-        u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
     }
 
     fn answer(&mut self, requester: crate::root::Bdf, tag: u16, status: Status) -> CplFields {
@@ -333,7 +293,7 @@ impl Model {
         self.now = old.now;
         self.inbox = old.inbox;
         self.outbox = old.outbox;
-        (self.link, self.link_told) = (old.link, old.link_told);
+        self.link = Link { announce: false, ..old.link };
         self.config.function = old.config.function;
         self.dma.keep_tag(&old.dma);
     }
@@ -388,9 +348,9 @@ fn within(offset: u64, start: u64, len: u64) -> bool {
 
 impl Device for Model {
     fn reset(&mut self) {
-        let (now, link) = (self.now, self.link);
+        let (now, up) = (self.now, self.link.up);
         *self = Model::new(self.shape.clone());
-        (self.now, self.link, self.link_told) = (now, link, link);
+        (self.now, self.link) = (now, Link { up, told: up, ..Link::UP });
     }
 
     fn tlp_in(&mut self, tlp: Tlp) {
@@ -410,7 +370,7 @@ impl Device for Model {
     }
 
     fn link(&mut self, up: bool) {
-        self.link = up;
+        self.link.up = up;
     }
 
     fn step(&mut self, cycles: u64) {
@@ -428,7 +388,7 @@ impl Device for Model {
     }
 
     fn busy(&self) -> bool {
-        !self.inbox.is_empty() || self.link != self.link_told || self.has_work()
+        !self.inbox.is_empty() || self.link.up != self.link.told || self.has_work()
     }
 
     fn name(&self) -> &str {

@@ -220,7 +220,7 @@ fn as_rss_says(make: Make) {
 
 /// With HASH_REPORT the driver is told the hash by which it was.
 fn as_rss_says_and_reports(make: Make) {
-    by_rules(make, u64::MAX);
+    by_rules(make, u128::MAX);
 }
 
 fn by_rules(make: Make, features: u128) {

@@ -1,9 +1,12 @@
 //! When the model looks whether a driver wants its interrupt: at once, or when enough has come or waited long enough.
 //! Spec: [virtio 1.4: Network Device, Control Virtqueue, Notifications Coalescing]
 
-use crate::facts::ctrl;
+use hematite_abi::ident;
+
+use crate::facts::{ctrl, ring, virtio};
 
 use super::Model;
+use super::dma::Stop;
 
 /// Limits of interrupts; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,5 +76,27 @@ impl Model {
                 self.tell(queue);
             }
         }
+    }
+
+    /// Interrupts, unless the driver does not want it.
+    pub(super) fn signal(&mut self, queue: u16) -> Result<(), Stop> {
+        let q = self.registers.queues[usize::from(queue)].clone();
+        let wanted = if self.packed() {
+            self.packed_wanted(&q)?
+        } else if self.registers.accepted(virtio::F_EVENT_IDX) {
+            let event = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::used_event(q.size)))?;
+            ring::passes(event, q.signalled, q.used_idx)
+        } else {
+            let flags = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_FLAGS))?;
+            flags & ring::AVAIL_F_NO_INTERRUPT == 0
+        };
+        self.signals.pop_front();
+        self.registers.queues[usize::from(queue)].signalled = q.used_idx;
+        if wanted {
+            self.interrupt_queue(queue);
+        } else {
+            self.count(ident::IRQ_SUPPRESSED);
+        }
+        Ok(())
     }
 }

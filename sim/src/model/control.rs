@@ -247,7 +247,7 @@ impl Model {
                 self.registers.queues[usize::from(queue)].own = Some(limits);
             }
             (ctrl::ANNOUNCE, ctrl::ANNOUNCE_ACK) if accepted(net::F_GUEST_ANNOUNCE) && data.is_empty() => {
-                self.announce = false;
+                self.link.announce = false;
             }
             _ => return None,
         }

@@ -170,27 +170,6 @@ impl Model {
         self.count(counter);
     }
 
-    fn signal(&mut self, queue: u16) -> Result<(), Stop> {
-        let q = self.registers.queues[usize::from(queue)].clone();
-        let wanted = if self.packed() {
-            self.packed_wanted(&q)?
-        } else if self.registers.accepted(virtio::F_EVENT_IDX) {
-            let event = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::used_event(q.size)))?;
-            ring::passes(event, q.signalled, q.used_idx)
-        } else {
-            let flags = self.dma.read_u16(self.now, q.driver.wrapping_add(ring::AVAIL_FLAGS))?;
-            flags & ring::AVAIL_F_NO_INTERRUPT == 0
-        };
-        self.signals.pop_front();
-        self.registers.queues[usize::from(queue)].signalled = q.used_idx;
-        if wanted {
-            self.interrupt_queue(queue);
-        } else {
-            self.count(ident::IRQ_SUPPRESSED);
-        }
-        Ok(())
-    }
-
     fn transmit(&mut self, queue: u16) -> Result<(), Stop> {
         if self.dma.fresh() {
             // a kick which comes while the index is read counts again

@@ -8,6 +8,9 @@ use std::sync::mpsc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use hematite_sim::facts::{bar, net};
+use hematite_sim::vfio_user::regions::index;
+
 use crate::client::{ANSWER_LIMIT, Client, Memory};
 use crate::driver::{BASE, BYTES, Driver, TX};
 
@@ -38,6 +41,28 @@ fn end(mut child: Child) {
     std::thread::spawn(move || sender.send(child.wait().unwrap()));
     let status = status.recv_timeout(ANSWER_LIMIT).expect("ends after SIGTERM");
     assert!(status.success(), "{status}");
+}
+
+/// SIGUSR1: the wire's link goes down, and with the next one up.
+#[test]
+fn the_link_goes_down_and_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let child = start(&socket, &["--wire", "loop"]);
+    let mut client = Client::connect(&socket);
+    client.version();
+    let memory = Memory::new(BYTES);
+    client.map(BASE, &memory);
+    let _driver = Driver::start(&mut client, &memory);
+    for status in [net::STATUS_LINK_UP, 0, net::STATUS_LINK_UP] {
+        let seen = (0..1000).any(|_| {
+            let bytes = client.read(index::BAR0, bar::DEVICE + net::CFG_STATUS, 2);
+            u16::from_le_bytes([bytes[0], bytes[1]]) == status
+        });
+        assert!(seen, "status {status}");
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR1).unwrap();
+    }
+    end(child);
 }
 
 #[test]
