@@ -228,7 +228,7 @@ pub mod packed {
 
     /// A place as an event suppression structure names it.
     pub const fn place(count: u16, size: u16) -> u16 {
-        count % size | if wrap(count, size) { EVENT_WRAP } else { 0 }
+        (count % size) | if wrap(count, size) { EVENT_WRAP } else { 0 }
     }
 
     /// Whether a count that moves from `old` to `new` passes the descriptor at this place.

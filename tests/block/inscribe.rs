@@ -101,7 +101,7 @@ impl<const W: usize> Bench<W> {
                 }
                 assert_eq!(u64::from(word(12)), u64::from(done.id), "queue {number}, slot of {}", q.seen);
                 assert_eq!(u64::from(word(8)), u64::from(done.len));
-                let write = done.len.any().then_some(ring::DESC_F_WRITE as u16).unwrap_or_default();
+                let write = if done.len.any() { ring::DESC_F_WRITE as u16 } else { 0 };
                 assert_eq!(word(14) & !both, write);
                 inside = done.more;
                 q.seen = q.seen.wrapping_add(u64::from(done.slots) as u16);

@@ -180,7 +180,7 @@ fn doorbells_with_data() {
         (true, true, index | named, 4, Some(Some(0xabcd))),
         (true, true, named, 2, Some(None)),
         (true, true, index | 5, 4, None),
-        (true, true, index | named + 1, 4, None),
+        (true, true, index | (named + 1), 4, None),
     ] {
         regs.bench.uut.with_index.next = with_index;
         regs.bench.uut.by_data.next = by_data;

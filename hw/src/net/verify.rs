@@ -137,7 +137,7 @@ impl<const W: usize> Verify<W> {
             v4_type: Constant::new(net::ETHERTYPE_IPV4.to_bits()),
             v6_type: Constant::new(net::ETHERTYPE_IPV6.to_bits()),
             // Version, and a header without options, in words of four bytes.
-            v4_plain: Constant::new((4 << 4 | v4_header / 4).to_bits()),
+            v4_plain: Constant::new(((4 << 4) | (v4_header / 4)).to_bits()),
             ethernet: Constant::new(net::ETHERNET_HEADER_BYTES.to_bits()),
             tag: Constant::new(net::VLAN_TAG_BYTES.to_bits()),
             v4_header: Constant::new(v4_header.to_bits()),

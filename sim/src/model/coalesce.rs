@@ -35,7 +35,7 @@ impl Limits {
 impl Model {
     /// What holds for a queue.
     pub(super) fn limits_of(&self, queue: u16) -> Limits {
-        let all = if queue % 2 == 0 { self.settings.rx_limits } else { self.settings.tx_limits };
+        let all = if queue.is_multiple_of(2) { self.settings.rx_limits } else { self.settings.tx_limits };
         self.registers.queues[usize::from(queue)].own.unwrap_or(all)
     }
 

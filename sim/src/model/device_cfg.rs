@@ -21,7 +21,8 @@ impl Link {
 
 impl Model {
     fn link_status(&self) -> u16 {
-        u16::from(self.link.told) * net::STATUS_LINK_UP | u16::from(self.link.announce) * net::STATUS_ANNOUNCE
+        (u16::from(self.link.told) * net::STATUS_LINK_UP)
+            | (u16::from(self.link.announce) * net::STATUS_ANNOUNCE)
     }
 
     /// Tells the driver that the link has changed. [virtio 1.4: Gratuitous Packet Sending]

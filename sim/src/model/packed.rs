@@ -101,8 +101,8 @@ impl Model {
 
     /// A table: all of its entries, in their order.
     fn entries(&mut self, addr: u64, bytes: u64) -> Result<Vec<Descriptor>, Stop> {
-        let whole = bytes % ring::DESC_BYTES == 0 && (1..ring::TABLE_BYTES).contains(&bytes);
-        if !whole || addr % ring::DESC_BYTES != 0 {
+        let whole = bytes.is_multiple_of(ring::DESC_BYTES) && (1..ring::TABLE_BYTES).contains(&bytes);
+        if !whole || !addr.is_multiple_of(ring::DESC_BYTES) {
             return Err(Stop::Bad(error::ERROR_INDIRECT));
         }
         (0..bytes / ring::DESC_BYTES)

@@ -41,7 +41,7 @@ const LONG: [(&str, usize, &str); 23] = [
     ("tests/block/gates/frames.rs", 415, "a catalogue of blocks, each with its stimulus"),
     ("tests/block/net_rx.rs", 450, "one reference for both halves of reception"),
     ("hw/src/queue/coalesce.rs", 325, "one state machine, and the limits it goes by"),
-    ("hw/src/net/place.rs", 410, "one state machine"),
+    ("hw/src/net/place.rs", 415, "one state machine"),
     (
         "hw/src/net/classify.rs",
         365,
