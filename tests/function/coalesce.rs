@@ -205,9 +205,9 @@ fn fewer_packets_are_told_at_once(make: Make) {
     assert!(command(&mut bench, ctrl::NOTF_COAL, ctrl::COAL_TX_SET, &limits(5, 700)));
     bench.root.run(SOON);
     let control = 2 * make.params.pairs as u32 + 1;
-    let mut told = bench.vectors();
-    told.sort_unstable();
-    assert_eq!(told, [SENT, control]);
+    // Of the answer the driver may know before the device asks whether it wants to.
+    let told: Vec<u32> = bench.vectors().into_iter().filter(|vector| *vector != control).collect();
+    assert_eq!(told, [SENT]);
     bench.rest();
     bench.quiet();
 }

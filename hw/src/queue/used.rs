@@ -300,9 +300,8 @@ impl<const W: usize> Logic for Used<W> {
             State::Idle => {
                 self.queue.d.next = self.front.source.data.val().queue;
                 self.rings.queue.next = self.front.source.data.val().queue;
-                self.rings.look.next =
-                    self.front.source.valid.val() & !self.control.enable.val() & !self.strip.val();
-                if self.rings.look.val() {
+                if self.front.source.valid.val() & !self.control.enable.val() & !self.strip.val() {
+                    self.rings.look.next = true;
                     self.state.d.next = State::Load;
                 }
             }

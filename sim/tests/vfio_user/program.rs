@@ -99,7 +99,7 @@ fn what_cannot_be_served_is_said() {
     let socket = folder.path().join("s");
     let nowhere = folder.path().join("none/s");
     for (words, said) in [
-        (&["--wire", "carrier-pigeon"][..], "stack, loop, tap:NAME or pcap:FILE"),
+        (&["--wire", "carrier-pigeon"][..], "stack, loop, tap:NAME, pcap:FILE or gen:WORDS"),
         (&["--wire", "pcap:/nonexistent"][..], "open the recording"),
         (&["--wire", "tap:much-too-long-a-name"][..], "tap name"),
         (&["--trace", "x.fst"][..], "no signals"),
