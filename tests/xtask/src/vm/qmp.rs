@@ -1,6 +1,6 @@
 //! QEMU's control socket (QMP): one JSON object a line, of which the bench needs three commands.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ impl Qmp {
 
     /// Runs a command without arguments; events that come before its answer are passed over.
     pub(crate) fn call(&mut self, name: &str) -> Result<Value> {
-        writeln!(self.writer, "{}", json!({ "execute": name }))?;
+        order(&mut self.writer, name)?;
         loop {
             let answer = self.receive().with_context(|| format!("QEMU's answer to {name}"))?;
             if let Some(error) = answer.get("error") {
@@ -51,6 +51,11 @@ impl Qmp {
     }
 }
 
+/// In one piece: QEMU carries out `quit` at the closing brace, and may be gone before a line's end that comes later.
+fn order(to: &mut impl Write, name: &str) -> io::Result<()> {
+    to.write_all(format!("{}\n", json!({ "execute": name })).as_bytes())
+}
+
 /// Connects to a socket which another process is about to open.
 pub(crate) fn connect(path: &Path) -> Result<UnixStream> {
     let start = Instant::now();
@@ -62,5 +67,29 @@ pub(crate) fn connect(path: &Path) -> Result<UnixStream> {
             }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Pieces(Vec<String>);
+
+    impl Write for Pieces {
+        fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+            self.0.push(String::from_utf8_lossy(piece).into_owned());
+            Ok(piece.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_order_goes_out_in_one_piece() {
+        let mut pieces = Pieces(vec![]);
+        order(&mut pieces, "quit").unwrap();
+        assert_eq!(pieces.0, ["{\"execute\":\"quit\"}\n"]);
     }
 }
