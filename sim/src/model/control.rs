@@ -13,8 +13,6 @@ use super::engine::Segment;
 const KEPT: usize = 512;
 /// Bytes of a command after which its queue has failed.
 const MOST: u64 = 1 << 16;
-/// Bytes read at once.
-const STEP: usize = 2048;
 /// Hashes of addresses.
 const HASHES: usize = 256;
 
@@ -129,11 +127,7 @@ impl Model {
         }
         let mut command = vec![];
         for segment in readable {
-            // in steps of which each has tags for all its reads
-            for at in (0..segment.len).step_by(STEP) {
-                let bytes = (segment.len - at).min(STEP as u32) as usize;
-                command.extend(self.dma.read(self.now, segment.addr.wrapping_add(at.into()), bytes)?);
-            }
+            command.extend(self.dma.read(self.now, segment.addr, segment.len as usize)?);
         }
         // What is only asked changes nothing: its answer may need more places, and those more reads.
         let result = self.look_up(&command);
