@@ -115,20 +115,23 @@ values! { BITS, BIT_CONSTANTS in "feature";
     IPSEC: usize = 70;
 }
 
-/// What the function can offer; a parameter set may leave some of it out.
-pub const OFFERED: u128 = 1 << VERSION_1
+/// What every parameter set offers, a small one too.
+pub const SMALL: u128 = 1 << VERSION_1
     | 1 << MAC
     | 1 << STATUS
     | 1 << MTU
     | 1 << MRG_RXBUF
     | 1 << RING_RESET
-    | 1 << INDIRECT_DESC
-    | 1 << EVENT_IDX
     | 1 << ACCESS_PLATFORM
     | 1 << ORDER_PLATFORM
     | 1 << IN_ORDER
+    | 1 << SPEED_DUPLEX;
+
+/// What the function can offer; a parameter set may leave some of it out.
+pub const OFFERED: u128 = SMALL
+    | 1 << INDIRECT_DESC
+    | 1 << EVENT_IDX
     | 1 << RING_PACKED
-    | 1 << SPEED_DUPLEX
     | 1 << CTRL_VQ
     | 1 << CTRL_RX
     | 1 << CTRL_RX_EXTRA
@@ -149,32 +152,6 @@ pub const OFFERED: u128 = 1 << VERSION_1
     | 1 << NOTF_COAL
     | 1 << VQ_NOTF_COAL
     | 1 << GUEST_ANNOUNCE;
-
-/// What a small one does without.
-pub const SMALL: u128 = OFFERED
-    & !(1 << INDIRECT_DESC
-        | 1 << RING_PACKED
-        | 1 << EVENT_IDX
-        | 1 << CTRL_VQ
-        | 1 << CTRL_RX
-        | 1 << CTRL_RX_EXTRA
-        | 1 << CTRL_VLAN
-        | 1 << CTRL_MAC_ADDR
-        | 1 << MQ
-        | 1 << RSS
-        | 1 << CSUM
-        | 1 << HOST_TSO4
-        | 1 << HOST_TSO6
-        | 1 << HOST_ECN
-        | 1 << HOST_USO
-        | 1 << GUEST_CSUM
-        | 1 << CTRL_GUEST_OFFLOADS
-        | 1 << HASH_REPORT
-        | 1 << NOTIFICATION_DATA
-        | 1 << NOTIF_CONFIG_DATA
-        | 1 << NOTF_COAL
-        | 1 << VQ_NOTF_COAL
-        | 1 << GUEST_ANNOUNCE);
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
