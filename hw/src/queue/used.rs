@@ -428,7 +428,7 @@ impl<const W: usize> Logic for Used<W> {
         self.inscribe.ring.next = self.rings.ring.val();
         self.inscribe.number.next = self.rings.number.val();
         self.inscribe.store.ready.next = self.rings.store.ready.val();
-        self.inscribe.write.ready.next = self.write.ready.val() & self.strip.val();
+        self.inscribe.write.ready.next = self.out.sink.ready.val() & self.strip.val();
         self.inscribe.published.ready.next = self.notice.sink.ready.val();
         if self.strip.val() {
             self.front.source.ready.next = self.inscribe.done.ready.val();
@@ -436,11 +436,11 @@ impl<const W: usize> Logic for Used<W> {
             self.rings.look.next = self.inscribe.look.val();
             self.rings.store.valid.next = self.inscribe.store.valid.val();
             self.rings.store.data.next = self.inscribe.store.data.val();
-            self.write.valid.next = self.inscribe.write.valid.val();
-            self.write.data.next = self.inscribe.write.data.val();
-            self.write.side.next.addr = self.inscribe.write.side.val().addr;
-            self.write.side.next.len = self.inscribe.write.side.val().len;
-            self.write.side.next.notify = self.inscribe.write.side.val().notify;
+            self.out.sink.valid.next = self.inscribe.write.valid.val();
+            self.out.sink.data.next = self.inscribe.write.data.val();
+            self.out.sink.side.next.addr = self.inscribe.write.side.val().addr;
+            self.out.sink.side.next.len = self.inscribe.write.side.val().len;
+            self.out.sink.side.next.notify = self.inscribe.write.side.val().notify;
             self.notice.sink.valid.next = self.inscribe.published.valid.val();
             self.notice.sink.data.next.queue = self.inscribe.published.data.val().queue;
             self.notice.sink.data.next.index = self.inscribe.published.data.val().index;

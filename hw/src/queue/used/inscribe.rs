@@ -1,9 +1,10 @@
 //! Gives chains of packed rings back: writes used descriptors over those that made them available.
 //! In: `done`; `ring` and `number` of `queue`, a cycle after `look`.   Out: `store`, its new number; `write`: DMA; `published`.
-//! Time: about six cycles per write and one per chain; up to W/128 neighbours go in one write, and are whole in it.
+//! Time: three cycles per publication and one per chain; up to W/128 neighbours go in one write, and are whole in it.
 //! Waits: on `write`, `published`, `store`, and on `done` inside a packet.   Busy: a chain is in hand.
 //! Of a packet of several chains the first is written last: with it the driver sees the packet. What is published ends with the write
 //! that has `notify`: when no further chain of its queue waits, or sixteen have been written, never inside a packet.
+//! What is on offer on `write` may become more: there is a list behind it.
 //! Spec: [virtio 1.4: Packed Virtqueues, Driver and Device Ring Wrap Counters, Write Flag], [Packet Reception, Mergeable Receive Buffers]
 
 use super::collect;
@@ -19,14 +20,9 @@ use rust_hdl_core::prelude::*;
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
     Idle,
-    Look,
     Load,
-    Place,
-    Sum,
     Fill,
-    Choose,
-    Store,
-    Write,
+    First,
 }
 
 /// See the file's head.
@@ -61,7 +57,7 @@ pub struct Inscribe<const W: usize> {
     here: Reg<UsedRing>,
     /// Descriptors of the ring before the next one.
     count: Reg<Bits<16>>,
-    offset: Reg<Bits<20>>,
+    /// The piece in hand.
     addr: Reg<Bits<64>>,
     data: Reg<Bits<W>>,
     elems: Reg<Bits<3>>,
@@ -73,17 +69,22 @@ pub struct Inscribe<const W: usize> {
     kept: Reg<Bit>,
     kept_addr: Reg<Bits<64>>,
     kept_data: Reg<Bits<128>>,
-    /// What is written is the kept one; it is the last of a publication.
-    first: Reg<Bit>,
-    last: Reg<Bit>,
-    mine: Signal<Local, Bit>,
     flags: Signal<Local, Bits<16>>,
     element: Signal<Local, Bits<128>>,
+    /// Where the next chain's used descriptor goes.
     slot: Signal<Local, Bits<16>>,
+    place: Signal<Local, Bits<64>>,
     at: Signal<Local, Bits<9>>,
-    in_page: Signal<Local, Bits<8>>,
+    /// The next chain belongs to the publication in hand; is the first of a packet of several; has to wait for the one kept; is taken.
+    on: Signal<Local, Bit>,
     keeps: Signal<Local, Bit>,
-    ends: Signal<Local, Bit>,
+    owed: Signal<Local, Bit>,
+    take: Signal<Local, Bit>,
+    /// A piece is on offer, it is the last of the publication, it is taken.
+    offer: Signal<Local, Bit>,
+    last: Signal<Local, Bit>,
+    gone: Signal<Local, Bit>,
+    before: Signal<Local, Bits<3>>,
 }
 
 impl<const W: usize> Inscribe<W> {
@@ -116,7 +117,6 @@ impl<const W: usize> Inscribe<W> {
             chosen: Default::default(),
             here: Default::default(),
             count: Default::default(),
-            offset: Default::default(),
             addr: Default::default(),
             data: Default::default(),
             elems: Default::default(),
@@ -126,16 +126,19 @@ impl<const W: usize> Inscribe<W> {
             kept: Default::default(),
             kept_addr: Default::default(),
             kept_data: Default::default(),
-            first: Default::default(),
-            last: Default::default(),
-            mine: Default::default(),
             flags: Default::default(),
             element: Default::default(),
             slot: Default::default(),
+            place: Default::default(),
             at: Default::default(),
-            in_page: Default::default(),
+            on: Default::default(),
             keeps: Default::default(),
-            ends: Default::default(),
+            owed: Default::default(),
+            take: Default::default(),
+            offer: Default::default(),
+            last: Default::default(),
+            gone: Default::default(),
+            before: Default::default(),
         }
     }
 }
@@ -149,12 +152,10 @@ impl<const W: usize> Default for Inscribe<W> {
 impl<const W: usize> Logic for Inscribe<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, chosen, here, count, offset, addr, data, elems, closed, since);
-        dff_setup!(self, clock, more, kept, kept_addr, kept_data, first, last);
-        self.queue.next = self.chosen.q.val();
-        self.look.next = false;
-        self.mine.next = self.done.valid.val() & (self.done.data.val().queue == self.chosen.q.val());
+        dff_setup!(self, clock, state, chosen, here, count, addr, data, elems, closed, since);
+        dff_setup!(self, clock, more, kept, kept_addr, kept_data);
         self.slot.next = self.count.q.val() & (self.here.q.val().size - 1);
+        self.place.next = self.here.q.val().device + (bit_cast::<64, 16>(self.slot.val()) << 4);
 
         // "To mark a descriptor as used, the device sets both bits to match the Device Ring Wrap Counter", which begins with 1.
         self.flags.next = 0.into();
@@ -167,45 +168,90 @@ impl<const W: usize> Logic for Inscribe<W> {
         self.element.next = (bit_cast::<128, 32>(self.done.data.val().len) << self.len_at.val())
             | (bit_cast::<128, 16>(self.done.data.val().id) << self.id_at.val())
             | (bit_cast::<128, 16>(self.flags.val()) << self.flags_at.val());
-        self.at.next = bit_cast::<9, 3>(self.elems.q.val() & self.last_elem.val()) << 7;
-        self.in_page.next = self.addr.q.val().get_bits::<8>(4) + bit_cast::<8, 3>(self.elems.q.val());
-        // The first of a packet of several.
+        self.on.next = self.done.valid.val()
+            & (self.done.data.val().queue == self.chosen.q.val())
+            & (self.more.q.val() | (self.since.q.val() < self.often.val()));
         self.keeps.next = self.done.data.val().more & !self.more.q.val();
+        self.owed.next = self.kept.q.val() & !self.more.q.val();
 
-        self.write.valid.next = false;
+        // Out: what is full, or will not become more. The last of a publication is counted in the same cycle, before it leaves.
+        self.offer.next = self.state.q.val() == State::First;
+        self.last.next = !self.on.val();
         self.write.last.next = true;
-        self.write.data.next = self.data.q.val();
-        self.write.side.next.addr = self.addr.q.val();
-        self.write.side.next.len = bit_cast::<13, 3>(self.elems.q.val()) << 4;
-        self.write.side.next.notify = bit_cast::<3, 1>(self.last.q.val().into());
-        if self.first.q.val() {
-            self.write.side.next.addr = self.kept_addr.q.val();
-            self.write.data.next = bit_cast::<W, 128>(self.kept_data.q.val());
-            self.write.side.next.len = 16.into();
+        self.write.data.next = bit_cast::<W, 128>(self.kept_data.q.val());
+        self.write.side.next.addr = self.kept_addr.q.val();
+        self.write.side.next.len = 16.into();
+        if self.state.q.val() == State::Fill {
+            self.offer.next =
+                self.elems.q.val().any() & (self.closed.q.val() | !self.on.val() | self.keeps.val());
+            self.last.next = !self.on.val() & !self.more.q.val() & !self.kept.q.val();
+            self.write.data.next = self.data.q.val();
+            self.write.side.next.addr = self.addr.q.val();
+            self.write.side.next.len = bit_cast::<13, 3>(self.elems.q.val()) << 4;
         }
-        self.done.ready.next = false;
-        self.store.valid.next = false;
+        self.write.side.next.notify = bit_cast::<3, 1>(self.last.val().into());
+        if self.last.val() & !(self.published.ready.val() & self.store.ready.val()) {
+            self.offer.next = false;
+        }
+        self.write.valid.next = self.offer.val();
+        self.gone.next = self.offer.val() & self.write.ready.val();
+        self.store.valid.next = self.gone.val() & self.last.val();
         self.store.data.next = self.count.q.val();
-        self.published.valid.next = false;
+        self.published.valid.next = self.gone.val() & self.last.val();
         self.published.data.next.queue = self.chosen.q.val();
         self.published.data.next.index = self.count.q.val();
-        // No more of it, for now.
-        self.ends.next = !self.mine.val() | (self.since.q.val() >= self.often.val());
+
+        // In: chains side by side, as many as wait. The first of a packet of several is kept aside.
+        self.take.next = (self.state.q.val() == State::Fill)
+            & self.on.val()
+            & !self.owed.val()
+            & (self.gone.val() | !(self.closed.q.val() | (self.keeps.val() & self.elems.q.val().any())));
+        self.done.ready.next = self.take.val();
+        self.before.next = self.elems.q.val();
+        if self.gone.val() {
+            self.before.next = 0.into();
+            self.elems.d.next = 0.into();
+            self.closed.d.next = false;
+        }
+        self.at.next = bit_cast::<9, 3>(self.before.val() & self.last_elem.val()) << 7;
+        if self.take.val() {
+            self.more.d.next = self.done.data.val().more;
+            self.count.d.next = self.count.q.val() + self.done.data.val().slots;
+            self.since.d.next = self.since.q.val() + 1;
+            if self.keeps.val() {
+                self.kept.d.next = true;
+                self.kept_addr.d.next = self.place.val();
+                self.kept_data.d.next = self.element.val();
+            } else {
+                self.elems.d.next = self.before.val() + 1;
+                self.data.d.next = bit_cast::<W, 128>(self.element.val()) << self.at.val();
+                if self.before.val().any() {
+                    self.data.d.next =
+                        self.data.q.val() | (bit_cast::<W, 128>(self.element.val()) << self.at.val());
+                } else {
+                    self.addr.d.next = self.place.val();
+                }
+                self.closed.d.next = (self.before.val() == self.last_elem.val())
+                    | (self.since.q.val() >= self.last_since.val())
+                    | (self.done.data.val().slots != 1)
+                    | (self.slot.val() + 1 == self.here.q.val().size)
+                    | (self.place.val().get_bits::<8>(4) == self.page_end.val())
+                    | (self.kept.q.val() & !self.done.data.val().more);
+            }
+        }
+
+        self.queue.next = self.chosen.q.val();
+        self.look.next = false;
         match self.state.q.val() {
-            // Nothing in hand.
+            // Nothing in hand. Not in the cycle in which a queue starts.
             State::Idle => {
+                self.queue.next = self.done.data.val().queue;
                 self.chosen.d.next = self.done.data.val().queue;
                 self.more.d.next = false;
                 self.kept.d.next = false;
                 self.since.d.next = 0.into();
-                if self.done.valid.val() {
-                    self.state.d.next = State::Look;
-                }
-            }
-            // Not in the cycle in which a queue starts.
-            State::Look => {
-                self.look.next = !self.starting.val();
-                if !self.starting.val() {
+                if self.done.valid.val() & !self.starting.val() {
+                    self.look.next = true;
                     self.state.d.next = State::Load;
                 }
             }
@@ -213,86 +259,30 @@ impl<const W: usize> Logic for Inscribe<W> {
             State::Load => {
                 self.here.d.next = self.ring.val();
                 self.count.d.next = self.number.val();
-                self.state.d.next = State::Place;
-            }
-            // A write begins where the next chain began.
-            State::Place => {
-                self.offset.d.next = bit_cast::<20, 16>(self.slot.val()) << 4;
-                self.elems.d.next = 0.into();
-                self.closed.d.next = false;
-                self.first.d.next = false;
-                self.state.d.next = State::Sum;
-            }
-            State::Sum => {
-                self.addr.d.next = self.here.q.val().device + bit_cast::<64, 20>(self.offset.q.val());
                 self.state.d.next = State::Fill;
             }
-            // Chains side by side, as many as wait. The first of a packet is kept aside, the next one stands elsewhere.
             State::Fill => {
-                if self.mine.val() & !self.closed.q.val() & !(self.keeps.val() & self.elems.q.val().any()) {
-                    self.done.ready.next = true;
-                    self.more.d.next = self.done.data.val().more;
-                    self.count.d.next = self.count.q.val() + self.done.data.val().slots;
-                    self.since.d.next = self.since.q.val() + 1;
-                    if self.keeps.val() {
-                        self.kept.d.next = true;
-                        self.kept_addr.d.next = self.addr.q.val();
-                        self.kept_data.d.next = self.element.val();
-                        self.state.d.next = State::Place;
-                    } else {
-                        self.data.d.next = bit_cast::<W, 128>(self.element.val()) << self.at.val();
-                        if self.elems.q.val().any() {
-                            self.data.d.next =
-                                self.data.q.val() | (bit_cast::<W, 128>(self.element.val()) << self.at.val());
-                        }
-                        self.elems.d.next = self.elems.q.val() + 1;
-                        self.closed.d.next = (self.elems.q.val() == self.last_elem.val())
-                            | (self.since.q.val() >= self.last_since.val())
-                            | (self.done.data.val().slots != 1)
-                            | (self.slot.val() + 1 == self.here.q.val().size)
-                            | (self.in_page.val() == self.page_end.val())
-                            | (self.kept.q.val() & !self.done.data.val().more);
-                    }
-                } else if self.elems.q.val().any() {
-                    self.state.d.next = State::Choose;
+                if self.gone.val() & self.owed.val() {
+                    self.state.d.next = State::First;
                 }
             }
-            // Whether this is the last of a publication: not before a kept one.
-            State::Choose => {
-                self.last.d.next =
-                    self.ends.val() & !self.more.q.val() & (!self.kept.q.val() | self.first.q.val());
-                self.state.d.next = State::Write;
-                if self.ends.val() & !self.more.q.val() & (!self.kept.q.val() | self.first.q.val()) {
-                    self.state.d.next = State::Store;
-                }
-            }
-            // The number is counted, and then what it counts is written.
-            State::Store => {
-                self.store.valid.next = self.published.ready.val();
-                if self.published.ready.val() & self.store.ready.val() {
-                    self.state.d.next = State::Write;
-                }
-            }
-            State::Write => {
-                self.write.valid.next = true;
-                if self.write.ready.val() {
-                    self.state.d.next = State::Place;
-                    if self.last.q.val() {
-                        self.published.valid.next = true;
-                        self.state.d.next = State::Idle;
-                    } else if self.first.q.val() {
-                        self.kept.d.next = false;
-                    } else if self.kept.q.val() & !self.more.q.val() {
-                        self.first.d.next = true;
-                        self.state.d.next = State::Choose;
-                    }
+            // The packet has ended: its first chain.
+            State::First => {
+                if self.gone.val() {
+                    self.kept.d.next = false;
+                    self.state.d.next = State::Fill;
                 }
             }
             _ => self.state.d.next = State::Idle,
         }
+        if self.gone.val() & self.last.val() {
+            self.state.d.next = State::Idle;
+        }
         self.busy.next = self.state.q.val() != State::Idle;
         if self.reset.val() {
             self.state.d.next = State::Idle;
+            self.elems.d.next = 0.into();
+            self.closed.d.next = false;
         }
     }
 }
