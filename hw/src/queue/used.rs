@@ -321,6 +321,11 @@ impl<const W: usize> Logic for Used<W> {
                 self.closed.d.next = false;
                 self.split.d.next = false;
                 self.state.d.next = State::Sum;
+                if self.eager.val() {
+                    self.addr.d.next = self.ring.q.val().device
+                        + bit_cast::<64, 20>(self.ring_offset.val() | (bit_cast::<20, 16>(self.slot.val()) << 3));
+                    self.state.d.next = State::Fill;
+                }
             }
             // Its address.
             State::Sum => {

@@ -2,8 +2,8 @@
 //! In: `sink`, in which the chains of a packet stand together (`more`).   Out: `source`: the chains of a queue in their order, those
 //! of several queues in runs, which end with a packet.
 //! Time: one per cycle; a chain that finds nothing before it is offered 7 cycles later.
-//! Waits: on `source`, and `sink` while there are as many of its queue as may wait. Queues take turns: behind sixteen chains of
-//! one, and the packet they end in, comes the next that has any. Fewer are passed over until it is `calm`, or 1024 cycles have gone.
+//! Waits: on `source`, and `sink` while there are as many of its queue as may wait. A turn is sixteen chains of a queue, and the packet
+//! they end in. Queues that have as many take turns; fewer wait until it is `calm`, or 3,072 cycles have gone without a turn.
 
 use crate::params::Params;
 use crate::port::chain::Done;
@@ -22,7 +22,7 @@ const PLACES: u64 = 32;
 pub const RUN: u64 = 16;
 
 /// So many times 128 cycles fewer wait at most, and until the turn comes.
-const PATIENCE: u64 = 8;
+const PATIENCE: u64 = 24;
 
 /// Per queue two counts, modulo 256: chains put in and taken out. Those put in count from those taken out if the queue is not listed.
 #[derive(LogicBlock)]
@@ -39,26 +39,34 @@ pub struct Collect {
     places: Constant<Bits<8>>,
     place_bits: Constant<Bits<4>>,
     place_mask: Constant<Bits<8>>,
-    run_length: Constant<Bits<8>>,
+    last_of_run: Constant<Bits<8>>,
     patience: Constant<Bits<8>>,
     front: Fifo<Done>,
-    /// The queues that wait for their turn, each once; a bit for each, and for the one whose turn it is.
+    /// The queues that have chains, each once, the longest there first; a bit for each. Those of them that had a turn in the meantime.
     list: BlockFifo<Bits<16>>,
     listed: Reg<Bits<128>>,
+    served: Reg<Bits<128>>,
+    /// The queues that have a run, each once, and for the one whose turn it is; a bit for each.
+    due: BlockFifo<Bits<16>>,
+    is_due: Reg<Bits<128>>,
     chains: Ram<Done>,
     put_in: Lutram<Bits<8>>,
     put_out: Lutram<Bits<8>>,
     taken_in: Lutram<Bits<8>>,
     taken_out: Lutram<Bits<8>>,
-    /// When a queue came on the list, or had its last turn; in 128 cycles.
+    /// When a queue came on the list; in 128 cycles. What stands first there was there in the last cycle; it is the time for it.
     time: Reg<Bits<15>>,
     since: Lutram<Bits<8>>,
+    first: Reg<Bit>,
     late: Reg<Bit>,
-    /// Whose turn it is, what has been taken of it, and how much in this turn.
+    /// Whose turn it is, that it came from the list, what has been taken of it, and how much in this turn.
     serving: Reg<Bit>,
+    waited: Reg<Bit>,
     queue: Reg<Bits<16>>,
     from: Reg<Bits<8>>,
     run: Reg<Bits<5>>,
+    /// Less than a run will do.
+    less: Reg<Bit>,
     /// A chain is on offer.
     full: Reg<Bit>,
     sink_queue: Signal<Local, Bits<16>>,
@@ -67,8 +75,16 @@ pub struct Collect {
     known: Signal<Local, Bit>,
     count: Signal<Local, Bits<8>>,
     put: Signal<Local, Bit>,
-    /// The time; of the queue whose turn it is: what it has; that it may begin; the last chain belongs to a packet that goes on; it has had its run.
+    /// With it the queue has a run; it comes on the list.
+    crosses: Signal<Local, Bit>,
+    enters: Signal<Local, Bit>,
+    /// The time; whose turn is next, of the list, or of those that have a run.
     now: Signal<Local, Bits<8>>,
+    next: Signal<Local, Bits<16>>,
+    at_next: Signal<Local, Bits<128>>,
+    hurry: Signal<Local, Bit>,
+    rest: Signal<Local, Bit>,
+    /// Of the queue whose turn it is: what it has; that it may begin; the last chain belongs to a packet that goes on; it has had its run.
     waiting: Signal<Local, Bits<8>>,
     has: Signal<Local, Bit>,
     ripe: Signal<Local, Bit>,
@@ -76,8 +92,9 @@ pub struct Collect {
     over: Signal<Local, Bit>,
     moves: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
-    /// The turn ends; the queue is to have another.
+    /// The turn ends; with what is left; the queue is to have another.
     finish: Signal<Local, Bit>,
+    left: Signal<Local, Bits<8>>,
     again: Signal<Local, Bit>,
 }
 
@@ -97,11 +114,14 @@ impl Collect {
             places: Constant::new(PLACES.into()),
             place_bits: Constant::new(u64::from(PLACES.trailing_zeros()).into()),
             place_mask: Constant::new((PLACES - 1).into()),
-            run_length: Constant::new(RUN.into()),
+            last_of_run: Constant::new((RUN - 1).into()),
             patience: Constant::new(PATIENCE.into()),
             front: Fifo::new(2),
             list: BlockFifo::new(2 * queues),
             listed: Default::default(),
+            served: Default::default(),
+            due: BlockFifo::new(2 * queues),
+            is_due: Default::default(),
             chains: Ram::apart(queues * PLACES as usize),
             put_in: Lutram::new(queues),
             put_out: Lutram::new(queues),
@@ -109,11 +129,14 @@ impl Collect {
             taken_out: Lutram::new(queues),
             time: Default::default(),
             since: Lutram::new(queues),
+            first: Default::default(),
             late: Default::default(),
             serving: Default::default(),
+            waited: Default::default(),
             queue: Default::default(),
             from: Default::default(),
             run: Default::default(),
+            less: Default::default(),
             full: Default::default(),
             sink_queue: Default::default(),
             at_sink: Default::default(),
@@ -121,7 +144,13 @@ impl Collect {
             known: Default::default(),
             count: Default::default(),
             put: Default::default(),
+            crosses: Default::default(),
+            enters: Default::default(),
             now: Default::default(),
+            next: Default::default(),
+            at_next: Default::default(),
+            hurry: Default::default(),
+            rest: Default::default(),
             waiting: Default::default(),
             has: Default::default(),
             ripe: Default::default(),
@@ -130,6 +159,7 @@ impl Collect {
             moves: Default::default(),
             take: Default::default(),
             finish: Default::default(),
+            left: Default::default(),
             again: Default::default(),
         }
     }
@@ -138,15 +168,19 @@ impl Collect {
 impl Logic for Collect {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, listed, time, late, serving, queue, from, run, full);
-        clock!(self, clock, front, list, chains, put_in, put_out, taken_in, taken_out, since);
+        dff_setup!(self, clock, listed, served, is_due, time, first, late);
+        dff_setup!(self, clock, serving, waited, queue, from, run, less, full);
+        clock!(self, clock, front, list, due, chains, put_in, put_out, taken_in, taken_out, since);
         self.front.reset.next = self.reset.val();
         self.list.reset.next = self.reset.val();
         self.list.keep.next = true;
         self.list.forget.next = false;
+        self.due.reset.next = self.reset.val();
+        self.due.keep.next = true;
+        self.due.forget.next = false;
         StreamSink::<Done>::link(&mut self.sink, &mut self.front.sink);
 
-        // In: behind those of its queue; a queue that has none comes on the list.
+        // In: behind those of its queue; a queue that has none comes on the list, one that has a run is due.
         self.sink_queue.next = self.front.source.data.val().queue & self.mask.val();
         self.at_sink.next = self.one.val() << self.sink_queue.val();
         self.known.next = (self.listed.q.val() & self.at_sink.val()).any();
@@ -158,7 +192,12 @@ impl Logic for Collect {
         }
         self.put.next = self.front.source.valid.val()
             & (self.count.val() - self.taken_in.read_data.val() != self.places.val())
+            & self.due.sink.ready.val()
             & (self.known.val() | self.list.sink.ready.val());
+        self.enters.next = self.put.val() & !self.known.val();
+        self.crosses.next = self.put.val()
+            & (self.count.val() - self.taken_in.read_data.val() >= self.last_of_run.val())
+            & !(self.is_due.q.val() & self.at_sink.val()).any();
         self.front.source.ready.next = self.put.val();
         self.chains.write.next = self.put.val();
         self.chains.write_addr.next = (self.sink_queue.val() << self.place_bits.val())
@@ -171,24 +210,45 @@ impl Logic for Collect {
         self.put_out.write_addr.next = self.sink_queue.val();
         self.put_out.write_data.next = self.count.val() + 1;
 
-        // Out: what there is of the queue whose turn it is. What was taken last still stands at the RAM's end.
-        self.put_out.read_addr.next = self.queue.q.val();
-        self.taken_out.read_addr.next = self.list.source.data.val() & self.mask.val();
-        self.waiting.next = self.put_out.read_data.val() - self.from.q.val();
-        self.has.next = self.waiting.val().any();
+        // Whose turn is next: who has waited long enough, and who has a run, by turns; when it is calm, who has any.
         self.time.d.next = self.time.q.val() + 1;
         self.now.next = self.time.q.val().get_bits::<8>(7);
-        self.since.read_addr.next = self.queue.q.val();
-        if !self.serving.q.val() {
-            self.since.read_addr.next = self.list.source.data.val() & self.mask.val();
-        }
+        self.since.read_addr.next = self.list.source.data.val();
+        self.first.d.next = self.list.source.valid.val() & !self.list.source.ready.val();
         self.late.d.next = self.now.val() - self.since.read_data.val() >= self.patience.val();
-        self.ripe.next = self.run.q.val().any()
-            | self.calm.val()
-            | self.late.q.val()
-            | (self.waiting.val() >= self.run_length.val());
+        self.hurry.next = self.list.source.valid.val()
+            & self.first.q.val()
+            & self.late.q.val()
+            & !(self.waited.q.val() & self.due.source.valid.val());
+        self.rest.next = self.list.source.valid.val() & !self.due.source.valid.val() & self.calm.val();
+        self.next.next = self.due.source.data.val();
+        if self.hurry.val() | self.rest.val() {
+            self.next.next = self.list.source.data.val();
+        }
+        self.at_next.next = self.one.val() << self.next.val();
+        self.list.source.ready.next = !self.serving.q.val() & (self.hurry.val() | self.rest.val());
+        self.due.source.ready.next = !self.serving.q.val() & !self.hurry.val();
+        self.taken_out.read_addr.next = self.next.val();
+        if !self.serving.q.val() {
+            self.serving.d.next = self.hurry.val() | self.rest.val() | self.due.source.valid.val();
+            if self.hurry.val() | self.rest.val() | self.due.source.valid.val() {
+                self.waited.d.next = self.hurry.val() | self.rest.val();
+            }
+            self.less.d.next =
+                self.rest.val() | (self.hurry.val() & !(self.served.q.val() & self.at_next.val()).any());
+            self.queue.d.next = self.next.val();
+            self.from.d.next = self.taken_out.read_data.val();
+            self.run.d.next = 0.into();
+        }
+
+        // Out: what there is of the queue whose turn it is. What was taken last still stands at the RAM's end.
+        self.put_out.read_addr.next = self.queue.q.val();
+        self.waiting.next = self.put_out.read_data.val() - self.from.q.val();
+        self.has.next = self.waiting.val().any();
+        self.ripe.next =
+            self.run.q.val().any() | self.less.q.val() | (self.waiting.val() > self.last_of_run.val());
         self.open.next = self.chains.read_data.val().more & self.run.q.val().any();
-        self.over.next = bit_cast::<8, 5>(self.run.q.val()) == self.run_length.val();
+        self.over.next = bit_cast::<8, 5>(self.run.q.val()) > self.last_of_run.val();
         self.moves.next = !self.full.q.val() | self.source.ready.val();
         self.take.next = self.serving.q.val()
             & self.has.val()
@@ -210,17 +270,22 @@ impl Logic for Collect {
         self.source.valid.next = self.full.q.val();
         self.source.data.next = self.chains.read_data.val();
 
-        // The turn ends with a packet: of a run, or of all there is, unless more comes in this cycle. Or it is not the time for it.
+        // The turn ends with a packet: of a run, or of all there is. Or it is not the time for it. What has any goes on the list again, what
+        // has a run is due again; but not while a chain that comes does.
         self.at_queue.next = self.one.val() << self.queue.q.val();
-        self.again.next = self.has.val();
-        self.finish.next = self.serving.q.val()
-            & !self.open.val()
-            & (self.over.val() | !self.has.val() | (!self.ripe.val() & self.list.source.valid.val()));
-        if self.again.val() {
-            if !self.list.sink.ready.val() | (self.put.val() & !self.known.val()) {
+        self.left.next = self.waiting.val();
+        if self.put.val() & (self.at_sink.val() & self.at_queue.val()).any() {
+            self.left.next = self.waiting.val() + 1;
+        }
+        self.again.next = self.left.val() > self.last_of_run.val();
+        self.finish.next =
+            self.serving.q.val() & !self.open.val() & (self.over.val() | !self.has.val() | !self.ripe.val());
+        if self.waited.q.val() {
+            self.again.next = self.left.val().any();
+            if !self.list.sink.ready.val() | self.enters.val() {
                 self.finish.next = false;
             }
-        } else if self.put.val() & (self.at_sink.val() & self.at_queue.val()).any() {
+        } else if !self.due.sink.ready.val() | self.crosses.val() {
             self.finish.next = false;
         }
         self.taken_in.write.next = self.finish.val();
@@ -229,38 +294,44 @@ impl Logic for Collect {
         self.taken_out.write.next = self.finish.val();
         self.taken_out.write_addr.next = self.queue.q.val();
         self.taken_out.write_data.next = self.from.q.val();
-        self.list.sink.valid.next = self.put.val() & !self.known.val();
+        self.list.sink.valid.next = self.enters.val();
         self.list.sink.data.next = self.sink_queue.val();
+        self.due.sink.valid.next = self.crosses.val();
+        self.due.sink.data.next = self.sink_queue.val();
         if self.put.val() {
             self.listed.d.next = self.listed.q.val() | self.at_sink.val();
         }
+        if self.crosses.val() {
+            self.is_due.d.next = self.is_due.q.val() | self.at_sink.val();
+        }
         if self.finish.val() {
             self.serving.d.next = false;
-            if self.again.val() {
-                self.list.sink.valid.next = true;
+            if self.waited.q.val() {
+                self.served.d.next = self.served.q.val() & !self.at_queue.val();
+                self.list.sink.valid.next = self.again.val();
                 self.list.sink.data.next = self.queue.q.val();
-            } else {
-                self.listed.d.next = (self.listed.q.val() | self.at_sink.val()) & !self.at_queue.val();
-                if !self.put.val() {
+                if !self.again.val() {
                     self.listed.d.next = self.listed.q.val() & !self.at_queue.val();
+                }
+            } else {
+                if self.run.q.val().any() {
+                    self.served.d.next = self.served.q.val() | self.at_queue.val();
+                }
+                self.due.sink.valid.next = self.again.val();
+                self.due.sink.data.next = self.queue.q.val();
+                if !self.again.val() {
+                    self.is_due.d.next = self.is_due.q.val() & !self.at_queue.val();
                 }
             }
         }
-        // One that is passed over keeps its time.
-        self.since.write.next = self.list.sink.valid.val() & (!self.finish.val() | self.run.q.val().any());
+        self.since.write.next = self.list.sink.valid.val();
         self.since.write_addr.next = self.list.sink.data.val();
         self.since.write_data.next = self.now.val();
-        // The next turn.
-        self.list.source.ready.next = !self.serving.q.val();
-        if !self.serving.q.val() {
-            self.serving.d.next = self.list.source.valid.val();
-            self.queue.d.next = self.list.source.data.val() & self.mask.val();
-            self.from.d.next = self.taken_out.read_data.val();
-            self.run.d.next = 0.into();
-        }
         self.busy.next = self.front.source.valid.val() | self.listed.q.val().any() | self.full.q.val();
         if self.reset.val() {
             self.listed.d.next = 0.into();
+            self.served.d.next = 0.into();
+            self.is_due.d.next = 0.into();
             self.serving.d.next = false;
             self.full.d.next = false;
         }
