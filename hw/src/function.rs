@@ -58,6 +58,7 @@ pub struct Function<const W: usize> {
     interrupts: virtio::interrupts::Interrupts,
     inspection: virtio::inspection::Inspection,
     command: virtio::command::Command,
+    stats: virtio::stats::Stats,
     // Queues.
     tx_fetch: queue::fetch::Fetch<W>,
     rx_fetch: queue::fetch::Fetch<W>,
@@ -128,6 +129,7 @@ impl<const W: usize> Function<W> {
             interrupts: Default::default(),
             inspection: virtio::inspection::Inspection::new(params),
             command: virtio::command::Command::new(params),
+            stats: virtio::stats::Stats::new(params),
             tx_fetch: queue::fetch::Fetch::new(params, Direction::Tx),
             rx_fetch: queue::fetch::Fetch::new(params, Direction::Rx),
             cache: queue::cache::Cache::new(params),
@@ -170,7 +172,7 @@ impl<const W: usize> Logic for Function<W> {
         clock!(self, clock, rx, completer, tx, config_space, quiesce, reader, writer, msix);
         clock!(
             self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
-            inspection, command
+            inspection, command, stats
         );
         clock!(
             self, clock, tx_fetch, rx_fetch, cache, tx_walk, rx_walk, used, coalesce, suppress, arm, lookup
@@ -229,6 +231,7 @@ impl<const W: usize> Logic for Function<W> {
         self.lookup.reset.next = self.data_reset.val();
         self.control_queue.reset.next = self.data_reset.val();
         self.command.reset.next = self.data_reset.val();
+        self.stats.reset.next = self.data_reset.val();
         self.filter.reset.next = self.data_reset.val();
         self.classify.reset.next = self.data_reset.val();
         self.verify.reset.next = self.data_reset.val();
@@ -251,7 +254,8 @@ impl<const W: usize> Logic for Function<W> {
         self.quiesce.writes_busy.next = self.writer.busy.val();
         self.config_space.flr_answer.next = self.quiesce.flr_answer.val();
         self.quiesce.completer_busy.next = self.completer.busy.val();
-        self.quiesce.sweep_busy.next = self.queues.busy.val() | self.filter.sweeping.val();
+        self.quiesce.sweep_busy.next =
+            self.queues.busy.val() | self.filter.sweeping.val() | self.stats.sweeping.val();
         self.status.quiet.next = self.quiesce.quiet.val();
 
         // TLPs.
@@ -425,6 +429,34 @@ impl<const W: usize> Logic for Function<W> {
         self.steer.settings.index.next = self.command.settings.index.val();
         self.steer.settings.data.next = self.command.settings.data.val();
 
+        // Statistics.
+        self.stats.queue.next = self.command.counted_queue.val();
+        self.stats.field.next = self.command.counted_field.val();
+        self.command.counted.next = self.stats.value.val();
+        self.stats.kick.next = self.notify.count_kicks.val() & self.notify.kick.valid.val();
+        self.stats.kick_queue.next = self.notify.kick.queue.val();
+        self.stats.irq.next = self.suppress.irq.valid.val() & self.interrupts.queue_irq.ready.val();
+        self.stats.irq_queue.next = self.suppress.irq.data.val().queue;
+        self.stats.irq_vector.next = self.queues.irq_vector.val();
+        self.stats.came.next = self.net_rx.done.valid.val() & self.used.done[0].ready.val();
+        self.stats.arrived.next = self.net_rx.done.data.val();
+        self.stats.overrun.next = self.place.count_no_buffer.val();
+        self.stats.dropped.next = self.place.count_dropped.val();
+        self.stats.drop_queue.next = self.place.count_queue.val();
+        self.stats.early.next = self.steer.count_dropped.val();
+        self.stats.early_queue.next = self.steer.count_queue.val();
+        self.stats.gone.next = self.headers.count_sent.val();
+        self.stats.sent.next = self.headers.sent.val();
+        self.stats.malformed.next = self.net_tx.count_short.val() | self.net_tx.count_long.val();
+        self.stats.malformed_queue.next = self.net_tx.count_queue.val();
+        self.stats.unsummed.next = self.checksum.count_bad.val();
+        self.stats.unsummed_owner.next = self.checksum.count_owner.val();
+        self.stats.uncut.next = self.split.count_bad.val();
+        self.stats.uncut_owner.next = self.split.count_owner.val();
+        self.stats.unread.next = self.headers.count_bad.val();
+        self.stats.unread_owner.next = self.headers.count_owner.val();
+        self.net_tx.life.next = self.stats.life.val();
+
         // Transmission.
         StreamSource::<Head>::join(&mut self.tx_fetch.head, &mut self.tx_walk.head);
         self.tx_walk.indirect.next = self.common.accepted0.val().get_bit(feature::INDIRECT_DESC);
@@ -476,6 +508,7 @@ impl<const W: usize> Logic for Function<W> {
         self.place.fence.next = self.queues.control.fence.val();
         self.hashes.next = self.common.accepted1.val().get_bit(self.hash_bit.val().index());
         self.place.hashes.next = self.hashes.val();
+        self.stats.hashes.next = self.hashes.val();
         self.net_rx.hashes.next = self.hashes.val();
         self.place.mergeable.next = self.common.accepted0.val().get_bit(feature::MRG_RXBUF);
 
@@ -612,6 +645,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.split.busy.val()
             | self.checksum.busy.val()
             | self.headers.busy.val()
+            | self.stats.busy.val()
             | self.reset.val();
     }
 }

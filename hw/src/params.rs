@@ -129,6 +129,11 @@ impl Params {
         if self.offers(feature::RING_PACKED) { 2 * self.queue_max - 1 } else { 0 }
     }
 
+    /// Bits that tell who sends a frame, where it is counted: its queue, and the device resets it came behind.
+    pub const fn owner_mask(&self) -> usize {
+        if self.offers(feature::DEVICE_STATS) { (self.queues() - 1) | 3 << 14 } else { 0 }
+    }
+
     /// Bits that bytes of a frame with its header take, and one more than the most.
     pub const fn placed_mask(&self) -> usize {
         (self.frame_bytes + self.header_bytes() + 1).next_power_of_two() - 1
@@ -189,6 +194,9 @@ impl Params {
                 "{}: GUEST_CSUM or HASH_REPORT without MQ: frames are not counted",
                 self.name
             ));
+        }
+        if self.offers(feature::DEVICE_STATS) && !(self.offers(feature::MQ) && self.offers(feature::CSUM)) {
+            return Err(format!("{}: DEVICE_STATS without MQ and CSUM: frames are not counted", self.name));
         }
         if self.offers(feature::HASH_REPORT) && self.width < 128 {
             return Err(format!("{}: HASH_REPORT at width {}: must be 128 or more", self.name, self.width));

@@ -11,4 +11,5 @@ pub mod isr;
 pub mod notify;
 pub mod queues;
 pub mod regions;
+pub mod stats;
 pub mod status;

@@ -53,6 +53,7 @@ pub mod net {
     pub const F_MQ: u32 = feature::MQ as u32;
     pub const F_NOTF_COAL: u32 = feature::NOTF_COAL as u32;
     pub const F_VQ_NOTF_COAL: u32 = feature::VQ_NOTF_COAL as u32;
+    pub const F_DEVICE_STATS: u32 = feature::DEVICE_STATS as u32;
     pub const F_GUEST_ANNOUNCE: u32 = feature::GUEST_ANNOUNCE as u32;
     pub const CFG_KEY_BYTES: u64 = net::RSS_MAX_KEY_SIZE as u64;
     pub const CFG_TABLE_LENGTH: u64 = net::RSS_MAX_INDIRECTION_TABLE_LENGTH as u64;
@@ -135,6 +136,17 @@ pub mod ctrl {
     pub const COAL_RX_SET: u8 = ctrl::NOTF_COAL_RX_SET as u8;
     pub const COAL_VQ_SET: u8 = ctrl::NOTF_COAL_VQ_SET as u8;
     pub const COAL_VQ_GET: u8 = ctrl::NOTF_COAL_VQ_GET as u8;
+    pub const STATS: u8 = ctrl::CLASS_STATS as u8;
+    pub const STATS_QUERY: u8 = ctrl::STATS_QUERY as u8;
+    pub const STATS_GET: u8 = ctrl::STATS_GET as u8;
+    pub const STATS_RX_BASIC: u8 = ctrl::STATS_RX_BASIC as u8;
+    pub const STATS_TX_BASIC: u8 = ctrl::STATS_TX_BASIC as u8;
+    pub const STATS_CVQ: u8 = ctrl::STATS_CVQ as u8;
+    pub const STATS_HEADER_BYTES: usize = ctrl::STATS_HEADER_BYTES;
+    pub const STATS_BASIC_BYTES: usize = ctrl::STATS_BASIC_BYTES as usize;
+    pub const STATS_CVQ_BYTES: usize = ctrl::STATS_CVQ_BYTES as usize;
+    pub const STATS_ENTRY_BYTES: usize = ctrl::STATS_ENTRY_BYTES;
+    pub const KEPT_BYTES: usize = ctrl::KEPT_BYTES;
     pub const LIMITS_BYTES: usize = ctrl::LIMITS_BYTES;
     pub const MODE_PROMISC: u8 = ctrl::MODE_PROMISC as u8;
     pub const MODE_ALLMULTI: u8 = ctrl::MODE_ALLMULTI as u8;

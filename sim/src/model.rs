@@ -13,6 +13,7 @@ mod msix;
 mod packed;
 mod registers;
 mod split;
+mod stats;
 
 use std::collections::VecDeque;
 
@@ -30,6 +31,7 @@ use engine::Job;
 use inspect::Counters;
 use msix::Msix;
 use registers::Registers;
+use stats::Counter;
 
 /// What may differ between two models, as between two parameter sets of the RTL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +194,9 @@ impl Model {
             if be != 0 {
                 let rung = self.registers.kick(queue as u16, be, value);
                 self.count(if rung { ident::KICKS } else { ident::KICKS_IGNORED });
+                if self.registers.hears(queue as u16, be, value) {
+                    self.settings.stats.count(queue as u16, Counter::Notifications, 1);
+                }
             }
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_BYTES) {
             self.count(ident::KICKS_IGNORED);

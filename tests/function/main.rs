@@ -22,6 +22,7 @@ mod reads;
 mod reset;
 mod rx;
 mod segment;
+mod stats;
 mod steer;
 mod told;
 mod tx;

@@ -125,10 +125,7 @@ pub const NET: &[Clause] = &[
         "Device Types / Network Device / Device Operation / Control Virtqueue / Inner Header Hash",
         "HASH_TUNNEL is not offered",
     ),
-    not(
-        "Device Types / Network Device / Device Operation / Control Virtqueue / Device Statistics",
-        "DEVICE_STATS is not offered",
-    ),
+    claimed("Device Types / Network Device / Device Operation / Control Virtqueue / Device Statistics"),
     not(
         "Device Types / Network Device / Device Operation / Control Virtqueue / RSS Context",
         "RSS_CONTEXT is not offered",

@@ -86,7 +86,26 @@ flags! { MODES, MODE_CONSTANTS in "ctrl";
     MODE_NOBCAST, MODE_NOBCAST_BIT = 5;
 }
 
+values! { STATS, STATS_CONSTANTS in "ctrl";
+    /// Statistics of a receive queue: their bit in a mask of types, and their name in a reply.
+    STATS_RX_BASIC: u64 = 0;
+    /// Of a transmit queue.
+    STATS_TX_BASIC: u64 = 16;
+    /// Of the control queue.
+    STATS_CVQ: u64 = 32;
+    /// Bytes of a reply's header.
+    STATS_HEADER_BYTES: usize = 8;
+    /// Bytes of a reply about a receive or transmit queue: the header, and six counters.
+    STATS_BASIC_BYTES: u64 = 56;
+    /// Bytes of one about the control queue.
+    STATS_CVQ_BYTES: u64 = 24;
+    /// Bytes of what is asked about a queue: its number, and a mask of types in the second half.
+    STATS_ENTRY_BYTES: usize = 16;
+}
+
 values! { LIMITS, LIMIT_CONSTANTS in "ctrl";
+    /// Bytes kept of a command, unless it asks for statistics.
+    KEPT_BYTES: usize = 512;
     /// VLANs there are: a bit each.
     VLANS: usize = 4096;
     /// Bytes of the limits of coalescing: packets, microseconds, half each.
@@ -130,4 +149,4 @@ values! { SETTINGS, SETTING_CONSTANTS in "ctrl";
     SET_ANNOUNCED: u64 = 16;
 }
 
-constants!(VALUE_CONSTANTS, MODE_CONSTANTS, LIMIT_CONSTANTS, SETTING_CONSTANTS);
+constants!(VALUE_CONSTANTS, MODE_CONSTANTS, STATS_CONSTANTS, LIMIT_CONSTANTS, SETTING_CONSTANTS);

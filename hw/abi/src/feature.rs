@@ -151,7 +151,8 @@ pub const OFFERED: u128 = SMALL
     | 1 << NOTIF_CONFIG_DATA
     | 1 << NOTF_COAL
     | 1 << VQ_NOTF_COAL
-    | 1 << GUEST_ANNOUNCE;
+    | 1 << GUEST_ANNOUNCE
+    | 1 << DEVICE_STATS;
 
 /// One feature needs another. Several rows of one feature: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +191,7 @@ pub const REQUIRES: &[Requires] = &[
     needs(RSC_EXT, &[HOST_TSO4, HOST_TSO6]),
     needs(RSS, &[CTRL_VQ]),
     needs(VQ_NOTF_COAL, &[CTRL_VQ]),
+    needs(DEVICE_STATS, &[CTRL_VQ]),
     needs(HASH_TUNNEL, &[CTRL_VQ]),
     needs(HASH_TUNNEL, &[RSS, HASH_REPORT]),
     needs(RSS_CONTEXT, &[CTRL_VQ]),

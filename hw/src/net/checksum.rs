@@ -45,6 +45,8 @@ pub struct Checksum<const W: usize> {
     /// Pulses, the cycle after: a good frame has passed; a checksum does not lie within its frame.
     pub count_frames: Signal<Out, Bit>,
     pub count_bad: Signal<Out, Bit>,
+    /// Beside it: whose frame it is.
+    pub count_owner: Signal<Out, Bits<16>>,
     words: WordSum<W, Part>,
     sums: Fifo<Sum>,
     /// Within a frame: where the first byte summed and the end of the checksum are, from the next beat on. The high bit says less than nothing.
@@ -57,6 +59,7 @@ pub struct Checksum<const W: usize> {
     full: Reg<Bit>,
     gone: Reg<Bit>,
     gone_bad: Reg<Bit>,
+    gone_owner: Reg<Bits<16>>,
     // The sum so far, its two halves added, both and their carry.
     total: Reg<Bits<32>>,
     total_of: Reg<Part>,
@@ -79,6 +82,7 @@ pub struct Checksum<const W: usize> {
     most: Constant<Bits<7>>,
     low_half: Constant<Bits<32>>,
     ones: Constant<Bits<16>>,
+    owner_mask: Constant<Bits<16>>,
 }
 
 /// Sums that may wait.
@@ -99,6 +103,7 @@ impl<const W: usize> Checksum<W> {
             busy: Default::default(),
             count_frames: Default::default(),
             count_bad: Default::default(),
+            count_owner: Default::default(),
             words: Default::default(),
             sums: Fifo::new(HELD),
             inside: Default::default(),
@@ -109,6 +114,7 @@ impl<const W: usize> Checksum<W> {
             full: Default::default(),
             gone: Default::default(),
             gone_bad: Default::default(),
+            gone_owner: Default::default(),
             total: Default::default(),
             total_of: Default::default(),
             halves: Default::default(),
@@ -131,6 +137,7 @@ impl<const W: usize> Checksum<W> {
             most: Constant::new((HELD - 1).to_bits()),
             low_half: Constant::new(u64::from(u16::MAX).to_bits()),
             ones: Constant::new(u64::from(u16::MAX).to_bits()),
+            owner_mask: Constant::new(params.owner_mask().to_bits()),
         }
     }
 }
@@ -138,7 +145,7 @@ impl<const W: usize> Checksum<W> {
 impl<const W: usize> Logic for Checksum<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, passed, ahead, needed, held, full, gone, gone_bad);
+        dff_setup!(self, clock, inside, passed, ahead, needed, held, full, gone, gone_bad, gone_owner);
         dff_setup!(self, clock, total, total_of, halves, halves_of);
         clock!(self, clock, words, sums);
         self.words.reset.next = self.reset.val() | !self.able.val();
@@ -186,6 +193,8 @@ impl<const W: usize> Logic for Checksum<W> {
         self.gone.d.next = self.good_end.val() & !self.task.val().headers;
         self.count_frames.next = self.gone.q.val();
         self.count_bad.next = self.gone_bad.q.val();
+        self.gone_owner.d.next = self.task.val().owner;
+        self.count_owner.next = self.gone_owner.q.val();
 
         self.words.data.next = self.sink.data.val();
         self.words.count.next = self.sink.side.val().count;
@@ -218,6 +227,7 @@ impl<const W: usize> Logic for Checksum<W> {
             + bit_cast::<16, 1>(self.halves.q.val().get_bits::<1>(16)));
 
         self.sums.sink.valid.next = self.halves_of.q.val().valid & self.halves_of.q.val().last;
+        self.sums.sink.data.next.owner = self.halves_of.q.val().task.owner & self.owner_mask.val();
         self.sums.sink.data.next.headers = self.halves_of.q.val().task.headers;
         self.sums.sink.data.next.payload = self.halves_of.q.val().task.payload;
         self.sums.sink.data.next.udp = self.halves_of.q.val().task.udp;

@@ -6,7 +6,7 @@
 //! Spec: [virtio 1.4: Network Device, Packet Transmission]; RFC 791, 8200, 9293, 768
 
 use crate::params::Params;
-use crate::port::frame::{FrameSide, Sum};
+use crate::port::frame::{FrameSide, Sent, Sum};
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::header_ram::HeaderRam;
 use crate::prim::stream::{StreamSink, StreamSource};
@@ -28,9 +28,16 @@ pub struct Headers<const W: usize> {
     pub count_bytes: Signal<Out, Bits<7>>,
     /// Pulse, the cycle after: the headers of a packet cannot be made out.
     pub count_bad: Signal<Out, Bit>,
+    /// Beside it: whose packet it is.
+    pub count_owner: Signal<Out, Bits<16>>,
+    /// Pulse: a frame has left, as `sent` says, which is a register.
+    pub count_sent: Signal<Out, Bit>,
+    pub sent: Signal<Out, Sent>,
     ram: HeaderRam<W>,
     counted: Reg<Bits<7>>,
     gone_bad: Reg<Bit>,
+    gone: Reg<Bit>,
+    gone_as: Reg<Sent>,
     // What is going on; nothing of it: a piece is waited for.
     scanning: Reg<Bit>,
     fixing: Reg<Bit>,
@@ -44,6 +51,7 @@ pub struct Headers<const W: usize> {
     looked: Reg<Bit>,
     // Of the headers: bytes; whose; where things are, in words; whether they are as they should be.
     bytes: Reg<Bits<16>>,
+    owner: Reg<Bits<16>>,
     udp: Reg<Bit>,
     transport: Reg<Bits<8>>,
     type_at: Reg<Bits<8>>,
@@ -109,9 +117,14 @@ impl<const W: usize> Headers<W> {
             busy: Default::default(),
             count_bytes: Default::default(),
             count_bad: Default::default(),
+            count_owner: Default::default(),
+            count_sent: Default::default(),
+            sent: Default::default(),
             ram: HeaderRam::new(net::GSO_HEADER_BYTES),
             counted: Default::default(),
             gone_bad: Default::default(),
+            gone: Default::default(),
+            gone_as: Default::default(),
             scanning: Default::default(),
             fixing: Default::default(),
             leading: Default::default(),
@@ -122,6 +135,7 @@ impl<const W: usize> Headers<W> {
             word: Default::default(),
             looked: Default::default(),
             bytes: Default::default(),
+            owner: Default::default(),
             udp: Default::default(),
             transport: Default::default(),
             type_at: Default::default(),
@@ -177,7 +191,8 @@ impl<const W: usize> Logic for Headers<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, counted, gone_bad, scanning, fixing, leading, flowing, row, next, place, word
+            self, clock, counted, gone_bad, gone, gone_as, scanning, fixing, leading, flowing, row, next,
+            place, word, owner
         );
         dff_setup!(self, clock, looked, bytes, udp, transport, type_at, network, found, v4, good, ip_sum);
         dff_setup!(self, clock, sum_of, old_len, id, seq, flags, first, at_step, payload, total, ip_len);
@@ -204,6 +219,9 @@ impl<const W: usize> Logic for Headers<W> {
         self.ram.lanes.next = self.rest.val();
         self.gone_bad.d.next = false;
         self.count_bad.next = self.gone_bad.q.val();
+        self.count_owner.next = self.owner.q.val();
+        self.count_sent.next = self.gone.q.val();
+        self.sent.next = self.gone_as.q.val();
 
         // A piece, and its sum.
         if self.idle.val() & self.sum.valid.val() & self.sink.valid.val() {
@@ -218,6 +236,7 @@ impl<const W: usize> Logic for Headers<W> {
                     self.next.d.next = 0.into();
                     self.looked.d.next = false;
                     self.bytes.d.next = self.sum.data.val().len;
+                    self.owner.d.next = self.sum.data.val().owner;
                     self.udp.d.next = self.sum.data.val().udp;
                     self.transport.d.next = bit_cast::<8, 16>(self.sum.data.val().at >> 1);
                     self.type_at.d.next = 6.into();
@@ -445,6 +464,12 @@ impl<const W: usize> Logic for Headers<W> {
             self.sum.ready.next = self.patch.ready.val();
         }
         self.leaves.next = self.source.valid.val() & self.source.ready.val();
+        self.gone.d.next = self.leaves.val() & self.source.last.val();
+        self.gone_as.d.next.owner = self.sum.data.val().owner;
+        self.gone_as.d.next.len = self.sum.data.val().len;
+        if self.flowing.q.val() {
+            self.gone_as.d.next.len = self.total.q.val();
+        }
         self.counted.d.next = 0.into();
         self.count_bytes.next = self.counted.q.val();
         if self.leaves.val() {
@@ -479,6 +504,7 @@ impl<const W: usize> Logic for Headers<W> {
             self.gone_bad.d.next = false;
         }
         if self.reset.val() {
+            self.gone.d.next = false;
             self.counted.d.next = 0.into();
         }
     }

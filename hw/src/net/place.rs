@@ -76,6 +76,8 @@ pub struct Place {
     /// Pulses: no buffers, or not enough; too many small ones, a bad chain, or not enabled.
     pub count_no_buffer: Signal<Out, Bit>,
     pub count_dropped: Signal<Out, Bit>,
+    /// Beside them: whose frame it was.
+    pub count_queue: Signal<Out, Bits<16>>,
     shares: BlockFifo<Share>,
     jobs: Fifo<Job>,
     ahead: Ahead,
@@ -137,6 +139,7 @@ impl Place {
             busy: Default::default(),
             count_no_buffer: Default::default(),
             count_dropped: Default::default(),
+            count_queue: Default::default(),
             shares: BlockFifo::new(Self::MOST_SHARES),
             jobs: Fifo::new(8),
             ahead: Ahead::new(params),
@@ -206,6 +209,7 @@ impl Logic for Place {
         self.jobs.sink.data.next = self.made.q.val();
         self.count_no_buffer.next = false;
         self.count_dropped.next = false;
+        self.count_queue.next = self.frame.q.val().queue;
 
         // Frames come while there is a driver; else they are passed over, once none of those before is inside.
         self.ahead.open.next = self.enabled.val() & !self.fence.val() & !self.alone.q.val();
@@ -258,6 +262,7 @@ impl Logic for Place {
                 if !self.enabled.val() & !self.ahead.busy.val() & self.arrival.valid.val() {
                     self.arrival.ready.next = true;
                     self.count_dropped.next = true;
+                    self.count_queue.next = self.arrival.data.val().queue;
                     self.made.d.next.drop = true;
                     self.state.d.next = State::Give;
                 }

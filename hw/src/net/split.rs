@@ -32,6 +32,8 @@ pub struct Split<const W: usize> {
     pub busy: Signal<Out, Bit>,
     /// Pulse, the cycle after: a packet could not be segmented.
     pub count_bad: Signal<Out, Bit>,
+    /// Beside it: whose it is.
+    pub count_owner: Signal<Out, Bits<16>>,
     pack: Pack<W, Of>,
     /// Within a frame that passes; within a packet.
     midway: Reg<Bit>,
@@ -56,6 +58,7 @@ pub struct Split<const W: usize> {
     end: Reg<Bits<18>>,
     bad: Reg<Bit>,
     gone_bad: Reg<Bit>,
+    gone_owner: Reg<Bits<16>>,
     pass: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
     place: Signal<Local, Bits<18>>,
@@ -94,6 +97,7 @@ impl<const W: usize> Split<W> {
             task: Default::default(),
             busy: Default::default(),
             count_bad: Default::default(),
+            count_owner: Default::default(),
             pack: Default::default(),
             midway: Default::default(),
             begun: Default::default(),
@@ -113,6 +117,7 @@ impl<const W: usize> Split<W> {
             end: Default::default(),
             bad: Default::default(),
             gone_bad: Default::default(),
+            gone_owner: Default::default(),
             pass: Default::default(),
             accept: Default::default(),
             place: Default::default(),
@@ -143,7 +148,7 @@ impl<const W: usize> Logic for Split<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, midway, begun, held, data, last, side, at, lane, offload_held, known);
-        dff_setup!(self, clock, words, headers, segment, settle, payload, end, bad, gone_bad);
+        dff_setup!(self, clock, words, headers, segment, settle, payload, end, bad, gone_bad, gone_owner);
         clock!(self, clock, pack);
         self.pack.reset.next = self.reset.val() | !self.able.val();
 
@@ -170,6 +175,7 @@ impl<const W: usize> Logic for Split<W> {
         self.pack.sink.side.next.rest = self.lanes.val() - self.lane.q.val();
         self.pack.sink.side.next.count = self.until.val() - self.lane.q.val();
         self.pack.sink.side.next.start = 0.into();
+        self.pack.tag.next.task.owner = self.offload_held.q.val().owner;
         self.pack.tag.next.task.headers = !self.payload.q.val();
         self.pack.tag.next.task.payload = self.payload.q.val();
         self.pack.tag.next.task.udp = self.offload_held.q.val().udp;
@@ -191,6 +197,8 @@ impl<const W: usize> Logic for Split<W> {
             & !self.side.q.val().error
             & (self.bad.q.val() | !self.payload.q.val());
         self.count_bad.next = self.gone_bad.q.val();
+        self.gone_owner.d.next = self.offload_held.q.val().owner;
+        self.count_owner.next = self.gone_owner.q.val();
         if self.go.val() {
             self.lane.d.next = self.until.val();
             if self.cut.val() {
@@ -278,6 +286,7 @@ impl<const W: usize> Logic for Split<W> {
             self.source.last.next = self.sink.last.val();
             self.source.side.next = self.sink.side.val();
             self.sink.ready.next = self.source.ready.val();
+            self.task.next.owner = self.offload.val().owner;
             self.task.next.headers = false;
             self.task.next.payload = false;
             self.task.next.udp = false;

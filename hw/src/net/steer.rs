@@ -31,6 +31,9 @@ pub struct Steer {
     /// Offered no later than its arrival.
     pub report: StreamSource<Report>,
     pub busy: Signal<Out, Bit>,
+    /// Pulse, and the queue beside it: the frame was dropped before it came here.
+    pub count_dropped: Signal<Out, Bit>,
+    pub count_queue: Signal<Out, Bits<16>>,
     table: Lutram<Bits<8>>,
     reports: Fifo<Report>,
     /// The driver has switched GUEST_CSUM off.
@@ -73,6 +76,8 @@ impl Steer {
             arrival: Default::default(),
             report: Default::default(),
             busy: Default::default(),
+            count_dropped: Default::default(),
+            count_queue: Default::default(),
             table: Lutram::new(net::RSS_TABLE),
             // More than there are frames between here and `net::rx`.
             reports: Fifo::new(16),
@@ -191,6 +196,8 @@ impl Logic for Steer {
             self.out.d.next.len = self.length.data.val().len;
             self.out.d.next.queue = bit_cast::<16, 8>(self.chosen.val()) << 1;
         }
+        self.count_dropped.next = self.take.val() & self.length.data.val().dropped;
+        self.count_queue.next = bit_cast::<16, 8>(self.chosen.val()) << 1;
         self.arrival.valid.next = self.offered.q.val();
         self.arrival.data.next = self.out.q.val();
         self.busy.next = self.offered.q.val() | self.filling.q.val();

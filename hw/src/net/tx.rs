@@ -18,6 +18,14 @@ use hematite_abi::{feature, ident, net};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
+/// What a beat of a chain is, on its way through `pack`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Tag {
+    /// Of the last one: the frame is bad.
+    pub bad: Bit,
+    pub queue: Bits<16>,
+}
+
 /// See the file's head.
 #[derive(LogicBlock)]
 pub struct Tx<const W: usize> {
@@ -37,8 +45,12 @@ pub struct Tx<const W: usize> {
     /// Pulses, the cycle after: a frame shorter than an Ethernet header, longer than the device carries.
     pub count_short: Signal<Out, Bit>,
     pub count_long: Signal<Out, Bit>,
+    /// Beside them: whose it is.
+    pub count_queue: Signal<Out, Bits<16>>,
+    /// Device resets, of which frames remember which they came behind.
+    pub life: Signal<In, Bits<2>>,
     issue: Issue,
-    pack: Pack<W, Bit>,
+    pack: Pack<W, Tag>,
     dones: Fifo<Done>,
     errors: Fifo<QueueError>,
     /// Within a piece.
@@ -49,12 +61,14 @@ pub struct Tx<const W: usize> {
     /// What the last cycle counted.
     gone_short: Reg<Bit>,
     gone_long: Reg<Bit>,
+    gone_queue: Reg<Bits<16>>,
     skipped: Reg<Bits<2>>,
     // The beat that waits for the next.
     waits: Reg<Bit>,
     waiting: Reg<Bits<W>>,
     waiting_last: Reg<Bit>,
     waiting_side: Reg<FrameSide>,
+    waiting_queue: Reg<Bits<16>>,
     // Of the header: it goes by while no beat of its frame waits, and the last one of the frame before leaves.
     header: Reg<Bits<160>>,
     csum_at: Reg<Bits<17>>,
@@ -121,6 +135,8 @@ impl<const W: usize> Tx<W> {
             busy: Default::default(),
             count_short: Default::default(),
             count_long: Default::default(),
+            count_queue: Default::default(),
+            life: Default::default(),
             issue: Issue::new(params),
             pack: Default::default(),
             dones: Fifo::narrow(
@@ -139,11 +155,13 @@ impl<const W: usize> Tx<W> {
             failed: Default::default(),
             gone_short: Default::default(),
             gone_long: Default::default(),
+            gone_queue: Default::default(),
             skipped: Default::default(),
             waits: Default::default(),
             waiting: Default::default(),
             waiting_last: Default::default(),
             waiting_side: Default::default(),
+            waiting_queue: Default::default(),
             header: Default::default(),
             csum_at: Default::default(),
             gso_good: Default::default(),
@@ -192,8 +210,8 @@ impl<const W: usize> Tx<W> {
 impl<const W: usize> Logic for Tx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, begun, failed, gone_short, gone_long, skipped);
-        dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side);
+        dff_setup!(self, clock, inside, begun, failed, gone_short, gone_long, gone_queue, skipped);
+        dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side, waiting_queue);
         dff_setup!(self, clock, header, csum_at, gso_good);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
@@ -260,7 +278,8 @@ impl<const W: usize> Logic for Tx<W> {
             self.pack.sink.side.next.count = 0.into();
         }
         self.pack.sink.side.next.start = self.start.val();
-        self.pack.tag.next = self.bad.val() | self.issue.piece.data.val().mark.short | self.long.val();
+        self.pack.tag.next.queue = self.issue.piece.data.val().mark.queue;
+        self.pack.tag.next.bad = self.bad.val() | self.issue.piece.data.val().mark.short | self.long.val();
         self.reply.ready.next = self.go.val() & self.issue.piece.data.val().read;
         self.issue.piece.ready.next = self.go.val() & self.piece_end.val();
 
@@ -278,6 +297,8 @@ impl<const W: usize> Logic for Tx<W> {
         }
         self.count_short.next = self.gone_short.q.val();
         self.count_long.next = self.gone_long.q.val();
+        self.count_queue.next = self.gone_queue.q.val();
+        self.gone_queue.d.next = self.issue.piece.data.val().mark.queue;
         self.gone_short.d.next = false;
         self.gone_long.d.next = false;
 
@@ -310,7 +331,7 @@ impl<const W: usize> Logic for Tx<W> {
         self.frame.last.next = self.waiting_last.q.val() | self.ends.val();
         self.frame.side.next = self.waiting_side.q.val();
         if self.ends.val() {
-            self.frame.side.next.error = self.pack.source_tag.val();
+            self.frame.side.next.error = self.pack.source_tag.val().bad;
         }
         self.leaves.next = self.frame.valid.val() & self.frame.ready.val();
         // The header's beats come first and end here.
@@ -323,7 +344,8 @@ impl<const W: usize> Logic for Tx<W> {
             self.waiting.d.next = self.pack.source.data.val();
             self.waiting_last.d.next = self.pack.source.last.val();
             self.waiting_side.d.next.count = self.pack.source.side.val().count;
-            self.waiting_side.d.next.error = self.pack.source_tag.val();
+            self.waiting_side.d.next.error = self.pack.source_tag.val().bad;
+            self.waiting_queue.d.next = self.pack.source_tag.val().queue;
             if self.empty.val() {
                 // The whole of a bad frame.
                 self.waiting_side.d.next.count = 1.into();
@@ -341,6 +363,7 @@ impl<const W: usize> Logic for Tx<W> {
             }
         }
 
+        self.offload.next.owner = self.waiting_queue.q.val() | (bit_cast::<16, 2>(self.life.val()) << 14);
         self.offload.next.csum = self.accepted0.val().get_bit(feature::CSUM)
             & self.head.val().get_bits::<8>(net::HDR_FLAGS_LSB).get_bit(net::HDR_F_NEEDS_CSUM_BIT);
         self.offload.next.csum_start = self.head.val().get_bits::<16>(net::HDR_CSUM_START_LSB);

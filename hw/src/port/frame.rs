@@ -16,6 +16,8 @@ pub struct FrameSide {
 /// What the driver wants done to a packet it sends. Stands beside all of its beats.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Offload {
+    /// Who sends it: see [`Sent`].
+    pub owner: Bits<16>,
     /// The frame lacks its checksum.
     pub csum: Bit,
     /// Offset in the frame of the first byte that is summed.
@@ -36,6 +38,8 @@ pub struct Offload {
 /// all of its beats.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Task {
+    /// Who sends it: see [`Sent`].
+    pub owner: Bits<16>,
     /// The piece is the headers of a packet that is segmented.
     pub headers: Bit,
     /// It is the payload of a segment; before it lanes stand empty, which the end of the headers will fill.
@@ -55,6 +59,8 @@ pub struct Task {
 /// The checksum of a piece. In a `StreamSource`, one per piece, in order.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Sum {
+    /// Who sends it: see [`Sent`].
+    pub owner: Bits<16>,
     // As in `Task`.
     pub headers: Bit,
     pub payload: Bit,
@@ -66,6 +72,15 @@ pub struct Sum {
     pub at: Bits<16>,
     pub value: Bits<16>,
     /// Bytes of the piece, with empty lanes.
+    pub len: Bits<16>,
+}
+
+/// A frame that has been sent.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Sent {
+    /// The transmit queue it came from; the upper two bits count device resets, for frames outlive them.
+    pub owner: Bits<16>,
+    /// Bytes.
     pub len: Bits<16>,
 }
 

@@ -1,6 +1,6 @@
 //! Carries out the commands of the control queue.
 //! In: `command`, byte by byte; `forget`: its queue has failed, there is no command and none to answer; `accepted`; which queues are
-//! `enabled`; `limits`, those of the queue `asked` about.   Out: `answer`; `settings`, a pulse each.
+//! `enabled`; `limits`, those of the queue `asked` about; `counted`, a counter of `counted_queue`.   Out: `answer`; `settings`, a pulse each.
 //! Time: an answer comes a few cycles after the command's end, for filter tables two cycles per byte later.
 //! Waits: on `answer`; the next command waits until it is taken.
 //! A command takes effect as a whole or not at all: what is not offered, not accepted, too short, too long or out of range is refused.
@@ -12,13 +12,19 @@ use crate::prim::ram::Ram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::{ctrl, feature};
 use hematite_verilog::{Reg, dff_setup};
+use report::Report;
 use rss::Rss;
 use rust_hdl_core::prelude::*;
 
+pub mod report;
 pub mod rss;
 
-/// Bytes kept of a command. A filter table that is longer takes every address: "it can silently switch to allmulti or promiscuous mode".
-const KEPT: usize = 512;
+/// Bytes kept of a command: of one about statistics, as many as ask for all queues. A filter table that is longer than others may be takes
+/// every address: "it can silently switch to allmulti or promiscuous mode".
+fn kept(params: &Params) -> usize {
+    let all = 2 + ctrl::STATS_ENTRY_BYTES * params.numbers();
+    if params.offers(feature::DEVICE_STATS) { ctrl::KEPT_BYTES.max(all) } else { ctrl::KEPT_BYTES }
+}
 
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum State {
@@ -28,8 +34,10 @@ pub enum State {
     Read,
     Use,
     Rss,
+    Stats,
     Answer,
     Result,
+    Report,
 }
 
 /// See the file's head.
@@ -44,6 +52,10 @@ pub struct Command {
     /// What holds for interrupts of that queue: packets, microseconds.
     pub asked: Signal<Out, Bits<16>>,
     pub limits: Signal<In, Bits<32>>,
+    /// What that queue has done: see `virtio::stats`.
+    pub counted_queue: Signal<Out, Bits<16>>,
+    pub counted_field: Signal<Out, Bits<3>>,
+    pub counted: Signal<In, Bits<64>>,
     pub command: StreamSink<CommandByte>,
     pub forget: Signal<In, Bit>,
     pub answer: StreamSource<AnswerByte>,
@@ -51,9 +63,14 @@ pub struct Command {
     pub busy: Signal<Out, Bit>,
     data: Ram<Bits<8>>,
     rss: Rss,
+    report: Report,
+    /// Commands, and those that were carried out; a report follows the answer.
+    commands: Reg<Bits<64>>,
+    carried_out: Reg<Bits<64>>,
+    reports: Reg<Bit>,
     state: Reg<State>,
     /// Bytes so far, class and command among them; more than are kept.
-    count: Reg<Bits<10>>,
+    count: Reg<Bits<12>>,
     long: Reg<Bit>,
     class: Reg<Bits<8>>,
     verb: Reg<Bits<8>>,
@@ -73,7 +90,10 @@ pub struct Command {
     phase: Reg<Bits<3>>,
     hash: Reg<Bits<8>>,
     byte: Signal<Local, Bits<8>>,
-    length: Signal<Local, Bits<10>>,
+    length: Signal<Local, Bits<12>>,
+    /// It is longer than one that does not ask for statistics may be.
+    far: Signal<Local, Bit>,
+    taken: Signal<Local, Bit>,
     value16: Signal<Local, Bits<16>>,
     packets: Signal<Local, Bits<16>>,
     micros: Signal<Local, Bits<16>>,
@@ -85,11 +105,13 @@ pub struct Command {
     list_end: Signal<Local, Bit>,
     offered: Constant<Bit>,
     pairs: Constant<Bits<16>>,
-    kept: Constant<Bits<10>>,
-    least: Constant<Bits<10>>,
+    kept: Constant<Bits<12>>,
+    most: Constant<Bits<12>>,
+    least: Constant<Bits<12>>,
     queues: Constant<Bits<16>>,
     vlans: Constant<Bits<16>>,
     offloads: Constant<Bits<32>>,
+    stats_types: Constant<Bits<64>>,
 }
 
 impl Command {
@@ -102,13 +124,20 @@ impl Command {
             enabled: Default::default(),
             asked: Default::default(),
             limits: Default::default(),
+            counted_queue: Default::default(),
+            counted_field: Default::default(),
+            counted: Default::default(),
             command: Default::default(),
             forget: Default::default(),
             answer: Default::default(),
             settings: Default::default(),
             busy: Default::default(),
-            data: Ram::apart(KEPT),
+            data: Ram::apart(kept(params).next_power_of_two()),
             rss: Rss::new(params),
+            report: Report::new(params),
+            commands: Default::default(),
+            carried_out: Default::default(),
+            reports: Default::default(),
             state: Default::default(),
             count: Default::default(),
             long: Default::default(),
@@ -128,6 +157,8 @@ impl Command {
             hash: Default::default(),
             byte: Default::default(),
             length: Default::default(),
+            far: Default::default(),
+            taken: Default::default(),
             value16: Default::default(),
             packets: Default::default(),
             micros: Default::default(),
@@ -138,12 +169,16 @@ impl Command {
             list_end: Default::default(),
             offered: Constant::new(params.offers(feature::CTRL_VQ)),
             pairs: Constant::new(params.pairs.to_bits()),
-            kept: Constant::new(KEPT.to_bits()),
+            kept: Constant::new(kept(params).to_bits()),
+            most: Constant::new(ctrl::KEPT_BYTES.to_bits()),
             // Class, command, two counts.
             least: Constant::new(10u64.into()),
             queues: Constant::new(params.queues().to_bits()),
             vlans: Constant::new((ctrl::VLANS as u64).into()),
             offloads: Constant::new((1u64 << feature::GUEST_CSUM).to_bits()),
+            stats_types: Constant::new(
+                (1u64 << ctrl::STATS_RX_BASIC | 1 << ctrl::STATS_TX_BASIC | 1 << ctrl::STATS_CVQ).to_bits(),
+            ),
         }
     }
 }
@@ -151,19 +186,37 @@ impl Command {
 impl Logic for Command {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, data, rss);
+        clock!(self, clock, data, rss, report);
         dff_setup!(self, clock, state, count, long, class, verb, tail, ack, result, more, mode);
         dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
+        dff_setup!(self, clock, commands, carried_out, reports);
         self.busy.next = self.state.q.val() != State::Take;
         self.command.ready.next = self.state.q.val() == State::Take;
         self.answer.valid.next =
             (self.state.q.val() == State::Answer) | (self.state.q.val() == State::Result);
         self.answer.data.next.data = self.ack.q.val();
-        self.answer.data.next.last = !self.more.q.val().any();
+        self.answer.data.next.last = !self.more.q.val().any() & !self.reports.q.val();
         if self.state.q.val() == State::Result {
             self.answer.data.next.data = self.result.q.val().get_bits::<8>(0);
             self.answer.data.next.last = self.more.q.val() == 1;
         }
+        self.report.told.ready.next = false;
+        if self.state.q.val() == State::Report {
+            self.answer.valid.next = self.report.told.valid.val();
+            self.answer.data.next = self.report.told.data.val();
+            self.report.told.ready.next = self.answer.ready.val();
+        }
+        self.report.reset.next = self.reset.val() | self.forget.val() | !self.offered.val();
+        self.report.start.next = false;
+        self.report.tell.next = false;
+        self.report.count.next = self.count.q.val();
+        self.report.byte.next = self.data.read_data.val();
+        self.report.many.next = self.accepted.val().get_bit(feature::MQ);
+        self.report.commands.next = self.commands.q.val();
+        self.report.carried_out.next = self.carried_out.q.val();
+        self.report.value.next = self.counted.val();
+        self.counted_queue.next = self.report.queue.val();
+        self.counted_field.next = self.report.field.val();
         self.settings.valid.next = false;
         self.settings.item.next = ctrl::SET_RX_MODE.into();
         self.settings.index.next = 0.into();
@@ -171,6 +224,7 @@ impl Logic for Command {
 
         // Of a command without filter tables: its bytes behind class and command; what they say.
         self.length.next = self.count.q.val() - 2;
+        self.far.next = self.long.q.val() | (self.count.q.val() > self.most.val());
         self.value16.next = self.tail.q.val().get_bits::<16>(80);
         self.mode_now.next = self
             .mode
@@ -193,17 +247,23 @@ impl Logic for Command {
         self.agreed.next = self.accepted.val().get_bits::<32>(0) & self.offloads.val();
 
         self.data.write.next = false;
-        self.data.write_addr.next = bit_cast::<16, 10>(self.count.q.val());
+        self.data.write_addr.next = bit_cast::<16, 12>(self.count.q.val());
         self.data.write_data.next = self.command.data.val().data;
         self.rss.reset.next = self.reset.val();
         self.rss.start.next = false;
         self.rss.hashes_only.next = self.verb.q.val() == ctrl::MQ_HASH_CONFIG;
-        self.rss.count.next = self.count.q.val();
+        self.rss.count.next = self.count.q.val().get_bits::<10>(0);
         self.rss.byte.next = self.data.read_data.val();
-        self.data.read.next = (self.state.q.val() == State::Read) | (self.state.q.val() == State::Rss);
+        self.data.read.next = (self.state.q.val() == State::Read)
+            | (self.state.q.val() == State::Rss)
+            | (self.state.q.val() == State::Stats)
+            | (self.state.q.val() == State::Report);
         self.data.read_addr.next = bit_cast::<16, 10>(self.at.q.val());
         if self.state.q.val() == State::Rss {
             self.data.read_addr.next = bit_cast::<16, 10>(self.rss.at.val());
+        }
+        if (self.state.q.val() == State::Stats) | (self.state.q.val() == State::Report) {
+            self.data.read_addr.next = bit_cast::<16, 12>(self.report.at.val());
         }
         self.byte.next = self.data.read_data.val();
         self.list_end.next = false;
@@ -232,6 +292,8 @@ impl Logic for Command {
             }
             // Judge: all of it is here.
             State::Judge => {
+                self.commands.d.next = self.commands.q.val() + 1;
+                self.reports.d.next = false;
                 self.state.d.next = State::Answer;
                 if (self.class.q.val() == ctrl::CLASS_RX)
                     & (self.verb.q.val() <= ctrl::RX_NOBCAST)
@@ -263,7 +325,7 @@ impl Logic for Command {
                     & (self.count.q.val() >= self.least.val())
                     & self.accepted.val().get_bit(feature::CTRL_RX)
                 {
-                    if self.long.q.val() {
+                    if self.far.val() {
                         self.ack.d.next = ctrl::ACK_OK.into();
                         self.settings.valid.next = true;
                         self.settings.item.next = ctrl::SET_MAC_TABLE.into();
@@ -311,7 +373,7 @@ impl Logic for Command {
                         | ((self.verb.q.val() == ctrl::MQ_HASH_CONFIG)
                             & self.accepted.val().get_bit(feature::HASH_REPORT)))
                     & (self.count.q.val() >= self.least.val())
-                    & !self.long.q.val()
+                    & !self.far.val()
                 {
                     self.rss.start.next = true;
                     self.state.d.next = State::Rss;
@@ -370,6 +432,24 @@ impl Logic for Command {
                         | (bit_cast::<64, 16>(self.limits.val().get_bits::<16>(16)) << 32);
                     self.more.d.next = 8.into();
                 }
+                if (self.class.q.val() == ctrl::CLASS_STATS)
+                    & (self.verb.q.val() == ctrl::STATS_QUERY)
+                    & (self.length.val() == 0)
+                    & self.accepted.val().get_bit(feature::DEVICE_STATS)
+                {
+                    self.ack.d.next = ctrl::ACK_OK.into();
+                    self.result.d.next = self.stats_types.val();
+                    self.more.d.next = 8.into();
+                }
+                if (self.class.q.val() == ctrl::CLASS_STATS)
+                    & (self.verb.q.val() == ctrl::STATS_GET)
+                    & (self.count.q.val() >= self.least.val())
+                    & !self.long.q.val()
+                    & self.accepted.val().get_bit(feature::DEVICE_STATS)
+                {
+                    self.report.start.next = true;
+                    self.state.d.next = State::Stats;
+                }
                 if (self.class.q.val() == ctrl::CLASS_ANNOUNCE)
                     & (self.verb.q.val() == ctrl::ANNOUNCE_ACK)
                     & (self.length.val() == 0)
@@ -391,7 +471,7 @@ impl Logic for Command {
             // Read: the next byte of a filter table, or its end.
             State::Read => {
                 self.state.d.next = State::Use;
-                if self.at.q.val() == self.count.q.val() {
+                if self.at.q.val() == self.count.q.val().get_bits::<10>(0) {
                     self.state.d.next = State::Answer;
                     if self.complete.q.val() {
                         self.ack.d.next = ctrl::ACK_OK.into();
@@ -452,9 +532,26 @@ impl Logic for Command {
                     }
                 }
             }
+            // Stats: all that is asked for is looked at first.
+            State::Stats => {
+                if self.report.done.val() {
+                    self.state.d.next = State::Answer;
+                    if self.report.good.val() {
+                        self.reports.d.next = true;
+                        self.ack.d.next = ctrl::ACK_OK.into();
+                    }
+                }
+            }
             State::Answer => {
                 if self.answer.ready.val() {
                     self.state.d.next = State::Take;
+                    if self.ack.q.val() == ctrl::ACK_OK {
+                        self.carried_out.d.next = self.carried_out.q.val() + 1;
+                    }
+                    if self.reports.q.val() {
+                        self.report.tell.next = true;
+                        self.state.d.next = State::Report;
+                    }
                     if self.more.q.val().any() {
                         self.state.d.next = State::Result;
                     }
@@ -470,6 +567,12 @@ impl Logic for Command {
                     }
                 }
             }
+            // Report: byte by byte, to its end.
+            State::Report => {
+                if self.report.told.valid.val() & self.answer.ready.val() & self.report.told.data.val().last {
+                    self.state.d.next = State::Take;
+                }
+            }
             _ => self.state.d.next = State::Take,
         }
         if self.forget.val() {
@@ -477,7 +580,8 @@ impl Logic for Command {
             self.state.d.next = State::Take;
             self.more.d.next = 0.into();
         }
-        if self.forget.val() | (self.answer.valid.val() & self.answer.ready.val()) {
+        self.taken.next = self.answer.valid.val() & self.answer.ready.val() & self.answer.data.val().last;
+        if self.forget.val() | self.taken.val() {
             self.count.d.next = 0.into();
             self.long.d.next = false;
         }
@@ -486,6 +590,8 @@ impl Logic for Command {
             self.count.d.next = 0.into();
             self.long.d.next = false;
             self.more.d.next = 0.into();
+            self.commands.d.next = 0.into();
+            self.carried_out.d.next = 0.into();
             self.mode.d.next = ctrl::MODE_PROMISC.into();
         }
     }

@@ -8,9 +8,10 @@ use super::Model;
 use super::coalesce::Limits;
 use super::dma::Stop;
 use super::engine::Segment;
+use super::stats::Stats;
 
 /// Bytes of a command that are kept; a longer filter table takes every address.
-const KEPT: usize = 512;
+const KEPT: usize = ctrl::KEPT_BYTES;
 /// Bytes of a command after which its queue has failed.
 const MOST: u64 = 1 << 16;
 /// Hashes of addresses.
@@ -32,6 +33,7 @@ pub(super) struct Settings {
     pub(super) guest_csum: bool,
     pub(super) rx_limits: Limits,
     pub(super) tx_limits: Limits,
+    pub(super) stats: Stats,
 }
 
 impl Settings {
@@ -49,6 +51,7 @@ impl Settings {
             guest_csum: true,
             rx_limits: Limits::default(),
             tx_limits: Limits::default(),
+            stats: Stats::default(),
         }
     }
 }
@@ -142,6 +145,7 @@ impl Model {
             None if self.execute(&command).is_some() => vec![ctrl::ACK_OK],
             None => vec![ctrl::ACK_ERR],
         };
+        self.settings.stats.command(answer[0] == ctrl::ACK_OK);
         let mut rest = answer.as_slice();
         for place in places {
             let (now, later) = rest.split_at(rest.len().min(place.len as usize));
@@ -167,6 +171,12 @@ impl Model {
                 if self.registers.accepted(net::F_VQ_NOTF_COAL) =>
             {
                 Some(self.limits_of(self.running([*low, *high])?).bytes())
+            }
+            [ctrl::STATS, ctrl::STATS_QUERY] if self.registers.accepted(net::F_DEVICE_STATS) => {
+                Some(Model::stats_types())
+            }
+            [ctrl::STATS, ctrl::STATS_GET, data @ ..] if self.registers.accepted(net::F_DEVICE_STATS) => {
+                self.statistics(data)
             }
             _ => None,
         }

@@ -10,6 +10,7 @@ use crate::offload::{Header, verified};
 
 use super::Model;
 use super::dma::Stop;
+use super::stats::Counter;
 
 /// One buffer of a chain.
 #[derive(Clone, Copy)]
@@ -156,6 +157,7 @@ impl Model {
         }
         if matches!(job, Job::Receive(_)) {
             self.drop_frame(ident::RX_DROPPED);
+            self.settings.stats.count(queue, Counter::Drops, 1);
         }
         if self.first_error.0 == 0 {
             self.first_error = (code, queue);
@@ -184,9 +186,9 @@ impl Model {
         let least = header + u64::from(net::ETHERNET_HEADER_BYTES);
         let most = self.shape.frame_bytes;
         if chain.len() < least {
-            self.count(ident::TX_DROPPED_SHORT);
+            self.malformed(queue, ident::TX_DROPPED_SHORT);
         } else if chain.len() > header + net::GSO_PACKET_BYTES {
-            self.count(ident::TX_DROPPED_LONG);
+            self.malformed(queue, ident::TX_DROPPED_LONG);
         } else {
             let mut bytes = vec![];
             for segment in &chain.segments {
@@ -196,14 +198,16 @@ impl Model {
             let asked = bytes.first_chunk().map(Header::read).unwrap_or_default();
             let wish = asked.agreed(|feature| self.registers.accepted(feature));
             if wish.gso_type == 0 && frame.len() > most {
-                self.count(ident::TX_DROPPED_LONG);
+                self.malformed(queue, ident::TX_DROPPED_LONG);
             } else if let Some(frames) = wish.carry_out(frame, most) {
                 for frame in frames {
+                    self.settings.stats.packet(queue, frame.len());
                     self.count(ident::TX_FRAMES);
                     self.count_by(ident::TX_BYTES_LO, frame.len() as u32);
                     self.frames_out.push_back(frame);
                 }
             } else {
+                self.settings.stats.count(queue, Counter::Drops, 1);
                 self.count(ident::TX_DROPPED_OFFLOAD);
             }
         }
@@ -263,12 +267,13 @@ impl Model {
         let live = self.registers.queues.first().is_some_and(|q| q.live);
         let most = self.shape.frame_bytes;
         let Some(frame) = self.frames_in.front().cloned().filter(|frame| live && frame.len() <= most) else {
+            self.settings.stats.count(queue, Counter::Drops, 1);
             self.drop_frame(ident::RX_DROPPED);
             return Ok(());
         };
         let to = &self.registers.queues[usize::from(queue)];
         if !to.live || to.bad {
-            self.drop_frame(ident::RX_NO_BUFFER);
+            self.without_buffer(queue);
             return Ok(());
         }
         let merge = self.registers.accepted(net::F_MRG_RXBUF);
@@ -294,7 +299,7 @@ impl Model {
             let next = if another { self.chain_at(queue, position, Some(true))? } else { None };
             let Some(chain) = next else {
                 // no buffer, or not enough: the chains stay with the driver's next frame
-                self.drop_frame(ident::RX_NO_BUFFER);
+                self.without_buffer(queue);
                 return Ok(());
             };
             position = position.wrapping_add(chain.slots);
@@ -318,6 +323,7 @@ impl Model {
         }
         self.used(queue, &done);
         self.frames_in.pop_front();
+        self.settings.stats.packet(queue, frame.len());
         self.count(ident::RX_FRAMES);
         if packet[0] != 0 {
             self.count(ident::RX_RIGHT);

@@ -2,6 +2,7 @@
 //! Spec: [PCIe base: MSI-X Capability and Table Structures]
 
 use super::Model;
+use super::stats::Counter;
 use crate::facts::{msix, virtio};
 use hematite_abi::ident;
 
@@ -123,7 +124,11 @@ impl Model {
 
     pub(super) fn interrupt_queue(&mut self, queue: u16) {
         self.registers.isr |= virtio::ISR_QUEUE;
-        self.interrupt(self.registers.queues[usize::from(queue)].vector);
+        let vector = self.registers.queues[usize::from(queue)].vector;
+        if vector != virtio::NO_VECTOR {
+            self.settings.stats.count(queue, Counter::Interrupts, 1);
+        }
+        self.interrupt(vector);
     }
 
     pub(super) fn interrupt_config(&mut self) {

@@ -153,10 +153,15 @@ impl Registers {
         self.accepted(virtio::F_NOTIF_CONFIG_DATA).then_some(bar::NOTIFY_DATA | number)
     }
 
+    /// There is someone to be kicked by these bytes.
+    pub(super) fn hears(&self, number: u16, be: u8, value: u32) -> bool {
+        let named = self.notify_data(number).is_none_or(|data| be & 3 == 3 && half(value, false) == data);
+        self.driver_ok() && named
+    }
+
     /// A kick of a queue by these bytes. False if nobody wants it: ignored. What NOTIFICATION_DATA says is never more than a hint here.
     pub(super) fn kick(&mut self, number: u16, be: u8, value: u32) -> bool {
-        let named = self.notify_data(number).is_none_or(|data| be & 3 == 3 && half(value, false) == data);
-        let ready = self.driver_ok() && named;
+        let ready = self.hears(number, be, value);
         match self.queues.get_mut(usize::from(number)) {
             Some(queue) if ready && queue.live => {
                 queue.kicked = true;
