@@ -32,6 +32,7 @@ mod rings;
 mod root;
 mod rx;
 mod share;
+mod stats;
 mod status;
 mod streams;
 mod strips;

@@ -14,6 +14,8 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
 const FRAME_BYTES: usize = 1514;
+/// Device resets that were before.
+const LIFE: u64 = 2;
 
 /// The byte of host memory at an address.
 fn memory(addr: u64) -> u8 {
@@ -182,6 +184,7 @@ fn chains_with<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager:
     let hashes = header == net::HDR_HASH_BYTES;
     bench.uut.accepted1.next = (u64::from(hashes) << (feature::HASH_REPORT - 32)).into();
     bench.uut.read_bytes.next = read_bytes.into();
+    bench.uut.life.next = LIFE.into();
     let mut segments = Feed::<Segment>::new(eager);
     let mut replies = Feed::<Beat<W, ReadSide>>::new(eager);
     let mut requests = Watch::<ReadRequest>::new("request", eager);
@@ -198,6 +201,8 @@ fn chains_with<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager:
     let mut frames_due: VecDeque<_> = expected.iter().collect();
     let mut dones_due: VecDeque<_> =
         expected.iter().filter(|c| matches!(c.fate, Fate::Sent(_) | Fate::Short | Fate::Long)).collect();
+    let mut drops_due: VecDeque<_> =
+        expected.iter().filter(|c| matches!(c.fate, Fate::Short | Fate::Long)).collect();
     let mut errors_due: VecDeque<_> =
         expected.iter().filter(|c| matches!(c.fate, Fate::Failed { .. })).collect();
     let (mut sent, mut short, mut long) = (0, 0, 0);
@@ -228,10 +233,11 @@ fn chains_with<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager:
                 (1..=W / 8).contains(&count) && (beat.last || count == W / 8),
                 "seed {seed}: count {count}"
             );
-            if let Some(Chain { fate: Fate::Sent(bytes), id, .. }) = frames_due.front() {
+            if let Some(Chain { fate: Fate::Sent(bytes), id, queue }) = frames_due.front() {
+                let owner = (u64::from(*queue) | LIFE << 14).into();
                 assert_eq!(
                     u.offload.val(),
-                    offload(&bytes[..net::HDR_BYTES], id % 3 == 0),
+                    Offload { owner, ..offload(&bytes[..net::HDR_BYTES], id % 3 == 0) },
                     "seed {seed}: chain {id}"
                 );
             }
@@ -261,6 +267,10 @@ fn chains_with<const W: usize>(seed: u64, chains: usize, read_bytes: u64, eager:
             let timeout = chain.fate == Fate::Failed { timeout: true };
             let code = if timeout { ident::ERROR_DMA_TIMEOUT } else { ident::ERROR_DMA_READ };
             assert_eq!((error.queue, error.code), (u64::from(chain.queue).into(), code.into()));
+        }
+        if u.count_short.val() | u.count_long.val() {
+            let chain = drops_due.pop_front().expect("a drop too many");
+            assert_eq!(u64::from(u.count_queue.val()), u64::from(chain.queue), "seed {seed}: drop");
         }
         short += usize::from(u.count_short.val());
         long += usize::from(u.count_long.val());

@@ -214,6 +214,7 @@ fn checksum<const W: usize>(params: &Params, seed: u64) {
                 frames.queue.extend(frame::<W>(&mut rng, len));
                 let start = rng.random_range(0..len as u64 + 2);
                 task = Task {
+                    owner: rng.random_range(0..1u64 << 16).into(),
                     headers: rng.random_bool(0.2),
                     payload: rng.random_bool(0.2),
                     udp: rng.random(),

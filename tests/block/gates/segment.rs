@@ -29,6 +29,7 @@ fn offload(rng: &mut ChaCha8Rng, packet: &Packet) -> Offload {
     let odd = if rng.random_ratio(1, 10) { rng.random_range(0..300) } else { 0 };
     let start = packet.transport as u64 + odd;
     Offload {
+        owner: rng.random_range(0..1u64 << 16).into(),
         csum: true,
         csum_start: start.into(),
         csum_at: (start + u64::from(packet.header.csum_offset)).into(),
