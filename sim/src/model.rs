@@ -31,7 +31,6 @@ use engine::Job;
 use inspect::Counters;
 use msix::Msix;
 use registers::Registers;
-use stats::Counter;
 
 /// What may differ between two models, as between two parameter sets of the RTL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,9 +193,7 @@ impl Model {
             if be != 0 {
                 let rung = self.registers.kick(queue as u16, be, value);
                 self.count(if rung { ident::KICKS } else { ident::KICKS_IGNORED });
-                if self.registers.hears(queue as u16, be, value) {
-                    self.settings.stats.count(queue as u16, Counter::Notifications, 1);
-                }
+                self.notified(queue as u16, be, value);
             }
         } else if within(offset, bar::NOTIFY, bar::NOTIFY_BYTES) {
             self.count(ident::KICKS_IGNORED);

@@ -7,6 +7,7 @@ mod frames;
 mod queue;
 mod registers;
 mod segment;
+mod statistics;
 
 use hematite_verilog::gate::{Cosim, Stats, Stimulus, lint, synth};
 use rust_hdl_core::prelude::*;

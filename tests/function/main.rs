@@ -19,6 +19,7 @@ mod offload;
 mod packed;
 mod pair;
 mod reads;
+mod report;
 mod reset;
 mod rx;
 mod segment;

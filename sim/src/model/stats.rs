@@ -55,6 +55,13 @@ impl Stats {
 }
 
 impl Model {
+    /// A queue has been rung by these bytes.
+    pub(super) fn notified(&mut self, queue: u16, be: u8, value: u32) {
+        if self.registers.hears(queue, be, value) {
+            self.settings.stats.count(queue, Counter::Notifications, 1);
+        }
+    }
+
     /// What the driver gave cannot be a packet.
     pub(super) fn malformed(&mut self, queue: u16, counter: usize) {
         self.count(counter);

@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 23] = [
+const LONG: [(&str, usize, &str); 26] = [
     ("hw/src/function.rs", 700, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -16,11 +16,11 @@ const LONG: [(&str, usize, &str); 23] = [
     ("hw/src/net/rx.rs", 410, "header and frame go through the same gatherer by the same counters"),
     (
         "hw/src/net/tx.rs",
-        385,
+        410,
         "the end of a chain decides on everything, and what is asked for is told there",
     ),
-    ("hw/src/net/split.rs", 310, "one state machine"),
-    ("hw/src/net/headers.rs", 490, "a packet's headers are looked at, changed and sent from one small RAM"),
+    ("hw/src/net/split.rs", 315, "one state machine"),
+    ("hw/src/net/headers.rs", 515, "a packet's headers are looked at, changed and sent from one small RAM"),
     ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
     ("hw/src/queue/fetch.rs", 425, "one line per wire between the parts of fetch, and their errors"),
     ("hw/src/queue/fetch/plan.rs", 485, "one state machine, for both kinds of ring"),
@@ -37,11 +37,14 @@ const LONG: [(&str, usize, &str); 23] = [
         800,
         "one state machine: ring, chain and answer share one reader and one writer",
     ),
-    ("hw/src/virtio/command.rs", 500, "a branch per command, over the same bytes"),
+    ("hw/src/virtio/command.rs", 620, "a branch per command, over the same bytes"),
+    ("sim/src/facts.rs", 420, "one line per number"),
+    ("tests/block/net_tx.rs", 415, "one reference for chains of all kinds, good and bad"),
+    ("tests/block/gates/commands.rs", 405, "a catalogue of blocks, each with its stimulus"),
     ("tests/block/gates/frames.rs", 415, "a catalogue of blocks, each with its stimulus"),
     ("tests/block/net_rx.rs", 450, "one reference for both halves of reception"),
     ("hw/src/queue/coalesce.rs", 325, "one state machine, and the limits it goes by"),
-    ("hw/src/net/place.rs", 415, "one state machine"),
+    ("hw/src/net/place.rs", 420, "one state machine"),
     (
         "hw/src/net/classify.rs",
         365,
