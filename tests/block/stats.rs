@@ -8,7 +8,6 @@ use hematite_hw::port::frame::Sent;
 use hematite_hw::virtio::stats::Stats;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rust_hdl_core::prelude::*;
 
 /// Notifications, packets, bytes, interrupts, drops, drops of one kind.
 const FIELDS: usize = 6;
@@ -56,7 +55,7 @@ impl Bench {
     fn events(&mut self, rng: &mut ChaCha8Rng, rare: u32) {
         let queues = self.due.len() as u64;
         let b = &mut self.harness.uut;
-        let mut on = |rng: &mut ChaCha8Rng| rng.random_ratio(1, rare);
+        let on = |rng: &mut ChaCha8Rng| rng.random_ratio(1, rare);
         let rx = |rng: &mut ChaCha8Rng| 2 * rng.random_range(0..queues / 2);
         let mut add = |queue: u64, field: usize, by: u64| self.due[queue as usize][field] += by;
 
@@ -147,7 +146,7 @@ impl Bench {
 
 fn random(params: &Params, seed: u64, rare: u32) {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-    let mut bench = Bench::new(params, seed % 2 == 0);
+    let mut bench = Bench::new(params, seed.is_multiple_of(2));
     for cycles in [3, 0, 40, 200, 1] {
         bench.reset(rng, cycles);
         bench.check();

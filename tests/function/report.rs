@@ -158,7 +158,7 @@ fn any_command_has_an_answer(make: Make) {
         let got = ask(&mut bench, &data, 1000).map(|bytes| bytes.len());
         if cut.is_none() {
             assert_eq!(got, due, "{entries:x?}");
-        } else if data.len() % 16 != 0 {
+        } else if !data.len().is_multiple_of(16) {
             assert_eq!(got, None, "{} bytes of {entries:x?}", data.len());
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn entry(queue: u16, types: u64) -> Vec<u8> {
 
 /// The kind of statistics a transmit or receive queue has.
 pub(crate) fn kind(queue: u16) -> u8 {
-    if queue % 2 == 0 { ctrl::STATS_RX_BASIC } else { ctrl::STATS_TX_BASIC }
+    if queue.is_multiple_of(2) { ctrl::STATS_RX_BASIC } else { ctrl::STATS_TX_BASIC }
 }
 
 pub(crate) fn ask(bench: &mut Bench, data: &[u8], room: u32) -> Option<Vec<u8>> {

@@ -100,7 +100,7 @@ impl Model {
             // "including the current command"
             (ctrl::STATS_CVQ, vec![stats.commands + 1, stats.carried_out + 1])
         } else if queue < control {
-            let kind = if queue % 2 == 0 { ctrl::STATS_RX_BASIC } else { ctrl::STATS_TX_BASIC };
+            let kind = if queue.is_multiple_of(2) { ctrl::STATS_RX_BASIC } else { ctrl::STATS_TX_BASIC };
             (kind, stats.queues.get(&queue).copied().unwrap_or_default().to_vec())
         } else {
             return None;
