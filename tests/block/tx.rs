@@ -155,3 +155,18 @@ fn requests_ride_on_others_and_take_no_beat() {
     let own = bench.sink.tlps.iter().position(|tlp| tlp.header[3] >> 16 == REQUESTS as u32);
     assert_eq!(own, Some(1));
 }
+
+/// A reader that asks all the time has a little more than what rides.
+#[test]
+fn requests_that_wait_have_a_turn_behind_eight_that_rode() {
+    let mut bench = Bench::<512>::new(&Params::MAX, 7, 100, 100);
+    for number in 0..80 {
+        bench.push(1, number);
+        (0..2).for_each(|i| bench.push(REQUESTS, 2 * number + i));
+    }
+    bench.drain();
+    let input = |tlp: &Tlp| (tlp.header[3] >> 16) as usize;
+    let last = bench.sink.tlps.iter().rposition(|tlp| input(tlp) == 1).unwrap();
+    let requests = bench.sink.tlps[..last].iter().filter(|tlp| input(tlp) == REQUESTS).count();
+    assert!((87..=90).contains(&requests), "beside 80 writes went {requests} requests");
+}

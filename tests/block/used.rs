@@ -262,7 +262,7 @@ fn queues_in_turns() {
             "queue {queue}: two runs, and what is not enough for one"
         );
     }
-    for _ in 0..3200 {
+    for _ in 0..5400 {
         bench.step();
     }
     for queue in queues {
@@ -291,7 +291,7 @@ fn a_single_chain_beside_full_runs() {
         let start = bench.harness.cycle;
         while bench.queues[&0].published < round {
             bench.step();
-            assert!(bench.harness.cycle - start < 3400, "packet {round} of queue 0 is not published");
+            assert!(bench.harness.cycle - start < 5600, "packet {round} of queue 0 is not published");
         }
     }
     assert!(!bench.done[1].words.is_empty(), "the others went on");

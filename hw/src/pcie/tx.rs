@@ -2,7 +2,8 @@
 //! In: `inputs`.   Out: `tlp`.
 //! Time: one beat per cycle, no cycle lost between TLPs that wait; a TLP is out one cycle after it came in, two if its input
 //! did not have the turn. In a wide function a read request rides on the last beat of another's TLP and takes no beat of its own.
-//! Waits: for `tlp.ready`. Inputs take turns, a whole TLP each.
+//! Waits: for `tlp.ready`. Inputs take turns, a whole TLP each; for a read request that can ride, riding is its turn, but
+//! behind eight in a row that had to wait for it one more has a turn: else those of a busy reader are as many as the others' TLPs.
 //! Spec: [PCI Express: Transaction Ordering]: a TLP of which the last beat is taken here has its place in the order for good; one that
 //! rides comes behind the one it rides on.
 
@@ -38,6 +39,9 @@ pub struct Tx<const W: usize> {
     rides: Signal<Local, Bit>,
     counts: Signal<Local, Bit>,
     side: Signal<Local, TlpSide>,
+    /// The read request on offer was there in the last cycle; how many such have ridden, one after the other.
+    waits: Reg<Bit>,
+    pressed: Reg<Bits<3>>,
     /// TLPs that have ridden and are not counted yet.
     uncounted: Reg<Bits<4>>,
     able: Constant<Bit>,
@@ -63,6 +67,8 @@ impl<const W: usize> Tx<W> {
             rides: Default::default(),
             counts: Default::default(),
             side: Default::default(),
+            waits: Default::default(),
+            pressed: Default::default(),
             uncounted: Default::default(),
             able: Constant::new(params.width >= 256),
         }
@@ -72,7 +78,7 @@ impl<const W: usize> Tx<W> {
 impl<const W: usize> Logic for Tx<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, owner, uncounted);
+        dff_setup!(self, clock, inside, owner, waits, pressed, uncounted);
         clock!(self, clock, arbiter, out);
         self.arbiter.reset.next = self.reset.val();
         self.out.reset.next = self.reset.val();
@@ -102,9 +108,17 @@ impl<const W: usize> Logic for Tx<W> {
             self.arbiter.wants[i].next = self.inputs[i].valid.val() & (self.owner.q.val().index() != i);
             self.inputs[i].ready.next = self.out.sink.ready.val() & (self.owner.q.val().index() == i);
         }
+        self.waits.d.next = self.inputs[2].valid.val() & (self.owner.q.val().index() != 2);
         if self.rides.val() {
-            self.arbiter.wants[2].next = false;
+            self.arbiter.wants[2].next = self.pressed.q.val().all();
             self.inputs[2].ready.next = self.taken.val();
+            if self.taken.val() {
+                self.waits.d.next = false;
+                self.pressed.d.next = 0.into();
+                if self.waits.q.val() {
+                    self.pressed.d.next = self.pressed.q.val() + 1;
+                }
+            }
         }
         self.out.sink.last.next = self.last.val();
         self.out.sink.side.next.header = self.side.val().header;
@@ -135,6 +149,7 @@ impl<const W: usize> Logic for Tx<W> {
         if self.reset.val() {
             self.inside.d.next = false;
             self.uncounted.d.next = 0.into();
+            self.pressed.d.next = 0.into();
         }
     }
 }

@@ -323,7 +323,9 @@ impl<const W: usize> Logic for Used<W> {
                 self.state.d.next = State::Sum;
                 if self.eager.val() {
                     self.addr.d.next = self.ring.q.val().device
-                        + bit_cast::<64, 20>(self.ring_offset.val() | (bit_cast::<20, 16>(self.slot.val()) << 3));
+                        + bit_cast::<64, 20>(
+                            self.ring_offset.val() | (bit_cast::<20, 16>(self.slot.val()) << 3),
+                        );
                     self.state.d.next = State::Fill;
                 }
             }

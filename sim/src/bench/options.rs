@@ -89,7 +89,7 @@ pub struct Options {
     /// Frames for one doorbell
     #[arg(long, default_value_t = 16)]
     pub batch: u16,
-    /// Entries of a ring; the device's maximum limits it. By default 4096 over all queues, 64 to 1024 each
+    /// Entries of a ring; the device's maximum limits it. By default 16384 over all queues, 64 to 1024 each
     #[arg(long)]
     pub queue_size: Option<u16>,
     /// Frames measured in each case; a quarter more goes before. By default 8192, fewer of long ones
@@ -173,7 +173,7 @@ const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 1518, 9000];
 const CASE_BYTES: u64 = 8 << 20;
 const CASE_FRAMES: (u64, u64) = (1024, 8192);
 /// Entries of all rings by default, and of one.
-const ENTRIES: u16 = 4096;
+const ENTRIES: u16 = 16384;
 const RING: (u16, u16) = (64, 1024);
 
 /// The options as a command line of their own.

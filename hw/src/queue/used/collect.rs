@@ -3,7 +3,7 @@
 //! of several queues in runs, which end with a packet.
 //! Time: one per cycle; a chain that finds nothing before it is offered 7 cycles later.
 //! Waits: on `source`, and `sink` while there are as many of its queue as may wait. A turn is sixteen chains of a queue, and the packet
-//! they end in. Queues that have as many take turns; fewer wait until it is `calm`, or 3,072 cycles have gone without a turn.
+//! they end in. Queues that have as many take turns; fewer wait until it is `calm`, or 5,120 cycles have gone without a turn.
 
 use crate::params::Params;
 use crate::port::chain::Done;
@@ -15,14 +15,14 @@ use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
-/// Chains of a queue that may wait: two runs.
-const PLACES: u64 = 32;
+/// Chains of a queue that may wait: four runs.
+const PLACES: u64 = 64;
 
 /// Chains after which it is another queue's turn.
 pub const RUN: u64 = 16;
 
 /// So many times 128 cycles fewer wait at most, and until the turn comes.
-const PATIENCE: u64 = 24;
+const PATIENCE: u64 = 40;
 
 /// Per queue two counts, modulo 256: chains put in and taken out. Those put in count from those taken out if the queue is not listed.
 #[derive(LogicBlock)]
