@@ -377,10 +377,14 @@ impl<const W: usize> Logic for Function<W> {
         self.tx_fetch.kick.valid.next = self.notify.kick.valid.val();
         self.tx_fetch.stop.valid.next = self.errors.stop.valid.val();
         self.tx_fetch.kick.queue.next = self.notify.kick.queue.val();
+        self.tx_fetch.kick.told.next = self.notify.kick.told.val();
+        self.tx_fetch.kick.index.next = self.notify.kick.index.val();
         self.tx_fetch.stop.queue.next = self.errors.stop.queue.val();
         self.rx_fetch.kick.valid.next = self.notify.kick.valid.val();
         self.rx_fetch.stop.valid.next = self.errors.stop.valid.val();
         self.rx_fetch.kick.queue.next = self.notify.kick.queue.val();
+        self.rx_fetch.kick.told.next = self.notify.kick.told.val();
+        self.rx_fetch.kick.index.next = self.notify.kick.index.val();
         self.rx_fetch.stop.queue.next = self.errors.stop.queue.val();
         self.tx_fetch.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);
         self.rx_fetch.event_idx.next = self.common.accepted0.val().get_bit(feature::EVENT_IDX);

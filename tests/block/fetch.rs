@@ -1,7 +1,7 @@
 //! queue::fetch: heads in order, none lost, none invented, whatever the driver and the bus do.
 
 use crate::harness::Harness;
-use crate::rings::{Memory, Reader, Taken, enable, pulse, settings};
+use crate::rings::{Memory, Reader, Taken, enable, pulse, ring, settings};
 use hematite_abi::ident;
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Arm, Head};
@@ -51,6 +51,9 @@ struct Bench<const W: usize> {
     shuffles: bool,
     /// EVENT_IDX. Then: cycle, queue and index of what is being written for the driver, and how often a kick was left out.
     events: bool,
+    /// NOTIFICATION_DATA.
+    tells: bool,
+    index_reads: u64,
     arms: VecDeque<(u64, u64, u16)>,
     unrung: u64,
 }
@@ -75,6 +78,8 @@ impl<const W: usize> Bench<W> {
             drive: 10,
             shuffles: true,
             events: false,
+            tells: false,
+            index_reads: 0,
             arms: VecDeque::new(),
             unrung: 0,
         };
@@ -165,16 +170,23 @@ impl<const W: usize> Bench<W> {
     fn step(&mut self) {
         let kicks: Vec<u64> = self.queues.iter().filter(|(_, q)| q.kick).map(|(n, _)| *n).collect();
         let kick = kicks.get(self.rng.random_range(0..4)).copied();
+        let mut told = None;
         if let Some(q) = kick.and_then(|n| self.queues.get_mut(&n)) {
             q.kick = false;
+            if self.tells {
+                // It may be older than what has been read; then another doorbell comes behind this one.
+                let older = if self.rng.random() { 0 } else { self.rng.random_range(0..=q.size) };
+                q.kick = older != 0;
+                told = Some(q.avail.wrapping_sub(older));
+            }
         }
-        self.step_with(kick);
+        self.step_with(kick, told);
     }
 
-    fn step_with(&mut self, kick: Option<u64>) {
+    fn step_with(&mut self, kick: Option<u64>, told: Option<u16>) {
         let cycle = self.harness.cycle;
         let uut = &mut self.harness.uut;
-        pulse(&mut uut.kick, kick);
+        ring(&mut uut.kick, kick, told);
         uut.event_idx.next = self.events;
         uut.arm.ready.next = self.rng.random_range(0..100) >= self.head_stall;
         let armed = self.arms.pop_front_if(|(due, ..)| *due <= cycle);
@@ -204,6 +216,9 @@ impl<const W: usize> Bench<W> {
         let uut = &mut self.harness.uut;
         self.reader.sample(&mut self.rng, cycle, &uut.request, &uut.reply);
         self.ignored += u64::from(uut.count_kick_ignored.val());
+        let read = uut.request.data.val();
+        let index = read.driver && u64::from(read.offset) == hematite_abi::ring::AVAIL_IDX as u64;
+        self.index_reads += u64::from(uut.request.valid.val() && uut.request.ready.val() && index);
         if uut.error.valid.val() && uut.error.ready.val() {
             let QueueError { queue, code } = uut.error.data.val();
             self.errors.push((queue.into(), code.into()));
@@ -317,6 +332,41 @@ fn random_traffic_max() {
 }
 
 #[test]
+fn random_traffic_with_indices_in_doorbells() {
+    for (direction, seed) in [(Direction::Tx, 15), (Direction::Rx, 16)] {
+        let mut bench = Bench::<256>::new(&Params::SIM, direction, seed, 60, 30);
+        bench.tells = true;
+        random_traffic_on(bench, &Params::SIM, 3000);
+    }
+}
+
+/// An index that was told is not read; one that says nothing new is.
+#[test]
+fn an_index_that_was_told_is_not_read() {
+    let mut bench = Bench::<512>::new(&Params::MAX, Direction::Tx, 17, 60, 0);
+    bench.enable(40, 64);
+    let queue = bench.number(40);
+    for count in [1, 16, 7] {
+        bench.offer(queue, count);
+        bench.queues.get_mut(&queue).unwrap().kick = false;
+        let avail = bench.queues[&queue].avail;
+        bench.tells = true;
+        let before = bench.index_reads;
+        bench.step_with(Some(queue), Some(avail));
+        bench.drain();
+        assert_eq!(bench.index_reads, before, "{count} chains, and their index was told");
+        bench.step_with(Some(queue), Some(avail));
+        bench.drain();
+        assert_eq!(bench.index_reads, before + 1, "nothing new was told");
+        // More than the ring holds is not believed.
+        bench.step_with(Some(queue), Some(avail.wrapping_add(65)));
+        bench.drain();
+        assert_eq!(bench.index_reads, before + 2, "too much was told");
+    }
+    assert_eq!(bench.errors, []);
+}
+
+#[test]
 fn random_traffic_with_events() {
     random_events::<128>(&Params { width: 128, ..Params::SIM }, Direction::Tx, 11, 6000);
     random_events::<256>(&Params::SIM, Direction::Rx, 12, 6000);
@@ -396,7 +446,7 @@ fn evil<const W: usize>(params: &Params, direction: Direction, code: u64, harm: 
     assert_eq!(bench.errors, [(queue, code)]);
     // It has stopped: kicks do nothing.
     let before = bench.reader.taken;
-    bench.step_with(Some(queue));
+    bench.step_with(Some(queue), None);
     bench.drain();
     assert_eq!(bench.reader.taken, before, "a queue that has stopped reads");
     bench.memory.bad.clear();
@@ -471,13 +521,13 @@ fn unreadable_descriptor() {
 #[test]
 fn kicks_for_nobody() {
     let mut bench = Bench::<64>::new(&Params::TINY, Direction::Rx, 8, 10, 0);
-    bench.step_with(Some(0));
+    bench.step_with(Some(0), None);
     assert_eq!(bench.ignored, 1);
     bench.enable(0, 8);
-    bench.step_with(Some(1));
+    bench.step_with(Some(1), None);
     assert_eq!(bench.ignored, 1);
-    bench.step_with(Some(2));
-    bench.step_with(Some(0xfffe));
+    bench.step_with(Some(2), None);
+    bench.step_with(Some(0xfffe), None);
     assert_eq!(bench.ignored, 3);
     bench.drain();
     assert_eq!(bench.reader.taken, 0);

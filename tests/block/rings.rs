@@ -4,7 +4,7 @@
 
 use crate::streams::{to_bits, to_bytes};
 use hematite_hw::port::dma::{ReadSide, WriteSide};
-use hematite_hw::port::queue::{KickSink, QueueControlSink, QueueSettings};
+use hematite_hw::port::queue::{DoorbellSink, KickSink, QueueControlSink, QueueSettings};
 use hematite_hw::prim::beat::{BeatSink, BeatSource};
 use hematite_hw::prim::stream::{StreamSink, StreamSource};
 use hematite_hw::queue::lookup::AreaRead;
@@ -242,6 +242,16 @@ pub(crate) fn pulse(sink: &mut KickSink, queue: Option<u64>) {
     sink.valid.next = queue.is_some();
     if let Some(queue) = queue {
         sink.queue.next = queue.into();
+    }
+}
+
+/// A doorbell in this cycle, and the index that it says.
+pub(crate) fn ring(sink: &mut DoorbellSink, queue: Option<u64>, told: Option<u16>) {
+    sink.valid.next = queue.is_some();
+    sink.told.next = queue.is_some() && told.is_some();
+    if let Some(queue) = queue {
+        sink.queue.next = queue.into();
+        sink.index.next = u64::from(told.unwrap_or(0xdead)).into();
     }
 }
 

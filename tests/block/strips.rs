@@ -1,7 +1,7 @@
 //! queue::fetch on packed rings: heads in order, each whole and with its name, none lost, none invented.
 
 use crate::harness::Harness;
-use crate::rings::{Memory, Reader, Taken, enable, pulse, settings};
+use crate::rings::{Memory, Reader, Taken, enable, pulse, ring, settings};
 use hematite_abi::{ident, packed, ring};
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::{Arm, Head};
@@ -158,7 +158,7 @@ impl<const W: usize> Bench<W> {
         if let Some(q) = kick.and_then(|n| self.queues.get_mut(&n)) {
             q.kick = false;
         }
-        pulse(&mut uut.kick, kick);
+        ring(&mut uut.kick, kick, None);
         uut.event_idx.next = self.events;
         uut.arm.ready.next = self.rng.random_range(0..100) >= self.stall;
         let armed = self.arms.pop_front_if(|(due, ..)| *due <= cycle);

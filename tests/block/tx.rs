@@ -62,8 +62,11 @@ impl<const W: usize> Bench<W> {
 
     /// A TLP of which word 3 of the header says input and number.
     fn push(&mut self, input: usize, number: u32) {
-        let words =
-            if input == REQUESTS || self.rng.random() { 0 } else { self.rng.random_range(1..=64usize) };
+        let words = if input == REQUESTS || self.rng.random() { 0 } else { self.rng.random_range(1..=64) };
+        self.push_words(input, number, words);
+    }
+
+    fn push_words(&mut self, input: usize, number: u32, words: usize) {
         let format = if words == 0 { 1 } else { 3 };
         let header = [
             format << 29 | words as u32,
@@ -161,12 +164,12 @@ fn requests_ride_on_others_and_take_no_beat() {
 fn requests_that_wait_have_a_turn_behind_eight_that_rode() {
     let mut bench = Bench::<512>::new(&Params::MAX, 7, 100, 100);
     for number in 0..80 {
-        bench.push(1, number);
+        bench.push_words(1, number, 18);
         (0..2).for_each(|i| bench.push(REQUESTS, 2 * number + i));
     }
     bench.drain();
     let input = |tlp: &Tlp| (tlp.header[3] >> 16) as usize;
     let last = bench.sink.tlps.iter().rposition(|tlp| input(tlp) == 1).unwrap();
-    let requests = bench.sink.tlps[..last].iter().filter(|tlp| input(tlp) == REQUESTS).count();
+    let requests = bench.sink.tlps.iter().take(last).filter(|tlp| input(tlp) == REQUESTS).count();
     assert!((87..=90).contains(&requests), "beside 80 writes went {requests} requests");
 }

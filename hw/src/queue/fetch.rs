@@ -10,7 +10,7 @@
 use crate::params::Params;
 use crate::port::chain::{Arm, Head};
 use crate::port::dma::ReadSide;
-use crate::port::queue::{KickSink, QueueControlSink, QueueError};
+use crate::port::queue::{DoorbellSink, KickSink, QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
@@ -58,7 +58,7 @@ pub struct Fetch<const W: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
-    pub kick: KickSink,
+    pub kick: DoorbellSink,
     /// Pulse: this queue begins no new chain until it is enabled again.
     pub stop: KickSink,
     /// Pulse: the driver of this queue knows where it is to ring.
@@ -200,7 +200,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.faults.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.plan.control);
         QueueControlSink::link(&mut self.control, &mut self.locate.control);
-        KickSink::link(&mut self.kick, &mut self.plan.kick);
+        DoorbellSink::link(&mut self.kick, &mut self.plan.kick);
         KickSink::link(&mut self.stop, &mut self.plan.stop);
         KickSink::link(&mut self.rearmed, &mut self.plan.rearmed);
         StreamSource::<Arm>::link(&mut self.arm, &mut self.plan.arm);

@@ -44,6 +44,8 @@ pub struct Lookup<const W: usize> {
     pub replies: Vec<BeatSource<W, ReadSide>>,
     pub request: StreamSource<ReadRequest>,
     pub reply: BeatSink<W, ReadSide>,
+    /// A wide function chooses and takes in one cycle.
+    quick: Constant<Bit>,
     mask: Constant<Bits<16>>,
     // Descriptor Area and Driver Area of each queue.
     areas: Ram<Bits<64>>,
@@ -70,6 +72,8 @@ pub struct Lookup<const W: usize> {
     writing: Signal<Local, Bit>,
     entry: Signal<Local, Bits<16>>,
     take: Signal<Local, Bit>,
+    turn: Signal<Local, Bits<8>>,
+    area: Signal<Local, Bits<64>>,
     third_free: Signal<Local, Bit>,
     second_free: Signal<Local, Bit>,
     first_free: Signal<Local, Bit>,
@@ -89,6 +93,7 @@ impl<const W: usize> Lookup<W> {
             replies: (0..clients).map(|_| Default::default()).collect(),
             request: Default::default(),
             reply: Default::default(),
+            quick: Constant::new(params.width > 64),
             mask: Constant::new((params.queues() as u64 - 1).into()),
             areas: Ram::apart(2 * params.queues()),
             asking: Arbiter::new(clients),
@@ -110,6 +115,8 @@ impl<const W: usize> Lookup<W> {
             writing: Default::default(),
             entry: Default::default(),
             take: Default::default(),
+            turn: Default::default(),
+            area: Default::default(),
             third_free: Default::default(),
             second_free: Default::default(),
             first_free: Default::default(),
@@ -152,8 +159,16 @@ impl<const W: usize> Logic for Lookup<W> {
             & self.first_free.val()
             & self.clients.sink.ready.val()
             & !self.writing.val();
+        self.turn.next = self.chosen.q.val();
         self.asking.take.next = !self.choosing.q.val();
-        if !self.choosing.q.val() {
+        if self.quick.val() {
+            self.take.next = self.asking.any.val()
+                & self.first_free.val()
+                & self.clients.sink.ready.val()
+                & !self.writing.val();
+            self.turn.next = self.asking.index.val();
+            self.asking.take.next = self.take.val();
+        } else if !self.choosing.q.val() {
             self.choosing.d.next = self.asking.any.val();
             self.chosen.d.next = self.asking.index.val();
         }
@@ -163,32 +178,38 @@ impl<const W: usize> Logic for Lookup<W> {
         self.read.next = self.reads[0].data.val();
         for i in 0..self.reads.len() {
             self.asking.wants[i].next = self.reads[i].valid.val();
-            self.reads[i].ready.next = self.take.val() & (self.chosen.q.val().index() == i);
-            if self.chosen.q.val().index() == i {
+            self.reads[i].ready.next = self.take.val() & (self.turn.val().index() == i);
+            if self.turn.val().index() == i {
                 self.read.next = self.reads[i].data.val();
             }
         }
         self.clients.sink.valid.next = self.take.val();
-        self.clients.sink.data.next = self.chosen.q.val().get_bits::<3>(0);
+        self.clients.sink.data.next = self.turn.val().get_bits::<3>(0);
 
-        // The area is fetched, kept, added to: the RAM is slow to answer.
+        // The area is fetched, kept, added to: the RAM is slow to answer. In a wide function it is added to as it comes.
         self.areas.read.next = self.take.val();
         self.areas.read_addr.next = (self.read.val().queue & self.mask.val()) << 1;
         if self.read.val().driver {
             self.areas.read_addr.next = ((self.read.val().queue & self.mask.val()) << 1) | 1;
         }
-        if self.third_free.val() {
+        self.area.next = self.areas.read_data.val();
+        if self.fetched_fixed.q.val() {
+            self.area.next = self.fetched_base.q.val();
+        }
+        if self.third_free.val() & self.quick.val() {
+            self.asked.d.next = self.fetching.q.val();
+            self.out.d.next.addr = self.area.val() + bit_cast::<64, 20>(self.fetched_offset.q.val());
+            self.out.d.next.len = bit_cast::<13, 8>(self.fetched_len.q.val());
+            self.fetching.d.next = false;
+        } else if self.third_free.val() {
             self.asked.d.next = self.based.q.val();
             self.out.d.next.addr = self.base.q.val() + bit_cast::<64, 20>(self.offset.q.val());
             self.out.d.next.len = bit_cast::<13, 8>(self.len.q.val());
             self.based.d.next = false;
         }
-        if self.second_free.val() {
+        if self.second_free.val() & !self.quick.val() {
             self.based.d.next = self.fetching.q.val();
-            self.base.d.next = self.areas.read_data.val();
-            if self.fetched_fixed.q.val() {
-                self.base.d.next = self.fetched_base.q.val();
-            }
+            self.base.d.next = self.area.val();
             self.offset.d.next = self.fetched_offset.q.val();
             self.len.d.next = self.fetched_len.q.val();
             self.fetching.d.next = false;

@@ -8,7 +8,7 @@ use super::options::{Interrupts, Options, Rings, Selection};
 use super::tlps::{Counter, Place};
 use crate::device::Device;
 use crate::driver::{self, Driver, DriverError, message};
-use crate::facts::{bar, common, ctrl, net, virtio};
+use crate::facts::{bar, common, ctrl, net};
 use crate::log::TlpLog;
 use crate::ring::{Buffer, Ring, Used};
 use crate::root::{Root, Windows};
@@ -93,6 +93,8 @@ pub(super) struct Host {
     pub(super) tlps: Counter,
     batch: usize,
     interrupts: Interrupts,
+    /// EVENT_IDX: doorbells where they are wanted.
+    events: bool,
     buffer: u64,
     packet: Vec<u8>,
     /// Transmit no more.
@@ -126,11 +128,12 @@ fn bind(options: &Options, queue_size: u16) -> Result<(World, Driver, Limits), B
     root.device.pace(options.slot().rate());
     let function = root.enumerate().map_err(DriverError::from)?;
     let packed = options.ring == Rings::Packed;
-    let setup = driver::Options { features: FEATURES, queue_size, packed, ..driver::Options::default() };
+    let features = options.wanted().fold(FEATURES, |features, (bit, _)| features | 1 << bit);
+    let setup = driver::Options { features, queue_size, packed, ..driver::Options::default() };
     let mut driver = Driver::unbound(&mut root, function, setup);
     driver.negotiate(&mut root)?;
-    if packed && driver.features >> virtio::F_RING_PACKED & 1 == 0 {
-        return Err(BenchError::Options(format!("--ring packed: {} does not offer it", options.params)));
+    if let Some((_, option)) = options.wanted().find(|(bit, _)| driver.features >> bit & 1 == 0) {
+        return Err(BenchError::Options(format!("{option}: {} does not offer it", options.params)));
     }
     let mut mtu = [0; 2];
     root.bar_read(bar::DEVICE + net::CFG_MTU, &mut mtu).map_err(DriverError::from)?;
@@ -169,6 +172,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         tlps: Counter::new(map),
         batch: options.batch.into(),
         interrupts: options.interrupts,
+        events: options.event_idx,
         buffer,
         flows: vec![0],
         packet: vec![],
@@ -252,7 +256,6 @@ const FEATURES: u128 = {
         | 1 << f::MRG_RXBUF
         | 1 << f::CTRL_VQ
         | 1 << f::MQ
-        | 1 << f::RING_PACKED
 };
 
 impl Host {
@@ -372,11 +375,14 @@ impl Host {
                 root.monitor.order.post(queue.ring.number, id, queue.ring.slots(id), queue.ring.writable(id));
             }
             queue.ring.publish(&mut root.memory);
-            self.doorbells += 1;
             if !queue.tx {
                 let before = self.posted.back().map_or(self.known, |posted| posted.1);
                 self.posted.push_back((root.device.now(), before + self.batch as u64));
             }
+            if self.events && !queue.ring.wants_kick(&mut root.memory) {
+                continue;
+            }
+            self.doorbells += 1;
             let index = queue.ring.available().to_le_bytes();
             let said = [&queue.name[..2], &index[..queue.name.len() - 2]].concat();
             root.bar_write(queue.doorbell, &said).map_err(DriverError::from)?;

@@ -4,6 +4,7 @@ use super::host::Limits;
 use crate::root::slot::Traffic;
 use crate::root::{LinkModel, Slot};
 use clap::Parser;
+use hematite_abi::feature;
 use std::path::PathBuf;
 
 /// Which way frames go, seen from the device.
@@ -83,6 +84,12 @@ pub struct Options {
     /// How queues stand in memory
     #[arg(long, value_enum, default_value = "split")]
     pub ring: Rings,
+    /// Doorbells and interrupts where the other side wants them (EVENT_IDX), instead of one for each batch
+    #[arg(long)]
+    pub event_idx: bool,
+    /// Doorbells say how far the ring is (NOTIFICATION_DATA)
+    #[arg(long)]
+    pub notification_data: bool,
     /// Queue pairs in use
     #[arg(long, value_delimiter = ',', default_value = "1")]
     pub queues: Vec<u16>,
@@ -202,6 +209,16 @@ impl Options {
             credits: self.credits,
             packed: self.ring == Rings::Packed,
         }
+    }
+
+    /// Bits of the features that the options ask for, and which option does.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (usize, &'static str)> {
+        let wanted = [
+            (self.ring == Rings::Packed, feature::RING_PACKED, "--ring packed"),
+            (self.event_idx, feature::EVENT_IDX, "--event-idx"),
+            (self.notification_data, feature::NOTIFICATION_DATA, "--notification-data"),
+        ];
+        wanted.into_iter().filter(|one| one.0).map(|(_, bit, option)| (bit, option))
     }
 
     pub(super) fn link(&self) -> LinkModel {

@@ -15,6 +15,8 @@ pub struct Report {
     pub params: String,
     pub seed: u64,
     pub ring: &'static str,
+    pub event_idx: bool,
+    pub notification_data: bool,
     pub batch: u16,
     pub interrupts: Interrupts,
     pub poll_cycles: u64,
@@ -43,6 +45,8 @@ impl Report {
             params: options.params.clone(),
             seed: options.seed,
             ring: options.ring.name(),
+            event_idx: options.event_idx,
+            notification_data: options.notification_data,
             batch: options.batch,
             interrupts: options.interrupts,
             poll_cycles: options.poll_cycles,
@@ -95,7 +99,7 @@ const HEAD: &str = "\
 /// A Markdown table of all cases, and one of latencies.
 pub fn table(report: &Report) -> String {
     let mut text = format!(
-        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, {} rings\n\
+        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, {} rings{}{}\n\
          streams: % of cycles moved / stalled (offered, not taken); the rest is idle\n\n{HEAD}\n",
         report.params,
         report.clock_mhz,
@@ -108,6 +112,8 @@ pub fn table(report: &Report) -> String {
         report.rtt_cycles,
         report.batch,
         report.ring,
+        if report.event_idx { ", EVENT_IDX" } else { "" },
+        if report.notification_data { ", NOTIFICATION_DATA" } else { "" },
     );
     let percent = |part: f64| (100.0 * part).round();
     let stream = |seam: SeamUse| format!("{} / {}", percent(seam.moved), percent(seam.stalled));

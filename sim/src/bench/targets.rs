@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::case::Figures;
 use super::latency::Latency;
-use super::options::{Direction, Options};
+use super::options::{Direction, Options, Rings};
 use crate::root::Slot;
 
 /// One target.
@@ -29,19 +29,28 @@ const LARGE: usize = 1518;
 const LARGE_SHARE: f64 = 0.97;
 /// What one queue alone is to reach of the targets.
 const ALONE: f64 = 0.8;
-/// From the doorbell to the wire: index, head, descriptor, payload, and cycles for all between.
-const ROUND_TRIPS: u64 = 4;
+/// Cycles between the doorbell and the wire beside the round trips.
 const BETWEEN: u64 = 64;
+
+/// From the doorbell to the wire: the index unless it is told, head, descriptor, payload; of a packed ring the last two.
+fn round_trips(options: &Options) -> u64 {
+    match (options.ring, options.notification_data) {
+        (Rings::Packed, _) => 2,
+        (Rings::Split, true) => 3,
+        (Rings::Split, false) => 4,
+    }
+}
 
 /// The targets of what was measured; none if it was measured under other conditions.
 pub(super) fn judge(options: &Options, cases: &[Figures], latency: Option<&[Latency]>) -> Vec<Target> {
-    let stated = options.slot() == Slot::default() && options.batch == 16 && !options.reorder;
+    let slot = Slot { packed: false, ..options.slot() };
+    let stated = slot == Slot::default() && options.batch == 16 && !options.reorder;
     if options.params != "MAX" || !stated {
         return vec![];
     }
     let mut targets: Vec<Target> = cases.iter().filter_map(throughput).collect();
     for one in latency.unwrap_or_default() {
-        let wanted = ROUND_TRIPS * one.rtt_cycles + BETWEEN;
+        let wanted = round_trips(options) * one.rtt_cycles + BETWEEN;
         targets.push(Target {
             frame_bytes: one.frame_bytes,
             what: "doorbell to wire",

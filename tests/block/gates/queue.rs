@@ -98,6 +98,8 @@ fn fetch<const W: usize>(params: &Params, direction: Direction) {
             b.packed.next = s.cycle() % 1000 > 400;
             s.bit("kick", &mut b.kick.valid);
             b.kick.queue.next = queue(s, params);
+            b.kick.told.next = seldom(s, 2);
+            b.kick.index.next = s.rng().random_range(0..16).into();
             b.event_idx.next = seldom(s, 2);
             b.rearmed.valid.next = seldom(s, 8);
             b.rearmed.queue.next = known(s, params);

@@ -1,5 +1,5 @@
 //! The counts of each queue of a direction: what is in its available ring, what has been begun of it, what was given back.
-//! In: `seen`, `begin`, `credit`, and `control` for the start of a queue.   Out: the counts of the queue at `index`, of
+//! In: `seen`, `begin`, `credit`, `tell`, and `control` for the start of a queue.   Out: the counts of the queue at `index`, of
 //! the probed one, and of the one the cache asks about.
 //! Time: a count is read in the cycle of its address, and is new in the cycle after its write.
 //! Waits: `seen` and `begin` wait a cycle while a queue starts. All counts go modulo 65536, as the ring's own.
@@ -39,6 +39,12 @@ pub struct Ledger {
     pub credit: CreditSink,
     pub seen: StreamSink<Count>,
     pub begin: StreamSink<Count>,
+    /// Pulse: what a doorbell said of its ring.
+    pub tell: Signal<In, Bit>,
+    pub tell_count: Signal<In, Count>,
+    /// Undefined before the first. Pulse, in a cycle without `seen` in which no queue starts: it is what has been seen of that queue.
+    pub told_here: Signal<Out, Bits<16>>,
+    pub trust: Signal<In, Bit>,
     /// Packed rings: the driver is to ring at what has been seen.
     pub packed: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
@@ -66,6 +72,7 @@ pub struct Ledger {
     begun_supply: Lutram<Bits<16>>,
     given_back: Lutram<Bits<16>>,
     armed: Lutram<Bits<16>>,
+    told: Lutram<Bits<16>>,
     starting: Signal<Local, Bit>,
     seen_write: Signal<Local, Bit>,
     seen_count: Signal<Local, Count>,
@@ -83,6 +90,10 @@ impl Ledger {
             credit: Default::default(),
             seen: Default::default(),
             begin: Default::default(),
+            tell: Default::default(),
+            tell_count: Default::default(),
+            told_here: Default::default(),
+            trust: Default::default(),
             packed: Default::default(),
             index: Default::default(),
             ring: Default::default(),
@@ -106,6 +117,7 @@ impl Ledger {
             begun_supply: Lutram::new(depth),
             given_back: Lutram::new(depth),
             armed: Lutram::new(depth),
+            told: Lutram::new(depth),
             starting: Default::default(),
             seen_write: Default::default(),
             seen_count: Default::default(),
@@ -128,15 +140,20 @@ impl Logic for Ledger {
             begun_probe,
             begun_supply,
             given_back,
-            armed
+            armed,
+            told
         );
         // A queue that starts has the write ports for itself.
         self.starting.next =
             self.control.enable.val() & (self.control.settings.val().queue.get_bit(0) == self.tx.val());
         self.seen.ready.next = !self.starting.val();
         self.begin.ready.next = !self.starting.val();
-        self.seen_write.next = self.starting.val() | self.seen.valid.val();
+        self.seen_write.next = self.starting.val() | self.seen.valid.val() | self.trust.val();
         self.seen_count.next = self.seen.data.val();
+        if self.trust.val() {
+            self.seen_count.next.index = self.index.val();
+            self.seen_count.next.total = self.told.read_data.val();
+        }
         self.begun_write.next = self.starting.val() | self.begin.valid.val();
         self.begun_count.next = self.begin.data.val();
         if self.starting.val() {
@@ -189,6 +206,12 @@ impl Logic for Ledger {
         }
         self.armed.read_addr.next = self.index.val();
         self.armed_here.next = self.armed.read_data.val();
+
+        self.told.write.next = self.tell.val();
+        self.told.write_addr.next = self.tell_count.val().index;
+        self.told.write_data.next = self.tell_count.val().total;
+        self.told.read_addr.next = self.index.val();
+        self.told_here.next = self.told.read_data.val();
 
         self.given_back.write.next = self.credit.valid.val();
         self.given_back.write_addr.next = (self.credit.queue.val() >> 1) & self.mask.val();

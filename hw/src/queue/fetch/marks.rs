@@ -5,7 +5,7 @@
 //! Spec: [virtio: Available Buffer Notifications]
 
 use crate::params::Params;
-use crate::port::queue::{KickSink, QueueControlSink};
+use crate::port::queue::{DoorbellSink, KickSink, QueueControlSink};
 use crate::queue::Direction;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -16,7 +16,7 @@ pub struct Marks {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
-    pub kick: KickSink,
+    pub kick: DoorbellSink,
     pub stop: KickSink,
     pub fault: KickSink,
     /// Heads of this queue have been given back.
@@ -55,6 +55,10 @@ pub struct Marks {
     pub lent_here: Signal<Out, Bit>,
     /// Its driver has been asked to ring since it was enabled.
     pub armed_here: Signal<Out, Bit>,
+    /// With its last kick it said an index.
+    pub told_here: Signal<Out, Bit>,
+    /// Pulse: the kick on offer counts.
+    pub kicks: Signal<Out, Bit>,
     /// Enabled and not stopped.
     pub live: Signal<Out, Bits<64>>,
     pub work: Signal<Out, Bits<64>>,
@@ -78,6 +82,7 @@ pub struct Marks {
     empty: Reg<Bits<64>>,
     lent: Reg<Bits<64>>,
     armed: Reg<Bits<64>>,
+    told: Reg<Bits<64>>,
     /// Heads were given back since the scheduler looked.
     eased: Reg<Bit>,
     here: Signal<Local, Bits<64>>,
@@ -137,6 +142,8 @@ impl Marks {
             empty_here: Default::default(),
             lent_here: Default::default(),
             armed_here: Default::default(),
+            told_here: Default::default(),
+            kicks: Default::default(),
             live: Default::default(),
             work: Default::default(),
             supply_queue: Default::default(),
@@ -155,6 +162,7 @@ impl Marks {
             empty: Default::default(),
             lent: Default::default(),
             armed: Default::default(),
+            told: Default::default(),
             eased: Default::default(),
             here: Default::default(),
             at_enable: Default::default(),
@@ -186,7 +194,9 @@ impl Marks {
 impl Logic for Marks {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, eased, empty);
+        dff_setup!(
+            self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, told, eased, empty
+        );
         // One bit for each who speaks, none if he does not.
         self.here.next = self.one.val() << (self.index.val() & self.mask.val());
         self.at_supply.next = self.one.val() << ((self.supply_queue.val() >> 1) & self.mask.val());
@@ -285,6 +295,8 @@ impl Logic for Marks {
         self.empty_here.next = (self.empty.q.val() & self.here.val()).any();
         self.lent_here.next = (self.lent.q.val() & self.here.val()).any();
         self.armed_here.next = (self.armed.q.val() & self.here.val()).any();
+        self.told_here.next = (self.told.q.val() & self.here.val()).any();
+        self.kicks.next = self.at_kick.val().any();
         // Behind the fence nothing is begun, so that only what is in flight still comes.
         self.coming.next = self.reading.q.val();
         if !self.control.fence.val() {
@@ -321,6 +333,12 @@ impl Logic for Marks {
             (self.empty.q.val() & !self.at_heard.val()) | self.at_missed.val() | self.at_enable.val();
         self.lent.d.next = (self.lent.q.val() | self.at_credit.val()) & self.keep.val();
         self.armed.d.next = (self.armed.q.val() | self.at_arm.val()) & self.keep.val();
+        // What was told last counts, and only until it has been heard.
+        self.told.d.next = self.told.q.val() & !self.at_heard.val() & !self.at_kick.val() & self.keep.val();
+        if self.kick.told.val() {
+            self.told.d.next =
+                ((self.told.q.val() & !self.at_heard.val()) | self.at_kick.val()) & self.keep.val();
+        }
         self.stopped.d.next = (self.stopped.q.val() | self.at_stop.val()) & self.keep.val();
         self.enabled.d.next = (self.enabled.q.val() | self.at_enable.val()) & !self.at_clear.val();
         if self.reset.val() {
@@ -333,6 +351,7 @@ impl Logic for Marks {
             self.empty.d.next = 0.into();
             self.lent.d.next = 0.into();
             self.armed.d.next = 0.into();
+            self.told.d.next = 0.into();
             self.eased.d.next = false;
         }
     }

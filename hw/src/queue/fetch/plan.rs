@@ -1,7 +1,8 @@
 //! Decides what to read of which available ring, or of which packed ring.
 //! In: `kick`, `stop`, `fault`, `credit`, `rearmed` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
 //! Out: `line`, a read of the index or of entries; `arm`; `error`; `live`, the queues neither off nor stopped.
-//! Time: nine cycles per read; reads of a queue's entries do not wait for each other.
+//! Time: nine cycles per read of entries, a wide function's index three; reads of a queue's entries do not wait for each other.
+//! An index that came with a kick is believed as one that was read, if there is something new in it.
 //! Of a packed ring descriptors are read, as many as one read takes, and further ones ahead of the answer as far as `window` allows.
 //! Waits: on `line`, `arm` and `error`. A kick during an index read is remembered, and the index is read again.
 //! With EVENT_IDX a driver rings only where it was asked to: the index is read until nothing new is there, then the driver is
@@ -16,7 +17,7 @@ use super::marks::Marks;
 use super::scan::Scan;
 use crate::params::Params;
 use crate::port::chain::Arm;
-use crate::port::queue::{KickSink, QueueControlSink, QueueError};
+use crate::port::queue::{DoorbellSink, KickSink, QueueControlSink, QueueError};
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
 use crate::queue::supply::{CreditSink, SupplySource};
@@ -50,7 +51,7 @@ pub struct Plan {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub control: QueueControlSink,
-    pub kick: KickSink,
+    pub kick: DoorbellSink,
     pub stop: KickSink,
     pub fault: KickSink,
     pub rearmed: KickSink,
@@ -88,6 +89,10 @@ pub struct Plan {
     ready_heads: Constant<Bits<16>>,
     most_lent: Constant<Bits<16>>,
     able: Constant<Bit>,
+    /// A wide function has room for short ways; it is told indices.
+    quick: Constant<Bit>,
+    tells: Constant<Bit>,
+    mask: Constant<Bits<16>>,
     most_descs: Constant<Bits<6>>,
     page_descs: Constant<Bits<16>>,
     wrap_bit: Constant<Bits<16>>,
@@ -118,7 +123,11 @@ pub struct Plan {
     place: Reg<Bits<6>>,
     count: Reg<Bits<6>>,
     strip: Signal<Local, Bit>,
+    /// What the last kick told beyond what has been seen; it is to be believed.
+    news: Signal<Local, Bits<16>>,
+    fresh: Signal<Local, Bit>,
     from: Signal<Local, Bits<16>>,
+    spot: Signal<Local, Bits<16>>,
     in_page: Signal<Local, Bits<8>>,
     read: Signal<Local, Bits<16>>,
 }
@@ -163,6 +172,9 @@ impl Plan {
             ready_heads: Constant::new((params.ready_heads as u64).into()),
             most_lent: Constant::new(((params.ready_heads - params.heads_batch()) as u64).into()),
             able: Constant::new(params.offers(feature::RING_PACKED)),
+            quick: Constant::new(params.width > 64),
+            tells: Constant::new(params.offers(feature::NOTIFICATION_DATA)),
+            mask: Constant::new((params.pairs as u64 - 1).into()),
             most_descs: Constant::new((most as u64).into()),
             page_descs: Constant::new((PAGE_DESCS).into()),
             wrap_bit: Constant::new((1 << packed::EVENT_WRAP_LSB).into()),
@@ -188,7 +200,10 @@ impl Plan {
             place: Default::default(),
             count: Default::default(),
             strip: Default::default(),
+            news: Default::default(),
+            fresh: Default::default(),
             from: Default::default(),
+            spot: Default::default(),
             in_page: Default::default(),
             read: Default::default(),
         }
@@ -203,7 +218,7 @@ impl Logic for Plan {
         clock!(self, clock, marks, ledger, scan);
         self.marks.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.marks.control);
-        KickSink::link(&mut self.kick, &mut self.marks.kick);
+        DoorbellSink::link(&mut self.kick, &mut self.marks.kick);
         KickSink::link(&mut self.stop, &mut self.marks.stop);
         KickSink::link(&mut self.fault, &mut self.marks.fault);
         KickSink::link(&mut self.rearmed, &mut self.marks.rearmed);
@@ -254,6 +269,17 @@ impl Logic for Plan {
         if self.strip.val() {
             self.ledger.begin.data.next = self.begin.data.val();
         }
+        self.ledger.tell.next = self.marks.kicks.val() & self.kick.told.val() & self.tells.val();
+        self.ledger.tell_count.next.index = (self.kick.queue.val() >> 1) & self.mask.val();
+        self.ledger.tell_count.next.total = self.kick.index.val();
+        self.ledger.trust.next = false;
+        self.news.next = self.ledger.told_here.val() - self.ledger.seen_here.val();
+        self.fresh.next = self.tells.val()
+            & self.marks.told_here.val()
+            & self.news.val().any()
+            & (self.news.val() <= self.ledger.ring.val().size)
+            & !self.seen.valid.val()
+            & !self.control.enable.val();
         self.ledger.probe_queue.next = self.probe_queue.val();
         self.probe_seen.next = self.ledger.probe_seen.val();
         self.probe_taken.next = self.ledger.probe_begun.val();
@@ -281,7 +307,11 @@ impl Logic for Plan {
         if self.marks.unread_here.val() | self.marks.empty_here.val() {
             self.from.next = self.ledger.seen_here.val();
         }
-        self.in_page.next = self.ledger.ring.val().start + self.slot.q.val().get_bits::<8>(0);
+        self.spot.next = self.slot.q.val();
+        if self.state.q.val() == State::Load {
+            self.spot.next = self.from.val() & (self.ledger.ring.val().size - 1);
+        }
+        self.in_page.next = self.ledger.ring.val().start + self.spot.val().get_bits::<8>(0);
         self.read.next = self.page_descs.val() - bit_cast::<16, 8>(self.in_page.val());
         self.error.valid.next = false;
         self.error.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
@@ -296,6 +326,15 @@ impl Logic for Plan {
                     self.scan.source.ready.next = true;
                     self.index.d.next = self.scan.source.data.val();
                     self.state.d.next = State::Load;
+                } else if self.quick.val() & !self.control.fence.val() {
+                    // What has just come need not be looked for.
+                    if self.marks.kicks.val() {
+                        self.index.d.next = (self.kick.queue.val() >> 1) & self.mask.val();
+                        self.state.d.next = State::Load;
+                    } else if self.seen.valid.val() {
+                        self.index.d.next = self.seen.data.val().index;
+                        self.state.d.next = State::Load;
+                    }
                 }
             }
             // The queue's state is at hand: its index first, since an older one may hide entries.
@@ -318,7 +357,7 @@ impl Logic for Plan {
                     self.count.d.next = self.most_descs.val();
                     self.begun.d.next = self.from.val();
                     self.ahead.d.next = self.from.val() - self.ledger.seen_here.val();
-                    self.slot.d.next = self.from.val() & (self.ledger.ring.val().size - 1);
+                    self.slot.d.next = self.spot.val();
                     self.armed.d.next = !self.event_idx.val()
                         | (self.marks.armed_here.val()
                             & (self.ledger.armed_here.val() == self.ledger.seen_here.val()));
@@ -328,6 +367,12 @@ impl Logic for Plan {
                         self.ask.next = true;
                         self.ask_position.next = self.ledger.seen_here.val();
                         self.state.d.next = State::Ahead;
+                        if self.quick.val() {
+                            // At its position: nothing is ahead.
+                            self.offset.d.next = bit_cast::<20, 16>(self.spot.val()) << 4;
+                            self.limit.d.next = self.read.val();
+                            self.state.d.next = State::Add;
+                        }
                     } else if self.marks.live_here.val() & self.marks.open_here.val() {
                         self.marks.look.next = true;
                         self.state.d.next = State::Ahead;
@@ -335,11 +380,24 @@ impl Logic for Plan {
                             self.state.d.next = State::Empty;
                         }
                     }
+                } else if self.marks.live_here.val() & self.marks.unread_here.val() & self.fresh.val() {
+                    self.marks.heard.next = true;
+                    self.marks.look.next = true;
+                    self.ledger.trust.next = true;
+                    self.todo.d.next = self.ledger.told_here.val() - self.ledger.begun_here.val();
+                    self.entries.d.next = true;
+                    self.state.d.next = State::Check;
                 } else if self.marks.live_here.val() & self.marks.unread_here.val() {
                     self.marks.heard.next = true;
                     self.marks.read_index.next = true;
                     self.entries.d.next = false;
                     self.state.d.next = State::Check;
+                    if self.quick.val() {
+                        self.offset.d.next = self.idx_offset.val();
+                        self.place.d.next =
+                            self.ledger.ring.val().place + self.idx_offset.val().get_bits::<6>(0);
+                        self.state.d.next = State::Issue;
+                    }
                 } else if self.marks.live_here.val() & self.marks.open_here.val() {
                     self.marks.look.next = true;
                     self.entries.d.next = true;
@@ -403,6 +461,13 @@ impl Logic for Plan {
                     }
                 }
                 self.state.d.next = State::Lent;
+                if self.quick.val() & !self.rx.val() {
+                    self.limit.d.next = self.narrow.line_end.val();
+                    if self.strip.val() {
+                        self.limit.d.next = self.size.q.val();
+                    }
+                    self.state.d.next = State::Room;
+                }
             }
             // Not more than the cache takes, and nothing for few places: that would cost more reads.
             State::Lent => {

@@ -3,7 +3,7 @@
 //! of several queues in runs, which end with a packet.
 //! Time: one per cycle; a chain that finds nothing before it is offered 7 cycles later.
 //! Waits: on `source`, and `sink` while there are as many of its queue as may wait. A turn is sixteen chains of a queue, and the packet
-//! they end in. Queues that have as many take turns; fewer wait until it is `calm`, or 5,120 cycles have gone without a turn.
+//! they end in. Queues that have as many take turns; fewer wait until it is `calm`, or for 3,584 cycles, behind a turn for twice as many at most.
 
 use crate::params::Params;
 use crate::port::chain::Done;
@@ -22,7 +22,7 @@ const PLACES: u64 = 64;
 pub const RUN: u64 = 16;
 
 /// So many times 128 cycles fewer wait at most, and until the turn comes.
-const PATIENCE: u64 = 40;
+const PATIENCE: u64 = 28;
 
 /// Per queue two counts, modulo 256: chains put in and taken out. Those put in count from those taken out if the queue is not listed.
 #[derive(LogicBlock)]
