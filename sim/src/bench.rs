@@ -15,7 +15,7 @@ mod tlps;
 
 pub use case::{Case, Figures, SeamUse};
 pub use latency::Latency;
-pub use options::{Direction, Directions, Interrupts, Options};
+pub use options::{Direction, Directions, Interrupts, Options, Suppression};
 pub use plot::svg;
 pub use report::{Report, table};
 pub use targets::Target;
@@ -46,5 +46,5 @@ pub fn run(options: &Options, mut done: impl FnMut(&Figures)) -> Result<Report, 
         cases.push(figures);
     }
     let latency = options.latency.then(|| latency::run(options, &selected)).transpose()?;
-    Ok(Report::new(options, cases, latency))
+    Ok(Report::new(options, &limits, cases, latency))
 }

@@ -8,7 +8,7 @@ use super::options::{Interrupts, Options, Rings, Selection};
 use super::tlps::{Counter, Place};
 use crate::device::Device;
 use crate::driver::{self, Driver, DriverError, message};
-use crate::facts::{bar, common, ctrl, net};
+use crate::facts::{bar, common, ctrl, net, virtio};
 use crate::log::TlpLog;
 use crate::ring::{Buffer, Ring, Used};
 use crate::root::{Root, Windows};
@@ -119,6 +119,8 @@ pub(super) struct Limits {
     pub(super) ring_entries: u16,
     /// Bytes of a frame with its check sequence.
     pub(super) frame_bytes: usize,
+    /// EVENT_IDX is in use.
+    pub(super) events: bool,
 }
 
 /// Enumerates and negotiates.
@@ -128,7 +130,8 @@ fn bind(options: &Options, queue_size: u16) -> Result<(World, Driver, Limits), B
     root.device.pace(options.slot().rate());
     let function = root.enumerate().map_err(DriverError::from)?;
     let packed = options.ring == Rings::Packed;
-    let features = options.wanted().fold(FEATURES, |features, (bit, _)| features | 1 << bit);
+    let known = if options.events() { FEATURES | 1 << virtio::F_EVENT_IDX } else { FEATURES };
+    let features = options.wanted().fold(known, |features, (bit, _)| features | 1 << bit);
     let setup = driver::Options { features, queue_size, packed, ..driver::Options::default() };
     let mut driver = Driver::unbound(&mut root, function, setup);
     driver.negotiate(&mut root)?;
@@ -141,6 +144,7 @@ fn bind(options: &Options, queue_size: u16) -> Result<(World, Driver, Limits), B
         pairs: u16::from_le_bytes(driver.common(&mut root, common::NUM_QUEUES)?) / 2,
         ring_entries: u16::from_le_bytes(driver.common(&mut root, common::QUEUE_SIZE)?),
         frame_bytes: usize::from(u16::from_le_bytes(mtu)) + net::ETHERNET_HEADER_BYTES as usize + FCS,
+        events: driver.features >> virtio::F_EVENT_IDX & 1 == 1,
     };
     Ok((root, driver, limits))
 }
@@ -172,7 +176,7 @@ pub(super) fn start(options: &Options, selection: Selection) -> Result<(World, H
         tlps: Counter::new(map),
         batch: options.batch.into(),
         interrupts: options.interrupts,
-        events: options.event_idx,
+        events: limits.events,
         buffer,
         flows: vec![0],
         packet: vec![],

@@ -37,6 +37,15 @@ pub enum Interrupts {
     Never,
 }
 
+/// How doorbells and interrupts are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Suppression {
+    /// Both sides say where they want the next (EVENT_IDX)
+    Events,
+    /// A flag each; there is a doorbell for each batch
+    Flags,
+}
+
 /// How queues stand in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Rings {
@@ -84,9 +93,9 @@ pub struct Options {
     /// How queues stand in memory
     #[arg(long, value_enum, default_value = "split")]
     pub ring: Rings,
-    /// Doorbells and interrupts where the other side wants them (EVENT_IDX), instead of one for each batch
-    #[arg(long)]
-    pub event_idx: bool,
+    /// How doorbells and interrupts are held back [default: events, as Linux does, if the function offers EVENT_IDX]
+    #[arg(long, value_enum)]
+    pub suppression: Option<Suppression>,
     /// Doorbells say how far the ring is (NOTIFICATION_DATA)
     #[arg(long)]
     pub notification_data: bool,
@@ -211,11 +220,16 @@ impl Options {
         }
     }
 
+    /// Doorbells and interrupts come where they are wanted, if the function can.
+    pub(super) fn events(&self) -> bool {
+        self.suppression != Some(Suppression::Flags)
+    }
+
     /// Bits of the features that the options ask for, and which option does.
     pub(super) fn wanted(&self) -> impl Iterator<Item = (usize, &'static str)> {
         let wanted = [
             (self.ring == Rings::Packed, feature::RING_PACKED, "--ring packed"),
-            (self.event_idx, feature::EVENT_IDX, "--event-idx"),
+            (self.suppression == Some(Suppression::Events), feature::EVENT_IDX, "--suppression events"),
             (self.notification_data, feature::NOTIFICATION_DATA, "--notification-data"),
         ];
         wanted.into_iter().filter(|one| one.0).map(|(_, bit, option)| (bit, option))

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::case::{Figures, SeamUse};
+use super::host::Limits;
 use super::latency::Latency;
 use super::options::{Interrupts, Options};
 use super::targets::{self, Target};
@@ -38,14 +39,19 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, cases: Vec<Figures>, latency: Option<Vec<Latency>>) -> Report {
+    pub(super) fn new(
+        options: &Options,
+        limits: &Limits,
+        cases: Vec<Figures>,
+        latency: Option<Vec<Latency>>,
+    ) -> Report {
         let slot = options.slot();
         Report {
             schema: "hematite-bench-1",
             params: options.params.clone(),
             seed: options.seed,
             ring: options.ring.name(),
-            event_idx: options.event_idx,
+            event_idx: limits.events,
             notification_data: options.notification_data,
             batch: options.batch,
             interrupts: options.interrupts,
