@@ -1,0 +1,98 @@
+//! One function per verb: opens the device, gathers, and hands over to the printer.
+
+use std::path::Path;
+
+use hematite_host::address::Address;
+use hematite_host::error::{Error, Result};
+use hematite_host::feature::{FeatureSet, Features};
+use hematite_host::function::{self, Function};
+use hematite_host::kernel::{self, DEVICES};
+use hematite_host::report::{Config, Counters, FeatureReport, Head, Health, List, Queues, SCHEMA, Show};
+use serde::Serialize;
+
+use crate::args::{Cli, Verb};
+use crate::render::Table;
+
+/// What is printed, and whether all is well.
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) clean: bool,
+}
+
+/// What some bits mean.
+#[derive(Debug, Serialize)]
+pub(crate) struct Decoded {
+    pub(crate) schema: u32,
+    pub(crate) report: &'static str,
+    pub(crate) features: Features,
+}
+
+/// Does what the words say.
+pub(crate) fn perform(cli: &Cli) -> Result<Answer> {
+    match &cli.verb {
+        Verb::List => {
+            let list = match &cli.device {
+                Some(address) => List::of(&mut function::open(address)?),
+                None => List::gather(Path::new(DEVICES))?,
+            };
+            print(cli, &list, true)
+        }
+        Verb::Show => report(cli, Show::gather, |show| &show.head),
+        Verb::Features(words) => match words.decode {
+            Some(bits) => print(cli, &decoded(bits), true),
+            None => report(cli, |function| FeatureReport::gather(function, words.select), |one| &one.head),
+        },
+        Verb::Queues => report(cli, Queues::gather, |queues| &queues.head),
+        Verb::Config => report(cli, Config::gather, |config| &config.head),
+        Verb::Counters => report(cli, Counters::gather, |counters| &counters.head),
+        Verb::Health => report(cli, Health::gather, |health| &health.head),
+    }
+}
+
+fn decoded(bits: FeatureSet) -> Decoded {
+    Decoded { schema: SCHEMA, report: "decode", features: bits.shown(true) }
+}
+
+/// Opens the device, gathers, prints.
+fn report<R: Table + Serialize>(
+    cli: &Cli,
+    gather: impl FnOnce(&mut Function) -> Result<R>,
+    head: impl FnOnce(&R) -> &Head,
+) -> Result<Answer> {
+    let mut function = function::open(&address(cli)?)?;
+    let report = gather(&mut function)?;
+    let clean = head(&report).findings.is_empty();
+    print(cli, &report, clean)
+}
+
+fn print(cli: &Cli, report: &(impl Table + Serialize), clean: bool) -> Result<Answer> {
+    if !cli.json {
+        return Ok(Answer { text: report.table(), clean });
+    }
+    let text =
+        serde_json::to_string_pretty(report).map_err(|error| Error::Device(format!("print: {error}")))?;
+    Ok(Answer { text: text + "\n", clean })
+}
+
+/// The device that is meant: the one named, or the only virtio network function of the machine.
+fn address(cli: &Cli) -> Result<Address> {
+    if let Some(address) = &cli.device {
+        return Ok(address.clone());
+    }
+    let network = |vendor, device| function::is_virtio(vendor, device) && function::is_network(device);
+    let found = kernel::functions(Path::new(DEVICES), network)?;
+    match found[..] {
+        [bdf] => Ok(Address::Pci(bdf)),
+        [] => Err(Error::Unable {
+            what: "this machine has no virtio network function".into(),
+            next: "name a simulated one: --device vfio-user:PATH",
+        }),
+        _ => {
+            let names: Vec<String> = found.iter().map(ToString::to_string).collect();
+            Err(Error::Words {
+                text: names.join(" "),
+                wanted: "single device: name one of them with --device",
+            })
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The host's tooling over the simulated function: the real command line and library, a served function, and false ones.
+
+mod beside;
+mod served;
+mod verbs;
