@@ -30,6 +30,8 @@ pub struct Kernel {
     pub driver: Option<String>,
     /// Its IOMMU group.
     pub iommu_group: Option<u32>,
+    /// What the IOMMU does for that group: `identity` leaves addresses as they are.
+    pub iommu_kind: Option<String>,
     /// The virtio device that the driver has made of it.
     pub virtio: Option<String>,
     /// Interfaces of that.
@@ -85,10 +87,16 @@ impl Kernel {
         Kernel {
             driver: link_name(&home.join("driver")),
             iommu_group: link_name(&home.join("iommu_group")).and_then(|group| group.parse().ok()),
+            iommu_kind: Some(text(&home.join("iommu_group/type"))).filter(|kind| !kind.is_empty()),
             interfaces: interfaces.collect(),
             accepted: virtio.as_ref().and_then(|virtio| features(&text(&virtio.join("features")))),
             virtio: virtio.as_deref().map(name),
         }
+    }
+
+    /// Whether the function's addresses are not the machine's own.
+    pub fn is_translated(&self) -> bool {
+        self.iommu_group.is_some() && self.iommu_kind.as_deref() != Some("identity")
     }
 
     /// Interfaces that are up: the function is in use.

@@ -2,8 +2,10 @@
 //! Nothing a device says is believed: every parser is total, and what is wrong becomes a finding.
 
 pub mod address;
+pub mod arena;
 pub mod bus;
 pub mod common;
+pub mod control;
 pub mod error;
 pub mod feature;
 pub mod finding;
@@ -12,8 +14,11 @@ pub mod inspection;
 pub mod kernel;
 pub mod memory;
 pub mod pci;
+pub mod physical;
 pub mod report;
+pub mod ring;
 pub mod structure;
+pub mod validate;
 
 pub use address::{Address, Bdf};
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 
 mod config;
 mod counters;
+mod descs;
 mod features;
 mod health;
 mod list;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use config::{Config, NetConfig};
 pub use counters::Counters;
+pub use descs::Descs;
 pub use features::FeatureReport;
 pub use health::{Health, Verdict};
 pub use list::{Entry, List};
@@ -43,7 +45,7 @@ pub struct Head {
 }
 
 impl Head {
-    fn of(report: &'static str, function: &Function) -> Head {
+    pub(crate) fn of(report: &'static str, function: &Function) -> Head {
         Head {
             schema: SCHEMA,
             report,

@@ -1,5 +1,6 @@
 //! The host's tooling over the simulated function: the real command line and library, a served function, and false ones.
 
 mod beside;
+mod driven;
 mod served;
 mod verbs;

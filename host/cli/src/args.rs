@@ -39,6 +39,10 @@ pub enum Verb {
     Counters,
     /// Whether something is wrong, and why
     Health,
+    /// A queue's ring and chains, as a bound driver has them in memory; indirect tables are followed
+    Descs(Descs),
+    /// A verdict per clause of the specification
+    Validate(Validate),
 }
 
 /// Words of `features`.
@@ -50,4 +54,25 @@ pub struct Features {
     /// Beside a driver, move its feature selectors for a moment, and put them back: all offered bits are seen then
     #[arg(long, conflicts_with = "decode")]
     pub select: bool,
+}
+
+/// Words of `descs`.
+#[derive(Debug, Args)]
+pub struct Descs {
+    /// Which queue, as `hematite queues` numbers them
+    pub queue: u16,
+}
+
+/// Words of `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Set the function up and try it out: it must be ours (vfio-pci, or vfio-user), and is reset
+    #[arg(long)]
+    pub active: bool,
+    /// Frames that go round, if the wire is a mirror
+    #[arg(long, default_value_t = 1000, requires = "active")]
+    pub frames: u32,
+    /// Memory in huge pages
+    #[arg(long, requires = "active")]
+    pub huge_pages: bool,
 }

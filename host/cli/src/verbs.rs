@@ -3,11 +3,17 @@
 use std::path::Path;
 
 use hematite_host::address::Address;
+use hematite_host::control::Options;
 use hematite_host::error::{Error, Result};
 use hematite_host::feature::{FeatureSet, Features};
 use hematite_host::function::{self, Function};
-use hematite_host::kernel::{self, DEVICES};
-use hematite_host::report::{Config, Counters, FeatureReport, Head, Health, List, Queues, SCHEMA, Show};
+use hematite_host::kernel::{self, DEVICES, Kernel};
+use hematite_host::memory::Pages;
+use hematite_host::physical::{KCORE, Physical};
+use hematite_host::report::{
+    Config, Counters, Descs, FeatureReport, Head, Health, List, Queues, SCHEMA, Show,
+};
+use hematite_host::validate::{Plan, Validation};
 use serde::Serialize;
 
 use crate::args::{Cli, Verb};
@@ -46,7 +52,29 @@ pub(crate) fn perform(cli: &Cli) -> Result<Answer> {
         Verb::Config => report(cli, Config::gather, |config| &config.head),
         Verb::Counters => report(cli, Counters::gather, |counters| &counters.head),
         Verb::Health => report(cli, Health::gather, |health| &health.head),
+        Verb::Descs(words) => report(cli, |function| descs(function, words.queue), |descs| &descs.head),
+        Verb::Validate(words) if words.active => {
+            let pages = if words.huge_pages { Pages::Huge } else { Pages::Usual };
+            let options = Options { pages, ..Options::default() };
+            let plan = Plan { frames: words.frames, options };
+            let validation = Validation::try_out(function::open(&address(cli)?)?, &plan)?;
+            print(cli, &validation, validation.head.findings.is_empty())
+        }
+        Verb::Validate(_) => report(cli, Validation::gather, |one| &one.head),
     }
+}
+
+fn descs(function: &mut Function, queue: u16) -> Result<Descs> {
+    if function.is_ours() {
+        let what = format!("{} has no driver but us, and so no rings", function.bus.address());
+        return Err(Error::Unable { what, next: "`hematite validate --active` sets rings up" });
+    }
+    if function.kernel.as_ref().is_some_and(Kernel::is_translated) {
+        let what =
+            "an IOMMU translates the function's addresses: where its rings are is the kernel's secret".into();
+        return Err(Error::Unable { what, next: "boot with iommu=pt, or without an IOMMU" });
+    }
+    Descs::gather(function, queue, &Physical::open(Path::new(KCORE))?)
 }
 
 fn decoded(bits: FeatureSet) -> Decoded {
