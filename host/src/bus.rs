@@ -2,6 +2,7 @@
 
 mod interrupts;
 pub mod sysfs;
+pub mod vfio;
 pub mod vfio_user;
 mod window;
 

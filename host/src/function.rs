@@ -6,6 +6,7 @@ use hematite_abi::{layout, pci_cap};
 
 use crate::address::{Address, Bdf};
 use crate::bus::sysfs::Sysfs;
+use crate::bus::vfio::{self, Vfio};
 use crate::bus::vfio_user::VfioUser;
 use crate::bus::{Bar, Bus, Holder};
 use crate::error::{Error, Result};
@@ -85,6 +86,10 @@ pub fn open(address: &Address) -> Result<Function> {
 pub fn open_pci(devices: &Path, bdf: Bdf) -> Result<Function> {
     let bus = Sysfs::open(devices, bdf)?;
     let kernel = Kernel::read(bus.home());
+    if kernel.driver.as_deref() == Some(vfio::DRIVER) {
+        let bus = Vfio::open(bus.home(), bdf)?;
+        return Function::discover(Box::new(bus), Some(kernel));
+    }
     Function::discover(Box::new(bus), Some(kernel))
 }
 

@@ -3,9 +3,11 @@
 
 pub mod address;
 pub mod arena;
+pub mod bind;
 pub mod bus;
 pub mod common;
 pub mod control;
+pub mod difference;
 pub mod error;
 pub mod feature;
 pub mod finding;

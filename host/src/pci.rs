@@ -119,6 +119,11 @@ impl Msix {
     }
 }
 
+/// The kind of port in the PCI Express capability; one inside the root complex has no link.
+const PORT_LSB: u32 = 4;
+const PORT_MASK: u32 = 0xf;
+const INTEGRATED: u32 = 9;
+
 /// The link to the slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {
@@ -137,6 +142,10 @@ impl Link {
     pub fn read(bus: &mut dyn Bus, chain: &Chain) -> Result<Option<Link>> {
         let Some(at) = chain.first(config::CAP_ID_PCIE) else { return Ok(None) };
         if at + config::LINK_STATUS + 2 > bus.config_bytes().min(config::SPACE_PCI_BYTES) {
+            return Ok(None);
+        }
+        let port = config_number(bus, at + config::PCIE_CAPABILITIES, 2)? >> PORT_LSB & PORT_MASK;
+        if port == INTEGRATED {
             return Ok(None);
         }
         let most = config_number(bus, at + config::LINK_CAPABILITIES, 4)?;

@@ -1,6 +1,7 @@
 //! The host's tooling over the simulated function: the real command line and library, a served function, and false ones.
 
 mod beside;
+mod changes;
 mod driven;
 mod served;
 mod verbs;

@@ -1,6 +1,9 @@
 //! The words of the command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use hematite_host::Address;
 use hematite_host::feature::FeatureSet;
 
@@ -43,6 +46,18 @@ pub enum Verb {
     Descs(Descs),
     /// A verdict per clause of the specification
     Validate(Validate),
+    /// What two functions, or two reports that were saved with --json, say differently
+    Diff(Diff),
+    /// Look again and again: queues, counters and their rates; q ends it
+    Watch(Watch),
+    /// Give a function to vfio-pci, or to another driver; refuses what is in use
+    Bind(Bind),
+    /// Give it back to the kernel's own driver for it
+    Unbind,
+    /// Completions for a shell, to standard output
+    Completions(Completions),
+    /// The manual page, or a folder of pages for all verbs
+    Man(Man),
 }
 
 /// Words of `features`.
@@ -75,4 +90,47 @@ pub struct Validate {
     /// Memory in huge pages
     #[arg(long, requires = "active")]
     pub huge_pages: bool,
+}
+
+/// Words of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A device, or a file with a report
+    pub a: String,
+    /// Another
+    pub b: String,
+}
+
+/// Words of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Seconds between two looks
+    #[arg(long, default_value_t = 1.0)]
+    pub interval: f64,
+    /// End after so many looks; 0: never
+    #[arg(long, default_value_t = 0)]
+    pub count: u64,
+}
+
+/// Words of `bind`.
+#[derive(Debug, Args)]
+pub struct Bind {
+    /// Which driver
+    #[arg(long, default_value = "vfio-pci")]
+    pub driver: String,
+}
+
+/// Words of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    pub shell: Shell,
+}
+
+/// Words of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// A folder for a page per verb; without, the main page goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

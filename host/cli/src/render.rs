@@ -1,5 +1,6 @@
 //! Reports as tables for people.
 
+mod change;
 mod check;
 mod device;
 mod queue;

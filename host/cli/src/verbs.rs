@@ -1,8 +1,13 @@
 //! One function per verb: opens the device, gathers, and hands over to the printer.
 
+mod compare;
+mod papers;
+mod watch;
+
 use std::path::Path;
 
-use hematite_host::address::Address;
+use hematite_host::address::{Address, Bdf};
+use hematite_host::bind::PciBus;
 use hematite_host::control::Options;
 use hematite_host::error::{Error, Result};
 use hematite_host::feature::{FeatureSet, Features};
@@ -61,6 +66,15 @@ pub(crate) fn perform(cli: &Cli) -> Result<Answer> {
             print(cli, &validation, validation.head.findings.is_empty())
         }
         Verb::Validate(_) => report(cli, Validation::gather, |one| &one.head),
+        Verb::Diff(words) => {
+            let diff = compare::diff(&words.a, &words.b)?;
+            print(cli, &diff, diff.differences.is_empty())
+        }
+        Verb::Watch(words) => watch::run(function::open(&address(cli)?)?, words),
+        Verb::Bind(words) => print(cli, &PciBus::default().bind(on_bus(cli)?, Some(&words.driver))?, true),
+        Verb::Unbind => print(cli, &PciBus::default().bind(on_bus(cli)?, None)?, true),
+        Verb::Completions(words) => Ok(papers::completions(words.shell)),
+        Verb::Man(words) => papers::manual(words.out.as_deref()),
     }
 }
 
@@ -100,6 +114,17 @@ fn print(cli: &Cli, report: &(impl Table + Serialize), clean: bool) -> Result<An
     let text =
         serde_json::to_string_pretty(report).map_err(|error| Error::Device(format!("print: {error}")))?;
     Ok(Answer { text: text + "\n", clean })
+}
+
+/// The device that is meant, on this machine's bus.
+fn on_bus(cli: &Cli) -> Result<Bdf> {
+    match address(cli)? {
+        Address::Pci(bdf) => Ok(bdf),
+        Address::VfioUser(path) => Err(Error::Words {
+            text: path.display().to_string(),
+            wanted: "function of this machine's PCI bus: no driver of the kernel can have it",
+        }),
+    }
 }
 
 /// The device that is meant: the one named, or the only virtio network function of the machine.
