@@ -196,6 +196,11 @@ impl Driver {
         if number == RX { self.fill() } else { Ok(()) }
     }
 
+    /// How long the device may take for anything.
+    pub fn limit(&self) -> Duration {
+        self.options.limit
+    }
+
     /// Whether interrupts can come at all.
     pub fn has_vectors(&self) -> bool {
         self.receive.vector.is_some()

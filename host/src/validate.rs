@@ -3,8 +3,6 @@
 mod active;
 mod passive;
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 pub use active::Plan;
@@ -137,6 +135,3 @@ impl Validation {
         Validation { head, active, checks, steps, passed, failed, skipped }
     }
 }
-
-/// How long frames may take on their way round.
-const LIMIT: Duration = Duration::from_secs(10);

@@ -3,5 +3,7 @@
 mod beside;
 mod changes;
 mod driven;
+mod hostile;
+mod schema;
 mod served;
 mod verbs;

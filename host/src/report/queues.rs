@@ -53,6 +53,8 @@ pub struct Queues {
     pub queues: Vec<Queue>,
 }
 
+/// No more queues are looked at, whatever a device says.
+const SHOWN: u16 = 1024;
 /// The fewest queues of a network device.
 const PAIR: u16 = 2;
 
@@ -69,7 +71,10 @@ impl Queues {
             let text = format!("num_queues is {count}: a network device has {PAIR} at least");
             head.findings.push(Finding::new(clause::COMMON, text));
         }
-        let mut queues: Vec<Queue> = (0..count)
+        if count > SHOWN {
+            head.note(format!("the device has {count} queues: the first {SHOWN} are shown"));
+        }
+        let mut queues: Vec<Queue> = (0..count.min(SHOWN))
             .map(|queue| Queue { queue, role: role(network, several, queue, count), ..Queue::default() })
             .collect();
         if ours {

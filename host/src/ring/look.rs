@@ -71,10 +71,23 @@ pub struct Seen {
     /// What is wrong.
     #[serde(skip)]
     pub findings: Vec<Finding>,
+    #[serde(skip)]
+    descriptors: usize,
 }
 
-/// No chain is followed further.
+impl Seen {
+    /// Takes a chain in; true if there is room for no more.
+    fn add(&mut self, chain: Chain) -> bool {
+        self.descriptors += chain.descriptors.len();
+        self.chains.push(chain);
+        self.descriptors > MOST
+    }
+}
+
+/// No table is followed further, and no ring after so many descriptors in all.
 const LONGEST: usize = 1024;
+const MOST: usize = 1 << 17;
+const TOO_MANY: &str = "there is more than is looked at";
 const SPLIT: &str = "virtio 1.4: Split Virtqueues";
 const PACKED: &str = "virtio 1.4: Packed Virtqueues";
 const FLAGS: [(u64, &str); 3] =
@@ -185,7 +198,11 @@ pub fn split(ram: &dyn Ram, at: Addresses) -> Result<Seen> {
         if let Some(broken) = &chain.broken {
             seen.findings.push(Finding::new(SPLIT, format!("chain {head}: {broken}")));
         }
-        seen.chains.push(chain);
+        let full = seen.add(chain);
+        if full {
+            seen.findings.push(Finding::new(SPLIT, TOO_MANY));
+            break;
+        }
     }
     Ok(seen)
 }
@@ -246,6 +263,10 @@ pub fn packed(ram: &dyn Ram, at: Addresses) -> Result<Seen> {
         let tables: Vec<Descriptor> =
             chain.descriptors.iter().filter(|one| mine && has(one, ring::DESC_F_INDIRECT)).cloned().collect();
         for one in tables {
+            if chain.descriptors.len() > MOST {
+                chain.broken = Some(TOO_MANY.into());
+                break;
+            }
             if let Err(error) = table(ram, &one, true, &mut chain) {
                 chain.broken = Some(error.to_string());
             }
@@ -255,7 +276,11 @@ pub fn packed(ram: &dyn Ram, at: Addresses) -> Result<Seen> {
         }
         // A descriptor that nobody has written yet is no chain.
         if chain.descriptors.iter().any(|one| one.flags != 0 || one.bytes != 0) {
-            seen.chains.push(chain);
+            let full = seen.add(chain);
+            if full {
+                seen.findings.push(Finding::new(PACKED, TOO_MANY));
+                break;
+            }
         }
     }
     Ok(seen)

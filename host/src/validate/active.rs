@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hematite_abi::{common, feature, net};
 
-use super::{Checks, LIMIT};
+use super::Checks;
 use crate::common::Common;
 use crate::control::{Command, Driver, Mode, Options, Side, Step, TX, bring_up};
 use crate::error::{Error, Result};
@@ -38,8 +38,8 @@ const VECTORS: &str = "virtio 1.4: MSI-X Vector Configuration";
 const LENGTHS: [usize; 5] = [60, 61, 127, 590, 1514];
 /// Frames under way at a time.
 const WINDOW: u32 = 32;
-/// How long the first frame may take before the wire is held to be no mirror.
-const MIRROR: Duration = Duration::from_secs(2);
+/// The part of the limit which the first frame may take before the wire is held to be no mirror.
+const MIRROR: u32 = 5;
 
 pub(super) fn check(mut function: Function, plan: &Plan, checks: &mut Checks) -> Result<Vec<Step>> {
     if !function.is_ours() {
@@ -209,7 +209,7 @@ fn frames(driver: &mut Driver, count: u32, checks: &mut Checks) {
     if !driver.has_vectors() || !mirror || count == 0 {
         return checks.skipped(VECTORS, name, "there are no vectors, or no frame has come");
     }
-    let late = if driver.interrupts == before { driver.interrupted(LIMIT).err() } else { None };
+    let late = if driver.interrupts == before { driver.interrupted(driver.limit()).err() } else { None };
     let came = driver.interrupts - before;
     let seen = late.map_or(String::new(), |error| format!(": {error}"));
     checks.that(VECTORS, name, came > 0, format!("{came} interrupts{seen}"));
@@ -226,7 +226,7 @@ fn round(driver: &mut Driver, count: u32) -> Result<Option<String>> {
             driver.send(&frame(mac, sent))?;
             sent += 1;
         }
-        let limit = if came == 0 { MIRROR } else { LIMIT };
+        let limit = if came == 0 { driver.limit() / MIRROR } else { driver.limit() };
         match driver.receive(limit)? {
             None if came == 0 => return Ok(None),
             None => return Err(Error::Late { what: format!("frame {came} of {count} comes back"), limit }),
@@ -254,11 +254,9 @@ fn wait_sent(driver: &mut Driver) -> Result<usize> {
     loop {
         match driver.sent()? {
             0 => return Ok(0),
-            out if start.elapsed() > LIMIT => {
-                return Err(Error::Late {
-                    what: format!("{out} frames that were sent come back"),
-                    limit: LIMIT,
-                });
+            out if start.elapsed() > driver.limit() => {
+                let what = format!("{out} frames that were sent come back");
+                return Err(Error::Late { what, limit: driver.limit() });
             }
             _ => std::thread::sleep(Duration::from_millis(1)),
         }
