@@ -82,7 +82,14 @@ pub fn open(address: &Address) -> Result<Function> {
     }
 }
 
-/// Goes to a function of this machine, in the folder of functions.
+/// Looks at a function of this machine and leaves it as it is, whoever has it: to open it by VFIO would reset it.
+pub fn look_pci(devices: &Path, bdf: Bdf) -> Result<Function> {
+    let bus = Sysfs::open(devices, bdf)?;
+    let kernel = Kernel::read(bus.home());
+    Function::discover(Box::new(bus), Some(kernel))
+}
+
+/// Goes to a function of this machine, in the folder of functions: by VFIO if vfio-pci has it.
 pub fn open_pci(devices: &Path, bdf: Bdf) -> Result<Function> {
     let bus = Sysfs::open(devices, bdf)?;
     let kernel = Kernel::read(bus.home());

@@ -105,6 +105,12 @@ impl Kernel {
     }
 }
 
+/// Vendor and device of a function, by its folder.
+pub fn ids(home: &Path) -> Option<(u16, u16)> {
+    let number = |name: &str| u16::from_str_radix(text(&home.join(name)).trim_start_matches("0x"), 16).ok();
+    Some((number("vendor")?, number("device")?))
+}
+
 /// Addresses of all functions of a machine for which `wanted` holds, given vendor and device.
 pub fn functions(devices: &Path, wanted: impl Fn(u16, u16) -> bool) -> Result<Vec<Bdf>> {
     let listed = fs::read_dir(devices).map_err(|error| {
@@ -114,12 +120,11 @@ pub fn functions(devices: &Path, wanted: impl Fn(u16, u16) -> bool) -> Result<Ve
             "is this Linux, with PCI, and /sys mounted?",
         )
     })?;
-    let number = |path: &Path| u16::from_str_radix(text(path).trim_start_matches("0x"), 16).ok();
     let mut found: Vec<Bdf> = listed
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            let good = wanted(number(&path.join("vendor"))?, number(&path.join("device"))?);
-            name(&path).parse().ok().filter(|_| good)
+            let (vendor, device) = ids(&path)?;
+            name(&path).parse().ok().filter(|_| wanted(vendor, device))
         })
         .collect();
     found.sort();

@@ -205,6 +205,16 @@ fn what_the_kernel_says_and_what_the_device_says_are_joined() {
 }
 
 #[test]
+fn a_function_that_cannot_be_looked_at_is_listed_all_the_same() {
+    let files = False::new();
+    let devices = files.devices();
+    fs::remove_file(devices.join(BDF).join("config")).unwrap();
+    let one = &List::gather(&devices).unwrap().functions[0];
+    assert_eq!((one.vendor_id, one.driver.as_deref()), (0x1af4, Some("virtio-pci")));
+    assert!(one.trouble.as_deref().is_some_and(|why| why.contains("config")), "{one:?}");
+}
+
+#[test]
 fn a_driver_and_a_device_that_disagree_are_found() {
     let mut files = False::new();
     files.accepted = feature::OFFERED & !(1 << feature::MQ) | 1 << feature::SR_IOV;

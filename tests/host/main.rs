@@ -3,6 +3,7 @@
 mod beside;
 mod changes;
 mod driven;
+mod garbled;
 mod hostile;
 mod schema;
 mod served;

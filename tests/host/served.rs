@@ -71,6 +71,15 @@ fn device(body: Body) -> Box<dyn Device> {
 
 impl Bench {
     pub(crate) fn start(body: Body) -> Bench {
+        Bench::with(body, MsixMode::Eventfd)
+    }
+
+    /// Without interrupts, as `--msix raw` has it.
+    pub(crate) fn raw(body: Body) -> Bench {
+        Bench::with(body, MsixMode::Raw)
+    }
+
+    fn with(body: Body, mode: MsixMode) -> Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("socket");
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"));
@@ -78,7 +87,7 @@ impl Bench {
         let (place, end) = (path.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
             let root = Root::new(device(body), GuestMemory::new(), LinkModel::fast());
-            let served = Served::new(root, MsixMode::Eventfd).expect("a function");
+            let served = Served::new(root, mode).expect("a function");
             let wire = Box::new(Loopback::new());
             let mut server = Server::bind(&place, served, wire, Options::default()).expect("a socket");
             ready.send(()).expect("the test waits");

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::SCHEMA;
-use crate::address::Address;
+use crate::address::Bdf;
 use crate::error::Result;
 use crate::function::{self, Function, is_virtio};
-use crate::kernel::{self, Interface};
+use crate::kernel::{self, Interface, Kernel};
 use crate::structure::Kind;
 
 /// One function.
@@ -54,9 +54,9 @@ impl List {
     pub fn gather(devices: &Path) -> Result<List> {
         let mut functions = vec![];
         for bdf in kernel::functions(devices, is_virtio)? {
-            let entry = match function::open_pci(devices, bdf) {
+            let entry = match function::look_pci(devices, bdf) {
                 Ok(mut function) => Entry::of(&mut function),
-                Err(error) => Entry::lost(&Address::Pci(bdf), &error.to_string()),
+                Err(error) => Entry::lost(devices, bdf, &error.to_string()),
             };
             functions.push(entry);
         }
@@ -91,15 +91,19 @@ impl Entry {
         }
     }
 
-    fn lost(address: &Address, why: &str) -> Entry {
+    /// What can be said of a function that cannot be looked at.
+    fn lost(devices: &Path, bdf: Bdf, why: &str) -> Entry {
+        let home = devices.join(bdf.to_string());
+        let kernel = Kernel::read(&home);
+        let (vendor_id, device_id) = kernel::ids(&home).unwrap_or_default();
         Entry {
-            device: address.to_string(),
-            vendor_id: 0,
-            device_id: 0,
+            device: bdf.to_string(),
+            vendor_id,
+            device_id,
             kind: "unknown",
-            driver: None,
-            iommu_group: None,
-            interfaces: vec![],
+            driver: kernel.driver,
+            iommu_group: kernel.iommu_group,
+            interfaces: kernel.interfaces,
             queues: None,
             link_up: None,
             hematite: false,
