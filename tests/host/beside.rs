@@ -3,17 +3,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hematite_abi::space::{ConfigParams, config_space};
 use hematite_abi::{common, config, feature, ident, layout, net, status};
 use hematite_host::bus::sysfs::Sysfs;
-use hematite_host::bus::{Bar, Bus, Holder, Width};
 use hematite_host::kernel::Kernel;
-use hematite_host::memory::DmaMemory;
 use hematite_host::report::{Config, Counters, FeatureReport, Health, List, Queues, Show};
-use hematite_host::{Address, Bdf, Function, Result, function};
+use hematite_host::{Bdf, Function, function};
+
+use crate::through::Through;
 
 const BDF: &str = "0000:00:01.0";
 
@@ -101,67 +99,6 @@ impl False {
     }
 }
 
-/// Notes what is done to a function.
-struct Noting(Sysfs, Arc<Mutex<Vec<String>>>);
-
-impl Noting {
-    fn note(&self, what: String) {
-        self.1.lock().unwrap().push(what);
-    }
-}
-
-impl Bus for Noting {
-    fn address(&self) -> &Address {
-        self.0.address()
-    }
-    fn holder(&self) -> &Holder {
-        self.0.holder()
-    }
-    fn config_bytes(&self) -> usize {
-        self.0.config_bytes()
-    }
-    fn config_read(&mut self, offset: usize, data: &mut [u8]) -> Result<()> {
-        let window = layout::WINDOW_DATA_DW * 4;
-        if offset + data.len() > window && offset < window + 4 {
-            self.note(format!("window read at {offset:#x}"));
-        }
-        self.0.config_read(offset, data)
-    }
-    fn config_write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        self.note(format!("config write at {offset:#x}"));
-        self.0.config_write(offset, data)
-    }
-    fn bar_bytes(&self, bar: Bar) -> u64 {
-        self.0.bar_bytes(bar)
-    }
-    fn bar_read(&mut self, bar: Bar, offset: u64, width: Width) -> Result<u32> {
-        let selected = common::QUEUE_SIZE as u64..common::LENGTH as u64;
-        if (layout::ISR_OFFSET..layout::ISR_END).contains(&offset) || selected.contains(&offset) {
-            self.note(format!("read at {offset:#x}"));
-        }
-        self.0.bar_read(bar, offset, width)
-    }
-    fn bar_write(&mut self, bar: Bar, offset: u64, width: Width, value: u32) -> Result<()> {
-        self.note(format!("write at {offset:#x}"));
-        self.0.bar_write(bar, offset, width, value)
-    }
-    fn map(&mut self, memory: &DmaMemory, iova: u64) -> Result<()> {
-        self.0.map(memory, iova)
-    }
-    fn unmap(&mut self, iova: u64, bytes: u64) -> Result<()> {
-        self.0.unmap(iova, bytes)
-    }
-    fn arm(&mut self, vectors: u16) -> Result<u16> {
-        self.0.arm(vectors)
-    }
-    fn wait(&mut self, vector: u16, limit: Duration) -> Result<bool> {
-        self.0.wait(vector, limit)
-    }
-    fn reset(&mut self) -> Result<()> {
-        self.0.reset()
-    }
-}
-
 #[test]
 fn nothing_is_written_and_nothing_read_that_changes() {
     let files = False::new();
@@ -169,8 +106,8 @@ fn nothing_is_written_and_nothing_read_that_changes() {
     let bdf: Bdf = BDF.parse().unwrap();
     let bus = Sysfs::open(&devices, bdf).unwrap();
     let kernel = Kernel::read(bus.home());
-    let noted = Arc::new(Mutex::new(vec![]));
-    let mut function = Function::discover(Box::new(Noting(bus, noted.clone())), Some(kernel)).unwrap();
+    let (bus, noted) = Through::new(Box::new(bus), Box::new(|_, value| value));
+    let mut function = Function::discover(Box::new(bus), Some(kernel)).unwrap();
     Show::gather(&mut function).unwrap();
     FeatureReport::gather(&mut function, false).unwrap();
     Queues::gather(&mut function).unwrap();

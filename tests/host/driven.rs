@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hematite_abi::feature;
+use hematite_abi::{common, feature, layout, status};
+use hematite_host::Function;
 use hematite_host::control::{Command, Driver, Mode, Options, RX, Side, TX, bring_up};
 use hematite_host::feature::FeatureSet;
 use hematite_host::memory::Pages;
@@ -11,6 +12,7 @@ use hematite_host::ring::look::{self, Addresses};
 use serde_json::json;
 
 use crate::served::{Bench, Body};
+use crate::through::Through;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -181,6 +183,33 @@ fn validate_finds_nothing_on_the_hardware() {
 #[test]
 fn validate_finds_nothing_on_the_smallest_hardware() {
     validates(Body::Rtl("TINY"), 300);
+}
+
+/// A step that the device does not go along with is named, and the device is told FAILED.
+#[test]
+fn a_device_that_refuses_is_told_failed() {
+    let common_at = |offset: usize| layout::COMMON_OFFSET + offset as u64;
+    let (status_at, vector_at) = (common_at(common::DEVICE_STATUS), common_at(common::CONFIG_MSIX_VECTOR));
+    let enable_at = common_at(common::QUEUE_ENABLE);
+    let without = |bit: u64| move |value: u32| value & !(bit as u32);
+    type Change = Box<dyn Fn(u32) -> u32>;
+    let refusals: [(u64, Change, &str); 4] = [
+        (status_at, Box::new(without(status::FEATURES_OK)), "step 6: FEATURES_OK is refused"),
+        (status_at, Box::new(without(status::DRIVER_OK)), "step 8: device_status is"),
+        (vector_at, Box::new(|_| common::NO_VECTOR as u32), "vector 0 is not taken"),
+        (enable_at, Box::new(|_| 0), "queue_enable 0"),
+    ];
+    for (place, change, said) in refusals {
+        let bench = Bench::start(Body::Model);
+        let alter = move |at: u64, value: u32| if at == place { change(value) } else { value };
+        let (bus, noted) = Through::new(Box::new(bench.bus()), Box::new(alter));
+        let function = Function::discover(Box::new(bus), None).unwrap();
+        let error = bring_up(function, options(false)).err().expect(said).to_string();
+        assert!(error.contains(said), "{error}");
+        let failed = format!("write {:#x} at {status_at:#x}", status::FAILED);
+        assert_eq!(noted.lock().unwrap().last(), Some(&failed), "{said}");
+        bench.finish();
+    }
 }
 
 /// A server whose interrupts leave as memory writes has none for us: the rings are polled.

@@ -7,4 +7,5 @@ mod garbled;
 mod hostile;
 mod schema;
 mod served;
+mod through;
 mod verbs;

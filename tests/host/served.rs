@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hematite_host::bus::vfio_user::VfioUser;
 use hematite_host::function;
 use hematite_host::{Address, Function};
 use hematite_sim::Device;
@@ -107,6 +108,11 @@ impl Bench {
     pub(crate) fn hematite(&self, words: &[&str]) -> Said {
         let name = self.name();
         hematite(&[words, &["--device", &name]].concat())
+    }
+
+    /// The way to it.
+    pub(crate) fn bus(&self) -> VfioUser {
+        VfioUser::connect(&self.path).expect("the server answers")
     }
 
     /// The function by the library.

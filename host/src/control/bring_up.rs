@@ -6,14 +6,14 @@ use hematite_abi::{common, config, feature, net, ring as ring_abi, status};
 use serde::Serialize;
 
 use super::{CONFIG_VECTOR, Driver, MEMORY, Options, PAUSE, Queue, RX, SEND_BYTES, SENDING, TX, UNDERSTOOD};
-use crate::arena::Arena;
+use crate::arena::{Arena, Part};
 use crate::bus::config_number;
 use crate::common::Common;
 use crate::error::{Error, Result};
 use crate::feature::FeatureSet;
 use crate::function::Function;
 use crate::ring::Ring;
-use crate::structure::Kind;
+use crate::structure::{Kind, Structure};
 
 /// One step of the list that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,8 +37,10 @@ pub fn bring_up(mut function: Function, options: Options) -> Result<Driver> {
     }
     let common = Common(function.reach(Kind::Common)?);
     let mut steps = vec![];
-    match negotiate(&mut function, &common, &options, &mut steps) {
-        Ok(features) => set_up(function, common, options, features, steps),
+    let features = negotiate(&mut function, &common, &options, &mut steps);
+    let ready = features.and_then(|features| set_up(&mut function, &common, &options, features, &mut steps));
+    match ready {
+        Ok(parts) => parts.driver(function, common, options, steps),
         Err(error) => {
             let _ = common.set(&mut *function.bus, common::DEVICE_STATUS, status::FAILED);
             Err(error)
@@ -118,29 +120,41 @@ fn supported(mut set: FeatureSet) -> FeatureSet {
     set
 }
 
-fn set_up(
-    mut function: Function,
-    common: Common,
-    options: Options,
+/// What steps 7 and 8 make.
+struct Parts {
     features: FeatureSet,
-    mut steps: Vec<Step>,
-) -> Result<Driver> {
+    notify: Structure,
+    arena: Arena,
+    receive: Queue,
+    transmit: Queue,
+    control: Option<Queue>,
+    idle: Vec<Part>,
+    scratch: Part,
+}
+
+fn set_up(
+    function: &mut Function,
+    common: &Common,
+    options: &Options,
+    features: FeatureSet,
+    steps: &mut Vec<Step>,
+) -> Result<Parts> {
     let notify = function.reach(Kind::Notify)?;
     let wanted = if features.has(feature::CTRL_VQ) { 3 } else { 2 };
     let armed = function.bus.arm(1 + wanted)?;
     if armed > 0 {
-        vector(&mut function, &common, common::CONFIG_MSIX_VECTOR, CONFIG_VECTOR)?;
+        vector(function, common, common::CONFIG_MSIX_VECTOR, CONFIG_VECTOR)?;
     }
     let mut arena = Arena::new(&mut *function.bus, MEMORY, options.pages)?;
     let mut make = |function: &mut Function, number: u16, place: u16| -> Result<Queue> {
         let vector = (place + 1 < armed).then_some(place + 1);
-        queue(function, &common, &mut arena, features, &options, number, vector)
+        queue(function, common, &mut arena, features, options, number, vector)
     };
-    let receive = make(&mut function, RX, 0)?;
-    let transmit = make(&mut function, TX, 1)?;
+    let receive = make(function, RX, 0)?;
+    let transmit = make(function, TX, 1)?;
     let control = if features.has(feature::CTRL_VQ) {
-        let number = control_number(&mut function, features)?;
-        Some(make(&mut function, number, 2)?)
+        let number = control_number(function, features)?;
+        Some(make(function, number, 2)?)
     } else {
         None
     };
@@ -148,7 +162,6 @@ fn set_up(
     steps.push(Step { number: 7, name: "queues", detail });
     let scratch = arena.take(SCRATCH, ring_abi::DESC_ALIGN as u64)?;
     let idle = (0..SENDING).map(|_| arena.take(SEND_BYTES, 64)).collect::<Result<Vec<_>>>()?;
-    let (receiving, sending) = (vec![None; receive.ring.size.into()], vec![None; transmit.ring.size.into()]);
     let ready = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
     common.set(&mut *function.bus, common::DEVICE_STATUS, ready)?;
     let now = common.status(&mut *function.bus)?;
@@ -158,27 +171,40 @@ fn set_up(
         )));
     }
     steps.push(Step { number: 8, name: "DRIVER_OK", detail: format!("device_status reads {now:#04x}") });
-    let mut driver = Driver {
-        function,
-        features,
-        interrupts: 0,
-        steps,
-        options,
-        common,
-        notify,
-        arena,
-        receive,
-        transmit,
-        control,
-        buffers: vec![],
-        receiving,
-        sending,
-        idle,
-        scratch,
-    };
-    driver.lay_out_receive_buffers()?;
-    driver.fill()?;
-    Ok(driver)
+    Ok(Parts { features, notify, arena, receive, transmit, control, idle, scratch })
+}
+
+impl Parts {
+    /// The driver, with all its receive buffers given away.
+    fn driver(
+        self,
+        function: Function,
+        common: Common,
+        options: Options,
+        steps: Vec<Step>,
+    ) -> Result<Driver> {
+        let mut driver = Driver {
+            function,
+            features: self.features,
+            interrupts: 0,
+            steps,
+            options,
+            common,
+            notify: self.notify,
+            arena: self.arena,
+            buffers: vec![],
+            receiving: vec![None; self.receive.ring.size.into()],
+            sending: vec![None; self.transmit.ring.size.into()],
+            receive: self.receive,
+            transmit: self.transmit,
+            control: self.control,
+            idle: self.idle,
+            scratch: self.scratch,
+        };
+        driver.lay_out_receive_buffers()?;
+        driver.fill()?;
+        Ok(driver)
+    }
 }
 
 /// "controlq: N=1 if VIRTIO_NET_F_MQ and VIRTIO_NET_F_RSS are not negotiated, otherwise N is set by max_virtqueue_pairs."
