@@ -92,3 +92,52 @@ impl Ram for Physical {
         self.file.read_exact_at(data, at).map_err(fail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A file with one segment: `bytes` of memory at `physical`, at 4096 of the file.
+    fn file(physical: u64, bytes: u64) -> tempfile::NamedTempFile {
+        let mut head = [0; HEAD];
+        head[..4].copy_from_slice(&MAGIC);
+        head[ROWS_AT] = HEAD as u8;
+        (head[ROW_BYTES], head[ROW_COUNT]) = (ROW as u8, 1);
+        let mut row = [0; ROW];
+        row[0] = LOAD as u8;
+        row[8..16].copy_from_slice(&4096u64.to_le_bytes());
+        row[24..32].copy_from_slice(&physical.to_le_bytes());
+        row[32..40].copy_from_slice(&bytes.to_le_bytes());
+        let mut whole = [&head[..], &row].concat();
+        whole.resize(4096, 0);
+        whole.extend((0..=255u8).cycle().take(1024));
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&whole).unwrap();
+        file
+    }
+
+    #[test]
+    fn memory_is_read_where_it_is_and_nowhere_else() {
+        let file = file(0x10_0000, 1024);
+        let memory = Physical::open(file.path()).unwrap();
+        let mut bytes = [0; 4];
+        memory.read(0x10_0010, &mut bytes).unwrap();
+        assert_eq!(bytes, [0x10, 0x11, 0x12, 0x13]);
+        for address in [0, 0xf_ffff, 0x10_0000 + 1021, u64::MAX, u64::MAX - 3] {
+            assert!(memory.read(address, &mut bytes).is_err(), "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_lies_reaches_nothing() {
+        let longer = file(0x10_0000, u64::MAX);
+        let memory = Physical::open(longer.path()).unwrap();
+        assert!(memory.read(0x20_0000, &mut [0; 4]).is_err(), "beyond the file's end");
+        let none = file(u64::MAX, 1024);
+        assert!(Physical::open(none.path()).unwrap().read(u64::MAX - 8, &mut [0; 4]).is_err());
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        assert!(Physical::open(empty.path()).is_err());
+    }
+}
