@@ -43,6 +43,7 @@ impl Model {
             ident::PARAM_PAYLOAD_BYTES => shape.payload_bytes as u32,
             ident::PARAM_FRAME_BYTES => shape.frame_bytes as u32,
             ident::PARAM_TIMEOUT_CYCLES => shape.timeout_cycles as u32,
+            ident::COUNTER_COUNT => ident::COUNTERS.len() as u32,
             ident::DEVICE_ERROR => self.first_error.0.into(),
             ident::DEVICE_ERROR_QUEUE => self.first_error.1.into(),
             _ => 0,

@@ -4,6 +4,7 @@ mod cpio;
 pub(crate) mod kernel;
 mod modules;
 mod overlay;
+mod tool;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,12 +20,16 @@ use crate::{place, sum};
 /// Programs beyond the usual: DPDK's testpmd.
 pub(crate) const DPDK: &str = "dpdk";
 
+/// Our own command line, built for any Linux.
+pub(crate) const TOOL: &str = "hematite";
+
 /// Scripts of sim/guest, and where the guest has them.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("init", "init"),
     ("step", "bin/step"),
     ("frames", "bin/frames"),
     ("forward", "bin/forward"),
+    ("tool", "bin/tool"),
     ("udhcpc", "etc/udhcpc"),
 ];
 
@@ -38,20 +43,26 @@ pub(crate) struct Image {
 
 /// Fetches what is missing and writes the initramfs, which is quick, so it is always fresh.
 ///
-/// `more` names a second list of programs, sim/guest/programs.MORE.
+/// `more` names a second list of programs, sim/guest/programs.MORE, or is `TOOL`.
 pub(crate) fn build(kernel: Kernel, more: Option<&str>, network: Network) -> Result<Image> {
     let sources = place::root().join("sim/guest");
     let modules =
         words(&sources.join("modules"))?.into_iter().map(|mut line| line.remove(0)).collect::<Vec<_>>();
     let fetched = kernel::find(kernel, &modules, network)?;
     let mut tree = cpio::Tree::default();
-    for dir in ["dev", "proc", "sys", "tmp", "root", "etc", "run", "var", "bin", "sbin", "usr/sbin"] {
+    for dir in
+        ["dev", "proc", "sys", "tmp", "root", "etc", "run", "var", "bin", "sbin", "usr/sbin", "usr/bin"]
+    {
         tree.directory(dir);
     }
     // Needed before devtmpfs is mounted: the kernel opens it for the first process.
     tree.character("dev/console", 5, 1);
     tree.link("lib64", closure::LIBRARIES);
-    for list in ["programs".to_string()].into_iter().chain(more.map(|more| format!("programs.{more}"))) {
+    let second = more.filter(|more| *more != TOOL).map(|more| format!("programs.{more}"));
+    if more == Some(TOOL) {
+        tree.file("usr/bin/hematite", 0o755, fs::read(tool::build()?)?);
+    }
+    for list in ["programs".to_string()].into_iter().chain(second) {
         let programs = words(&sources.join(&list))?.into_iter().map(program).collect::<Result<Vec<_>>>()?;
         let overlay = overlay::find(&list, &programs, network)?;
         add_folder(&mut tree, &overlay.join("root"), "")?;

@@ -29,6 +29,7 @@ pub(crate) fn check(step: &str, text: &str, params: &str) -> Result<String> {
         }
         "ethtool" => ethtool(text),
         "iperf3" => iperf3(text),
+        "agree" => super::agree::check(text),
         _ => Ok(String::new()),
     }
 }

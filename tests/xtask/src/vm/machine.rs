@@ -21,6 +21,8 @@ pub(crate) struct Setup {
     pub(crate) rich_cpu: bool,
     /// A virtual IOMMU with interrupt remapping.
     pub(crate) iommu: bool,
+    /// A device of QEMU's own, and the socket of its mirror.
+    pub(crate) beside: Option<(String, PathBuf)>,
     /// The vfio-user server's socket; none for a machine without the function.
     pub(crate) device: Option<PathBuf>,
     /// The guest's first serial port.
@@ -64,6 +66,14 @@ pub(crate) fn command(setup: &Setup) -> Command {
     }
     if let Some(socket) = &setup.device {
         command.args(["-device", &device(socket)]);
+    }
+    if let Some((name, mirror)) = &setup.beside {
+        // A socket that sends to itself: what goes out comes back. In a slot behind the function, which scripts find first.
+        let path = mirror.display();
+        let ends = format!("local.type=unix,local.path={path},remote.type=unix,remote.path={path}");
+        command.args(["-netdev", &format!("dgram,id=mirror,{ends}")]);
+        let words = "netdev=mirror,addr=0x8,disable-legacy=on,iommu_platform=on,romfile=";
+        command.args(["-device", &format!("{name},{words}")]);
     }
     command
 }

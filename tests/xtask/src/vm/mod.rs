@@ -1,5 +1,6 @@
 //! Plays scenarios: a server, a machine, a guest that takes orders, and one line of transcript per step.
 
+mod agree;
 mod bench;
 pub(crate) mod look;
 pub(crate) mod machine;
@@ -158,6 +159,7 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
         screen: scenario.guest == Guest::Ipxe,
         rich_cpu: scenario.image.is_some(),
         iommu: scenario.iommu,
+        beside: scenario.beside.clone().map(|name| (name, sockets.join("mirror"))),
         device: Some(socket),
         console: dir.join("console.log"),
         orders: sockets.join("orders"),
@@ -239,6 +241,7 @@ fn kvm_boots(parts: &Parts, sockets: &Path) -> Result<bool> {
         screen: false,
         rich_cpu: false,
         iommu: false,
+        beside: None,
         device: None,
         console: dir.join("console.log"),
         orders: dir.join("orders"),

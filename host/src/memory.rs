@@ -1,0 +1,156 @@
+//! Memory that a device reads and writes: a file of its own, so that it can be handed to another process too. Never a Rust
+//! reference: the device may write at any moment. Every access is checked against its length.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering, fence};
+
+use memmap2::MmapRaw;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::bus::inside;
+use crate::error::{Error, Result};
+
+/// Which pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// The machine's usual ones.
+    #[default]
+    Usual,
+    /// Of 2 MiB, if the machine has any reserved.
+    Huge,
+}
+
+impl Pages {
+    fn bytes(self) -> usize {
+        match self {
+            Pages::Usual => 4096,
+            Pages::Huge => 2 << 20,
+        }
+    }
+}
+
+/// Memory for a device.
+#[derive(Debug)]
+pub struct DmaMemory {
+    file: File,
+    map: MmapRaw,
+}
+
+impl DmaMemory {
+    /// At least so many bytes, all zero.
+    pub fn new(bytes: usize, pages: Pages) -> Result<DmaMemory> {
+        let bytes = bytes.max(1).next_multiple_of(pages.bytes());
+        let huge = if pages == Pages::Huge { MFdFlags::MFD_HUGETLB } else { MFdFlags::empty() };
+        let fail = |source: nix::Error| {
+            let next = "fewer bytes, or more huge pages: /proc/sys/vm/nr_hugepages";
+            Error::system(format!("get {bytes} bytes of memory for the device"), source, next)
+        };
+        let file = File::from(memfd_create("hematite", MFdFlags::MFD_CLOEXEC | huge).map_err(fail)?);
+        let fail = |source| {
+            Error::system(
+                format!("map {bytes} bytes of memory for the device"),
+                source,
+                "is there enough memory?",
+            )
+        };
+        file.set_len(bytes as u64).map_err(fail)?;
+        let map = MmapRaw::map_raw(&file).map_err(fail)?;
+        Ok(DmaMemory { file, map })
+    }
+
+    /// Bytes.
+    pub fn bytes(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Where it is in this process.
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
+    fn check(&self, at: u64, bytes: usize) -> Result<()> {
+        inside("the device's memory", self.map.len() as u64, at, bytes as u64)
+    }
+
+    fn byte(&self, at: usize) -> &AtomicU8 {
+        assert!(at < self.map.len());
+        // SAFETY: inside the map, which lives as long as `self`; a byte is aligned; others only access it by atomics, or
+        // are a device.
+        unsafe { AtomicU8::from_ptr(self.map.as_mut_ptr().add(at)) }
+    }
+
+    fn half(&self, at: u64) -> Result<&AtomicU16> {
+        self.check(at, 2)?;
+        if !at.is_multiple_of(2) {
+            return Err(Error::Device(format!("16 bits of the device's memory at {at:#x}, which is odd")));
+        }
+        // SAFETY: as above; even, and the map begins at a page.
+        Ok(unsafe { AtomicU16::from_ptr(self.map.as_mut_ptr().add(at as usize).cast()) })
+    }
+
+    /// Copies bytes out.
+    pub fn read(&self, at: u64, data: &mut [u8]) -> Result<()> {
+        self.check(at, data.len())?;
+        for (place, byte) in (at as usize..).zip(data) {
+            *byte = self.byte(place).load(Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Copies bytes in.
+    pub fn write(&self, at: u64, data: &[u8]) -> Result<()> {
+        self.check(at, data.len())?;
+        for (place, byte) in (at as usize..).zip(data) {
+            self.byte(place).store(*byte, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// An array.
+    pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.read(at, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Sixteen bits in one piece; what is read afterwards is not older.
+    pub fn load(&self, at: u64) -> Result<u16> {
+        Ok(u16::from_le(self.half(at)?.load(Ordering::Acquire)))
+    }
+
+    /// Sixteen bits in one piece; what was written before is seen before.
+    pub fn store(&self, at: u64, value: u16) -> Result<()> {
+        self.half(at)?.store(value.to_le(), Ordering::Release);
+        Ok(())
+    }
+
+    /// What was written is seen before anything that is read or written from here on.
+    pub fn barrier(&self) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl AsFd for DmaMemory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_reached_beyond_its_end() {
+        let memory = DmaMemory::new(5000, Pages::Usual).unwrap();
+        assert_eq!(memory.bytes(), 8192);
+        memory.write(8188, &[1, 2, 3, 4]).unwrap();
+        assert_eq!(memory.array::<4>(8188).unwrap(), [1, 2, 3, 4]);
+        assert_eq!(memory.load(8190).unwrap(), 0x0403);
+        for at in [8189, 8192, u64::MAX, u64::MAX - 2] {
+            assert!(memory.write(at, &[0; 4]).is_err() && memory.array::<4>(at).is_err(), "{at:#x}");
+        }
+        assert!(memory.load(8191).is_err() && memory.load(3).is_err() && memory.store(8192, 0).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! The host's tooling over the simulated function: the real command line and library, a served function, and false ones.
+
+mod beside;
+mod changes;
+mod driven;
+mod garbled;
+mod hostile;
+mod schema;
+mod served;
+mod through;
+mod verbs;
