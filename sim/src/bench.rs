@@ -7,6 +7,7 @@ mod case;
 mod frames;
 mod host;
 mod latency;
+mod negotiate;
 mod options;
 mod plot;
 mod report;
@@ -37,7 +38,7 @@ pub enum BenchError {
 /// Runs every case of the options; `done` hears of each when it is through.
 pub fn run(options: &Options, mut done: impl FnMut(&Figures)) -> Result<Report, BenchError> {
     options.check().map_err(BenchError::Options)?;
-    let limits = host::limits(options)?;
+    let limits = negotiate::limits(options)?;
     let selected = options.cases(&limits).map_err(BenchError::Options)?;
     let mut cases = vec![];
     for case in selected.iter().copied() {

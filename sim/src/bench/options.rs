@@ -1,6 +1,6 @@
 //! What `hematite-sim bench` is asked for.
 
-use super::host::Limits;
+use super::negotiate::Limits;
 use crate::root::slot::Traffic;
 use crate::root::{LinkModel, Slot};
 use clap::Parser;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::case::{Figures, SeamUse};
-use super::host::Limits;
 use super::latency::Latency;
+use super::negotiate::Limits;
 use super::options::{Interrupts, Options};
 use super::targets::{self, Target};
 

@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const LONGEST_HW: usize = 300;
 const LONGEST: usize = 400;
 /// Files that may be longer, up to so many lines, and why.
-const LONG: [(&str, usize, &str); 26] = [
+const LONG: [(&str, usize, &str); 27] = [
     ("hw/src/function.rs", 700, "one line per wire between blocks, nothing else"),
     (
         "hw/src/virtio/queues.rs",
@@ -23,8 +23,9 @@ const LONG: [(&str, usize, &str); 26] = [
     ("hw/src/net/headers.rs", 515, "a packet's headers are looked at, changed and sent from one small RAM"),
     ("hw/src/pcie/config.rs", 310, "one table of registers, and what each says to the rest"),
     ("hw/src/queue/fetch.rs", 425, "one line per wire between the parts of fetch, and their errors"),
-    ("hw/src/queue/fetch/plan.rs", 485, "one state machine, for both kinds of ring"),
-    ("hw/src/queue/fetch/marks.rs", 345, "a bit for each queue of each thing that can be said of it"),
+    ("hw/src/queue/fetch/plan.rs", 545, "one state machine, for both kinds of ring"),
+    ("hw/src/queue/fetch/marks.rs", 360, "a bit for each queue of each thing that can be said of it"),
+    ("hw/src/queue/used/collect.rs", 345, "who waits and whose turn it is change together"),
     (
         "hw/src/queue/used.rs",
         475,
@@ -51,7 +52,7 @@ const LONG: [(&str, usize, &str); 26] = [
         "a frame's head on its way through four steps, each of which waits for the next",
     ),
     ("hw/verilog/tests/samples/mod.rs", 400, "a catalogue of small kernels"),
-    ("tests/block/fetch.rs", 515, "a catalogue of small tests over one bench"),
+    ("tests/block/fetch.rs", 565, "a catalogue of small tests over one bench"),
 ];
 /// Rust sources, scripts of the guest, and the C++ of the simulator.
 const HEADED: [(&str, &str); 4] = [(".rs", "//"), (".cpp", "//"), (".h", "//"), (".guest", "# ")];
