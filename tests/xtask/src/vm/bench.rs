@@ -26,6 +26,9 @@ pub(super) struct Bench {
     pub(super) orders: Orders,
     pub(super) console: PathBuf,
     pub(super) params: String,
+    /// When the machine was switched on; it has pinged since.
+    pub(super) started: Instant,
+    pub(super) pinged: bool,
     /// Of this run's logs.
     pub(super) dir: PathBuf,
     /// Of the generator, looked at so far.
@@ -76,6 +79,12 @@ impl Bench {
                 match name {
                     "testpmd" => return self.forwarded(words),
                     "features" => self.accepted = detail.clone(),
+                    "ping" if !std::mem::replace(&mut self.pinged, true) => {
+                        return Ok(format!(
+                            "{detail}, {:.1} s after power-on",
+                            self.started.elapsed().as_secs_f64()
+                        ));
+                    }
                     _ => {}
                 }
                 Ok(detail)

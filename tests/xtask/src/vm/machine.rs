@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) iommu: bool,
     /// A device of QEMU's own, and the socket of its mirror.
     pub(crate) beside: Option<(String, PathBuf)>,
+    /// A device of QEMU's own with QEMU's own network.
+    pub(crate) instead: Option<String>,
     /// The vfio-user server's socket; none for a machine without the function.
     pub(crate) device: Option<PathBuf>,
     /// The guest's first serial port.
@@ -66,6 +68,10 @@ pub(crate) fn command(setup: &Setup) -> Command {
     }
     if let Some(socket) = &setup.device {
         command.args(["-device", &device(socket)]);
+    }
+    if let Some(name) = &setup.instead {
+        command.args(["-netdev", "user,id=own"]);
+        command.args(["-device", &format!("{name},netdev=own,disable-legacy=on,romfile=")]);
     }
     if let Some((name, mirror)) = &setup.beside {
         // A socket that sends to itself: what goes out comes back. In a slot behind the function, which scripts find first.

@@ -160,7 +160,8 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
         rich_cpu: scenario.image.is_some(),
         iommu: scenario.iommu,
         beside: scenario.beside.clone().map(|name| (name, sockets.join("mirror"))),
-        device: Some(socket),
+        instead: scenario.instead.clone(),
+        device: Some(socket).filter(|_| scenario.instead.is_none()),
         console: dir.join("console.log"),
         orders: sockets.join("orders"),
         qmp: sockets.join("qmp"),
@@ -168,6 +169,7 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     let machine = machine::command(&setup);
     fs::write(dir.join("commands"), format!("{}\n{}\n", cmd::show(&serve), cmd::show(&machine)))?;
     let server = Server::start(serve, &dir.join(SERVER_LOG))?;
+    let started = Instant::now();
     let machine = Machine::start(machine, &dir.join("qemu.log"))?;
     let qmp = Qmp::connect(&setup.qmp)?;
     let orders = Orders::connect(&setup.orders)?;
@@ -179,6 +181,8 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
         orders,
         console,
         params,
+        started,
+        pinged: false,
         dir: dir.to_path_buf(),
         rounds: 0,
         accepted: String::new(),
@@ -242,6 +246,7 @@ fn kvm_boots(parts: &Parts, sockets: &Path) -> Result<bool> {
         rich_cpu: false,
         iommu: false,
         beside: None,
+        instead: None,
         device: None,
         console: dir.join("console.log"),
         orders: dir.join("orders"),
