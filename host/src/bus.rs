@@ -7,6 +7,7 @@ pub mod vfio_user;
 mod window;
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use hematite_abi::config;
@@ -112,6 +113,12 @@ pub trait Bus {
 
     /// From now on MSI-X vectors 0 to `vectors` can be waited for; how many there are of them.
     fn arm(&mut self, vectors: u16) -> Result<u16>;
+
+    /// The same, by eventfds of somebody else, who waits for them himself; those of before are not signalled any more.
+    fn arm_with(&mut self, events: &[BorrowedFd<'_>]) -> Result<u16> {
+        let what = format!("{}: interrupts cannot be handed on to {} eventfds", self.address(), events.len());
+        Err(Error::Unable { what, next: "give the function to vfio-pci: `hematite bind`" })
+    }
 
     /// Waits for a vector; false: it did not come.
     fn wait(&mut self, vector: u16, limit: Duration) -> Result<bool>;

@@ -1,7 +1,7 @@
 //! Drives a function that is ours: from reset to DRIVER_OK in the specification's steps, then queues, commands, frames.
 //! Spec: [virtio 1.4: Device Initialization], [virtio 1.4: Network Device]
 
-mod bring_up;
+pub(crate) mod bring_up;
 mod command;
 mod traffic;
 

@@ -21,6 +21,7 @@ pub mod report;
 pub mod ring;
 pub mod structure;
 pub mod validate;
+pub mod vhost_user;
 
 pub use address::{Address, Bdf};
 pub use error::{Error, Result};

@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering, fence};
 
-use memmap2::MmapRaw;
+use memmap2::{MmapOptions, MmapRaw};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::bus::inside;
@@ -35,6 +36,10 @@ impl Pages {
 pub struct DmaMemory {
     file: File,
     map: MmapRaw,
+    /// Where in the file it begins.
+    start: usize,
+    /// Another process may cut the file short at any moment: it is never reached by the map, which is there to be handed on.
+    foreign: bool,
 }
 
 impl DmaMemory {
@@ -56,25 +61,54 @@ impl DmaMemory {
         };
         file.set_len(bytes as u64).map_err(fail)?;
         let map = MmapRaw::map_raw(&file).map_err(fail)?;
-        Ok(DmaMemory { file, map })
+        Ok(DmaMemory { file, map, start: 0, foreign: false })
+    }
+
+    /// Memory of another process, by a file of its. The device reaches it; this process reads it by the file alone.
+    pub fn foreign(file: File, start: u64, bytes: u64) -> Result<DmaMemory> {
+        let next = "memory has to be shared: memory-backend-memfd,share=on";
+        let fail =
+            |source| Error::system(format!("map {bytes:#x} bytes at {start:#x} of a file"), source, next);
+        let length = file.metadata().map_err(fail)?.len();
+        inside("a file of memory", length, start, bytes)?;
+        // From the file's start: huge pages begin where they like, but not in the middle.
+        let map = MmapOptions::new().len((start + bytes) as usize).map_raw(&file).map_err(fail)?;
+        Ok(DmaMemory { file, map, start: start as usize, foreign: true })
     }
 
     /// Bytes.
     pub fn bytes(&self) -> usize {
-        self.map.len()
+        self.map.len() - self.start
+    }
+
+    /// Where in its file it begins.
+    pub fn file_offset(&self) -> u64 {
+        self.start as u64
     }
 
     /// Where it is in this process.
     pub(crate) fn start(&self) -> *mut u8 {
-        self.map.as_mut_ptr()
+        self.map.as_mut_ptr().wrapping_add(self.start)
     }
 
     fn check(&self, at: u64, bytes: usize) -> Result<()> {
-        inside("the device's memory", self.map.len() as u64, at, bytes as u64)
+        let length = if self.foreign { 0 } else { self.map.len() as u64 };
+        inside("the device's memory", length, at, bytes as u64)
+    }
+
+    /// Sixteen bits of memory that is another process's.
+    pub fn look(&self, at: u64) -> Result<u16> {
+        inside("the other process's memory", self.bytes() as u64, at, 2)?;
+        let mut bytes = [0; 2];
+        let read = self.file.read_exact_at(&mut bytes, self.file_offset() + at);
+        read.map_err(|error| {
+            Error::system("read the other process's memory", error, "has it cut it short?")
+        })?;
+        Ok(u16::from_le_bytes(bytes))
     }
 
     fn byte(&self, at: usize) -> &AtomicU8 {
-        assert!(at < self.map.len());
+        assert!(at < self.map.len() && !self.foreign);
         // SAFETY: inside the map, which lives as long as `self`; a byte is aligned; others only access it by atomics, or
         // are a device.
         unsafe { AtomicU8::from_ptr(self.map.as_mut_ptr().add(at)) }
@@ -152,5 +186,20 @@ mod tests {
             assert!(memory.write(at, &[0; 4]).is_err() && memory.array::<4>(at).is_err(), "{at:#x}");
         }
         assert!(memory.load(8191).is_err() && memory.load(3).is_err() && memory.store(8192, 0).is_err());
+    }
+
+    #[test]
+    fn memory_of_others_is_read_by_its_file_alone() {
+        let own = DmaMemory::new(8192, Pages::Usual).unwrap();
+        own.store(4098, 0x1234).unwrap();
+        let other = |start, bytes| DmaMemory::foreign(own.file.try_clone().unwrap(), start, bytes);
+        let memory = other(4096, 4096).unwrap();
+        assert_eq!((memory.bytes(), memory.file_offset(), memory.look(2).unwrap()), (4096, 4096, 0x1234));
+        assert!(memory.look(4095).is_err() && memory.load(2).is_err() && memory.write(0, &[1]).is_err());
+        own.file.set_len(4096).unwrap();
+        assert!(memory.look(2).is_err(), "cut short, and no signal");
+        for (start, bytes) in [(4096, 1), (u64::MAX, 2), (0, u64::MAX), (8192, 0)] {
+            assert!(other(start, bytes).is_err(), "{start:#x} {bytes:#x}");
+        }
     }
 }

@@ -183,6 +183,12 @@ impl Structure {
         bus.bar_write(bar, at, width, value)
     }
 
+    /// Reads a byte.
+    pub fn byte(&self, bus: &mut dyn Bus, offset: usize) -> Result<u8> {
+        let (bar, at) = self.place(offset, 1)?;
+        Ok(bus.bar_read(bar, at, Width::Byte)? as u8)
+    }
+
     /// Reads a DWORD.
     pub fn dword(&self, bus: &mut dyn Bus, offset: usize) -> Result<u32> {
         let (bar, at) = self.place(offset, 4)?;

@@ -54,6 +54,8 @@ pub enum Verb {
     Bind(Bind),
     /// Give it back to the kernel's own driver for it
     Unbind,
+    /// Serve a vhost-user socket for QEMU or DPDK: their guest's rings become the function's, which must be ours; ends by a signal
+    VhostUser(VhostUser),
     /// Completions for a shell, to standard output
     Completions(Completions),
     /// The manual page, or a folder of pages for all verbs
@@ -118,6 +120,17 @@ pub struct Bind {
     /// Which driver
     #[arg(long, default_value = "vfio-pci")]
     pub driver: String,
+}
+
+/// Words of `vhost-user`.
+#[derive(Debug, Args)]
+pub struct VhostUser {
+    /// Where to listen
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+    /// End after so many front ends; 0: never
+    #[arg(long, default_value_t = 0)]
+    pub clients: u64,
 }
 
 /// Words of `completions`.

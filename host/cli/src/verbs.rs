@@ -2,6 +2,7 @@
 
 mod compare;
 mod papers;
+mod socket;
 mod watch;
 
 use std::path::Path;
@@ -73,6 +74,9 @@ pub(crate) fn perform(cli: &Cli) -> Result<Answer> {
         Verb::Watch(words) => watch::run(function::open(&address(cli)?)?, words),
         Verb::Bind(words) => print(cli, &PciBus::default().bind(on_bus(cli)?, Some(&words.driver))?, true),
         Verb::Unbind => print(cli, &PciBus::default().bind(on_bus(cli)?, None)?, true),
+        Verb::VhostUser(words) => {
+            print(cli, &socket::serve(function::open(&address(cli)?)?, words, cli.json)?, true)
+        }
         Verb::Completions(words) => Ok(papers::completions(words.shell)),
         Verb::Man(words) => papers::manual(words.out.as_deref()),
     }

@@ -92,6 +92,11 @@ impl Vfio {
         Ok(Vfio { address, file: file.into(), device, memory, way, interrupts: Interrupts::default() })
     }
 
+    /// Vectors there are.
+    fn vectors(&self) -> u16 {
+        self.device.get_irq_info(MSIX).map_or(0, |info| info.count.try_into().unwrap_or(u16::MAX))
+    }
+
     fn read(&self, region: u32, offset: u64, data: &mut [u8]) -> Result<()> {
         let place = self.device.get_region_offset(region) + offset;
         let count = data.len();
@@ -172,15 +177,19 @@ impl Bus for Vfio {
     }
 
     fn arm(&mut self, vectors: u16) -> Result<u16> {
-        let there =
-            self.device.get_irq_info(MSIX).map_or(0, |info| info.count.try_into().unwrap_or(u16::MAX));
-        let count = vectors.min(there);
-        self.interrupts = Interrupts::new(count)?;
+        let interrupts = Interrupts::new(vectors.min(self.vectors()))?;
+        let count = self.arm_with(&interrupts.descriptors())?;
+        self.interrupts = interrupts;
+        Ok(count)
+    }
+
+    fn arm_with(&mut self, events: &[BorrowedFd<'_>]) -> Result<u16> {
+        let count = self.vectors().min(events.len().try_into().unwrap_or(u16::MAX));
         if count == 0 {
             return Ok(0);
         }
         let double = |fd: &BorrowedFd<'_>| fd.try_clone_to_owned();
-        let events = self.interrupts.descriptors().iter().map(double).collect::<std::io::Result<Vec<_>>>();
+        let events = events[..count.into()].iter().map(double).collect::<std::io::Result<Vec<_>>>();
         let events = events.map_err(|error| failed("double the eventfds".into(), error))?;
         // SAFETY: each descriptor is an eventfd, and from here on nobody's but this wrapper's.
         let events: Vec<EventFd> =

@@ -3,7 +3,7 @@
 
 mod channel;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -133,7 +133,9 @@ impl Bus for VfioUser {
 
     fn map(&mut self, memory: &DmaMemory, iova: u64) -> Result<()> {
         let mut request = words(&[32, 0b11]);
-        [0, iova, memory.bytes() as u64].iter().for_each(|field| request.extend(field.to_le_bytes()));
+        [memory.file_offset(), iova, memory.bytes() as u64]
+            .iter()
+            .for_each(|field| request.extend(field.to_le_bytes()));
         self.channel.ask(command::DMA_MAP, &request, &[memory.as_fd()], 0)?;
         Ok(())
     }
@@ -147,8 +149,15 @@ impl Bus for VfioUser {
 
     fn arm(&mut self, vectors: u16) -> Result<u16> {
         let count = vectors.min(self.vectors);
-        self.interrupts = Interrupts::new(count)?;
-        for (piece, fds) in (0u32..).zip(self.interrupts.descriptors().chunks(FDS)) {
+        let interrupts = Interrupts::new(count)?;
+        self.arm_with(&interrupts.descriptors())?;
+        self.interrupts = interrupts;
+        Ok(count)
+    }
+
+    fn arm_with(&mut self, events: &[BorrowedFd<'_>]) -> Result<u16> {
+        let count = self.vectors.min(events.len().try_into().unwrap_or(u16::MAX));
+        for (piece, fds) in (0u32..).zip(events[..count.into()].chunks(FDS)) {
             let request = words(&[20, EVENTFD_TRIGGER, MSIX, piece * FDS as u32, fds.len() as u32]);
             self.channel.ask(command::DEVICE_SET_IRQS, &request, fds, 0)?;
         }

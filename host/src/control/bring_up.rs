@@ -37,7 +37,8 @@ pub fn bring_up(mut function: Function, options: Options) -> Result<Driver> {
     }
     let common = Common(function.reach(Kind::Common)?);
     let mut steps = vec![];
-    let features = negotiate(&mut function, &common, &options, &mut steps);
+    let wanted = FeatureSet(UNDERSTOOD.0 & options.features.0);
+    let features = negotiate(&mut function, &common, wanted, options.limit, &mut steps);
     let ready = features.and_then(|features| set_up(&mut function, &common, &options, features, &mut steps));
     match ready {
         Ok(parts) => parts.driver(function, common, options, steps),
@@ -49,7 +50,7 @@ pub fn bring_up(mut function: Function, options: Options) -> Result<Driver> {
 }
 
 /// "Writing 0 ... the driver SHOULD consider a reset complete when it reads device status as 0."
-pub(super) fn reset(function: &mut Function, common: &Common, limit: Duration) -> Result<()> {
+pub(crate) fn reset(function: &mut Function, common: &Common, limit: Duration) -> Result<()> {
     let bus = &mut *function.bus;
     common.set(bus, common::DEVICE_STATUS, 0)?;
     let start = Instant::now();
@@ -62,10 +63,12 @@ pub(super) fn reset(function: &mut Function, common: &Common, limit: Duration) -
     Ok(())
 }
 
-fn negotiate(
+/// Steps 1 to 6: of what is offered accepts what is wanted, and has its ground.
+pub(crate) fn negotiate(
     function: &mut Function,
     common: &Common,
-    options: &Options,
+    wanted: FeatureSet,
+    limit: Duration,
     steps: &mut Vec<Step>,
 ) -> Result<FeatureSet> {
     let mut step = |number, name, detail: String| steps.push(Step { number, name, detail });
@@ -73,7 +76,7 @@ fn negotiate(
     let command = config_number(bus, config::COMMAND, 2)? as u16;
     let master = command | (config::COMMAND_BUS_MASTER | config::COMMAND_MEMORY) as u16;
     bus.config_write(config::COMMAND, &master.to_le_bytes())?;
-    reset(function, common, options.limit)?;
+    reset(function, common, limit)?;
     step(1, "reset", "device_status reads 0".into());
     let bus = &mut *function.bus;
     let mut value = status::ACKNOWLEDGE;
@@ -83,8 +86,7 @@ fn negotiate(
     common.set(bus, common::DEVICE_STATUS, value)?;
     step(3, "DRIVER", format!("device_status reads {:#04x}", common.status(bus)?));
     let offered = common.offered(bus)?;
-    let mut accepted = FeatureSet(offered.0 & UNDERSTOOD.0 & options.features.0);
-    accepted = supported(accepted);
+    let accepted = supported(FeatureSet(offered.0 & wanted.0));
     if !accepted.has(feature::VERSION_1) {
         return Err(Error::Device(format!("step 4: VERSION_1 is not offered: {offered}")));
     }
@@ -107,7 +109,7 @@ fn negotiate(
 }
 
 /// Without those whose ground was left out.
-fn supported(mut set: FeatureSet) -> FeatureSet {
+pub(crate) fn supported(mut set: FeatureSet) -> FeatureSet {
     for _ in 0..FeatureSet::BITS {
         let lacking = feature::REQUIRES
             .iter()
@@ -221,7 +223,7 @@ fn control_number(function: &mut Function, features: FeatureSet) -> Result<u16> 
 }
 
 /// Sets a vector register, and looks whether the device has taken it.
-fn vector(function: &mut Function, common: &Common, register: usize, vector: u16) -> Result<()> {
+pub(crate) fn vector(function: &mut Function, common: &Common, register: usize, vector: u16) -> Result<()> {
     let bus = &mut *function.bus;
     common.set(bus, register, vector.into())?;
     let now = common.get(bus, register)?;

@@ -1,9 +1,10 @@
-//! `bind`, `unbind`, `diff`.
+//! `bind`, `unbind`, `diff`, `vhost-user`.
 
 use hematite_host::bind::Bound;
 use hematite_host::difference::Diff;
+use hematite_host::vhost_user::Served;
 
-use super::{Table, columns, or_dash};
+use super::{Table, columns, or_dash, pairs};
 
 impl Table for Bound {
     fn table(&self) -> String {
@@ -21,5 +22,19 @@ impl Table for Diff {
             rows.push(vec![one.field.clone(), one.a.to_string(), one.b.to_string()]);
         }
         if self.differences.is_empty() { "no difference\n".into() } else { columns(&rows) }
+    }
+}
+
+impl Table for Served {
+    fn table(&self) -> String {
+        let Served { device, socket, counts, .. } = self;
+        let rows = [
+            ("device", device.clone()),
+            ("socket", socket.clone()),
+            ("clients", counts.clients.to_string()),
+            ("doorbells", counts.doorbells.to_string()),
+            ("refused", counts.refused.to_string()),
+        ];
+        pairs(&rows)
     }
 }

@@ -22,6 +22,8 @@ const ROUND_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Bench {
     pub(super) machine: Machine,
     pub(super) server: Server,
+    /// `hematite vhost-user` before it.
+    pub(super) relay: Option<Server>,
     pub(super) qmp: Qmp,
     pub(super) orders: Orders,
     pub(super) console: PathBuf,
@@ -163,6 +165,7 @@ impl Bench {
             }
             self.machine.check()?;
             self.server.check()?;
+            self.relay.as_mut().map_or(Ok(()), Server::check)?;
             if start.elapsed() > limit {
                 bail!("`{name}` did not end within {} s", limit.as_secs());
             }
@@ -180,6 +183,7 @@ impl Bench {
             }
             std::thread::sleep(POLL);
         }
+        self.relay.map_or(Ok(()), Server::finish)?;
         self.server.finish()
     }
 }

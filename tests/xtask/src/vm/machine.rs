@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) beside: Option<(String, PathBuf)>,
     /// A device of QEMU's own with QEMU's own network.
     pub(crate) instead: Option<String>,
+    /// A device of QEMU's own, and the socket of its vhost-user back end.
+    pub(crate) front: Option<(String, PathBuf)>,
     /// The vfio-user server's socket; none for a machine without the function.
     pub(crate) device: Option<PathBuf>,
     /// The guest's first serial port.
@@ -34,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) qmp: PathBuf,
 }
 
+/// The function's own address, which a driver of QEMU's device is to have too.
+const MAC: &str = "02:68:65:6d:00:01";
 const MEMORY: &str = "512M";
 /// How long QEMU waits for an answer of the server, in ms: a simulated one may be slow, and QEMU gives up for good.
 const ANSWER_LIMIT: u32 = 600_000;
@@ -72,6 +76,11 @@ pub(crate) fn command(setup: &Setup) -> Command {
     if let Some(name) = &setup.instead {
         command.args(["-netdev", "user,id=own"]);
         command.args(["-device", &format!("{name},netdev=own,disable-legacy=on,romfile=")]);
+    }
+    if let Some((name, socket)) = &setup.front {
+        command.args(["-chardev", &format!("socket,id=back,path={}", socket.display())]);
+        command.args(["-netdev", "vhost-user,id=back,chardev=back"]);
+        command.args(["-device", &format!("{name},netdev=back,disable-legacy=on,mac={MAC},romfile=")]);
     }
     if let Some((name, mirror)) = &setup.beside {
         // A socket that sends to itself: what goes out comes back. In a slot behind the function, which scripts find first.

@@ -30,6 +30,7 @@ const KVM_LIMIT: Duration = Duration::from_secs(25);
 /// In a run's folder: feature bits which drivers are not shown; what the server says.
 const HIDE: &str = "hide";
 const SERVER_LOG: &str = "server.log";
+const RELAY_LOG: &str = "vhost-user.log";
 /// How much of each log a failure shows.
 const TAIL: usize = 15;
 
@@ -69,6 +70,8 @@ impl Options {
 struct Parts {
     qemu: PathBuf,
     server: PathBuf,
+    /// `hematite`, if it is to serve a socket of its own.
+    tool: Option<PathBuf>,
     kernel: PathBuf,
     initrd: PathBuf,
     append: String,
@@ -116,7 +119,8 @@ fn prepare(scenario: &Scenario, options: &Options) -> Result<Parts> {
             (tools::ipxe::find(options.network)?, script, String::new())
         }
     };
-    Ok(Parts { qemu, server, kernel, initrd, append })
+    let tool = scenario.front.as_ref().map(|_| server::build_tool()).transpose()?;
+    Ok(Parts { qemu, server, tool, kernel, initrd, append })
 }
 
 /// `hematite-sim serve` for a scenario; by hand the same words do the same.
@@ -147,8 +151,16 @@ fn serve_command(
     command
 }
 
+/// `hematite vhost-user` between the server and QEMU.
+fn relay_command(program: &Path, function: &Path, socket: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("vhost-user").arg("--socket").arg(socket);
+    command.arg("--device").arg(format!("vfio-user:{}", function.display()));
+    command
+}
+
 fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sockets: &Path) -> Result<()> {
-    let socket = sockets.join("function");
+    let (socket, back) = (sockets.join("function"), sockets.join("back"));
     let serve = serve_command(scenario, options, &parts.server, &socket, dir);
     let setup = Setup {
         qemu: parts.qemu.clone(),
@@ -161,14 +173,18 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
         iommu: scenario.iommu,
         beside: scenario.beside.clone().map(|name| (name, sockets.join("mirror"))),
         instead: scenario.instead.clone(),
-        device: Some(socket).filter(|_| scenario.instead.is_none()),
+        front: scenario.front.clone().map(|name| (name, back.clone())),
+        device: Some(socket.clone()).filter(|_| scenario.instead.is_none() && scenario.front.is_none()),
         console: dir.join("console.log"),
         orders: sockets.join("orders"),
         qmp: sockets.join("qmp"),
     };
     let machine = machine::command(&setup);
-    fs::write(dir.join("commands"), format!("{}\n{}\n", cmd::show(&serve), cmd::show(&machine)))?;
+    let relay = parts.tool.as_ref().map(|tool| relay_command(tool, &socket, &back));
+    let commands = [Some(&serve), relay.as_ref(), Some(&machine)].into_iter().flatten().map(cmd::show);
+    fs::write(dir.join("commands"), commands.collect::<Vec<_>>().join("\n") + "\n")?;
     let server = Server::start(serve, &dir.join(SERVER_LOG))?;
+    let relay = relay.map(|relay| Server::start(relay, &dir.join(RELAY_LOG))).transpose()?;
     let started = Instant::now();
     let machine = Machine::start(machine, &dir.join("qemu.log"))?;
     let qmp = Qmp::connect(&setup.qmp)?;
@@ -177,6 +193,7 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
     let mut bench = Bench {
         machine,
         server,
+        relay,
         qmp,
         orders,
         console,
@@ -205,9 +222,12 @@ fn drive(scenario: &Scenario, options: &Options, parts: &Parts, dir: &Path, sock
 
 /// Tells what a failed scenario left behind and how to play it again.
 fn explain(scenario: &Scenario, options: &Options, dir: &Path) {
-    for (log, name) in
-        [("console.log", "the guest's console"), (SERVER_LOG, "the server"), ("qemu.log", "QEMU")]
-    {
+    for (log, name) in [
+        ("console.log", "the guest's console"),
+        (SERVER_LOG, "the server"),
+        (RELAY_LOG, "hematite vhost-user"),
+        ("qemu.log", "QEMU"),
+    ] {
         let text = String::from_utf8_lossy(&fs::read(dir.join(log)).unwrap_or_default()).into_owned();
         let text = cmd::tail(text.trim_end(), TAIL);
         if !text.is_empty() {
@@ -247,6 +267,7 @@ fn kvm_boots(parts: &Parts, sockets: &Path) -> Result<bool> {
         iommu: false,
         beside: None,
         instead: None,
+        front: None,
         device: None,
         console: dir.join("console.log"),
         orders: dir.join("orders"),

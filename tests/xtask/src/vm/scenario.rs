@@ -11,6 +11,7 @@
 //!                              command line
 //! beside virtio-net-pci        QEMU's own device in a slot behind the function, with a mirror for a wire
 //! instead virtio-net-pci       QEMU's own device and network in the function's place, to compare with
+//! front virtio-net-pci         the function is not the guest's: QEMU's own device is, over `hematite vhost-user`
 //! iommu on                     a virtual IOMMU before the function, with interrupt remapping
 //! logs off                     no TLP log and pcap: for bulk traffic
 //! boot within 120              the guest is up
@@ -95,6 +96,8 @@ pub(crate) struct Scenario {
     pub(crate) beside: Option<String>,
     /// Or in its place.
     pub(crate) instead: Option<String>,
+    /// QEMU's own device, of which the function is the back end by vhost-user.
+    pub(crate) front: Option<String>,
     pub(crate) logs: bool,
     /// Which order the repeated ones begin with, if the scenario has a loop.
     pub(crate) repeat: Option<usize>,
@@ -149,6 +152,7 @@ fn parse(name: &str, text: &str) -> Result<Scenario> {
         iommu: false,
         beside: None,
         instead: None,
+        front: None,
         logs: true,
         repeat: None,
         orders: Vec::new(),
@@ -179,13 +183,14 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "iommu" => scenario.iommu = rest == "on",
         "beside" => scenario.beside = Some(rest.into()),
         "instead" => scenario.instead = Some(rest.into()),
+        "front" => scenario.front = Some(rest.into()),
         "logs" => scenario.logs = rest != "off",
         "loop" => scenario.repeat = Some(scenario.orders.len()),
         "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
         "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
         "boot" | "reset" | "do" | "see" | "link" => scenario.orders.push(order(word, rest)?),
         _ => bail!(
-            "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, logs, boot, reset, do, see, link, hide, needs, loop"
+            "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, front, logs, boot, reset, do, see, link, hide, needs, loop"
         ),
     }
     Ok(())
@@ -247,10 +252,13 @@ mod tests {
 
     #[test]
     fn features_are_hidden_between_two_drivers_and_a_loop_has_its_place() {
-        let text = "# x\nimage dpdk\niommu on\nbeside virtio-net-pci\nwire gen:frames=9\ninstead e1000e\nparams MAX\nboot within 9\nneeds 34\nhide 15 34\nloop\nhide\n";
+        let text = "# x\nimage dpdk\niommu on\nbeside virtio-net-pci\nfront x\nwire gen:frames=9\ninstead e1000e\nparams MAX\nboot within 9\nneeds 34\nhide 15 34\nloop\nhide\n";
         let scenario = parse("x", text).unwrap();
         assert!(scenario.iommu && scenario.hides());
-        assert_eq!(scenario.beside.as_deref(), Some("virtio-net-pci"));
+        assert_eq!(
+            (scenario.beside.as_deref(), scenario.front.as_deref()),
+            (Some("virtio-net-pci"), Some("x"))
+        );
         assert_eq!(scenario.instead.as_deref(), Some("e1000e"));
         assert_eq!((scenario.image.as_deref(), scenario.params.as_deref()), (Some("dpdk"), Some("MAX")));
         assert_eq!((scenario.wire.as_str(), scenario.repeat), ("gen:frames=9", Some(3)));

@@ -1,4 +1,4 @@
-//! `hematite-sim serve` as a child: started, waited for until it says `ready`, ended with SIGTERM.
+//! `hematite-sim serve`, or `hematite vhost-user`, as a child: started, waited for until it says `ready`, ended with SIGTERM.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -34,6 +34,16 @@ pub(crate) fn build(environment: &hdl::Environment, all_sets: bool) -> Result<Pa
     cmd::run_watched(&mut command, BUILD_LIMIT, |line| step.note(line.trim()))?;
     step.done("");
     Ok(place::target().join("debug/hematite-sim"))
+}
+
+/// The command line `hematite`, built if need be.
+pub(crate) fn build_tool() -> Result<PathBuf> {
+    let mut step = say::step("build hematite");
+    let mut command = Command::new("cargo");
+    command.args(["build", "--package", "hematite-cli"]).current_dir(place::root());
+    cmd::run_watched(&mut command, BUILD_LIMIT, |line| step.note(line.trim()))?;
+    step.done("");
+    Ok(place::target().join("debug/hematite"))
 }
 
 /// A running server.

@@ -1,0 +1,172 @@
+//! The memory of the front end's guest: its regions, each reached by the function at its guest physical address.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use super::message::long;
+use super::{Done, Trouble};
+use crate::bus::Bus;
+use crate::memory::DmaMemory;
+
+/// Regions there may be, of which one SET_MEM_TABLE has eight.
+pub(super) const SLOTS: usize = 64;
+/// Bytes of a region's description.
+pub(super) const REGION: usize = 32;
+/// What VFIO maps begins and ends at a multiple of this.
+const PAGE: u64 = 4096;
+
+/// A piece of the guest's memory.
+#[derive(Debug)]
+pub(super) struct Region {
+    place: Place,
+    /// Device and inode of its file.
+    file: (u64, u64),
+    memory: DmaMemory,
+}
+
+/// Where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Guest physical address: also where the function has it.
+    guest: u64,
+    bytes: u64,
+    /// Address in the front end's process, as it writes those of rings.
+    user: u64,
+    /// First byte in its file.
+    offset: u64,
+}
+
+fn meet(a: u64, b: u64, a_bytes: u64, b_bytes: u64) -> bool {
+    a < b + b_bytes && b < a + a_bytes
+}
+
+impl Place {
+    /// As it lies in a message, checked.
+    pub(super) fn parse(bytes: &[u8]) -> Done<Place> {
+        let [guest, bytes, user, offset] = std::array::from_fn(|place| long(bytes, place * 8));
+        let place = Place { guest, bytes, user, offset };
+        let whole = [guest, bytes, offset].iter().all(|number| number.is_multiple_of(PAGE));
+        let ends = [guest, user, offset].iter().all(|start| start.checked_add(bytes).is_some());
+        if bytes == 0 || !whole || !ends {
+            return Err(Trouble::Refused(format!("no region of memory: {place:x?}")));
+        }
+        Ok(place)
+    }
+
+    fn meets(&self, other: &Place) -> bool {
+        meet(self.guest, other.guest, self.bytes, other.bytes)
+            || meet(self.user, other.user, self.bytes, other.bytes)
+    }
+
+    /// Where `bytes` at a user address are for the guest, if all of them are here.
+    fn translate(&self, user: u64, bytes: u64) -> Option<u64> {
+        let at = user.checked_sub(self.user)?;
+        at.checked_add(bytes).filter(|end| *end <= self.bytes).map(|_| self.guest + at)
+    }
+}
+
+impl Region {
+    pub(super) fn new(place: Place, fd: OwnedFd) -> Done<Region> {
+        let refuse = |error: String| Trouble::Refused(format!("{place:x?}: {error}"));
+        let file = File::from(fd);
+        let its = file.metadata().map_err(|error| refuse(error.to_string()))?;
+        let memory = DmaMemory::foreign(file, place.offset, place.bytes);
+        let memory = memory.map_err(|error| refuse(error.to_string()))?;
+        Ok(Region { place, file: (its.dev(), its.ino()), memory })
+    }
+
+    fn is(&self, other: &Region) -> bool {
+        self.place == other.place && self.file == other.file
+    }
+}
+
+/// All regions, none of which meets another.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Vec<Region>);
+
+impl Memory {
+    /// So many.
+    pub(super) fn regions(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where `bytes` at a user address are for the function.
+    pub(super) fn translate(&self, user: u64, bytes: u64) -> Option<u64> {
+        self.0.iter().find_map(|region| region.place.translate(user, bytes))
+    }
+
+    /// Sixteen bits at a user address.
+    pub(super) fn look(&self, user: u64) -> Done<u16> {
+        let found = self.0.iter().find(|region| region.place.translate(user, 2).is_some());
+        let found = found.ok_or_else(|| Trouble::Refused(format!("{user:#x} is not in memory")))?;
+        let read = found.memory.look(user - found.place.user);
+        read.map_err(|error| Trouble::Refused(error.to_string()))
+    }
+
+    /// Whether they can be a guest's memory.
+    pub(super) fn check(regions: &[Region]) -> Done<()> {
+        for (number, one) in regions.iter().enumerate() {
+            if let Some(other) = regions[..number].iter().find(|other| other.place.meets(&one.place)) {
+                let text = format!("{:x?} and {:x?} overlap", one.place, other.place);
+                return Err(Trouble::Refused(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has these and no others from now on; what stays is not touched.
+    pub(super) fn replace(&mut self, bus: &mut dyn Bus, regions: Vec<Region>) -> Done<()> {
+        let (stay, go) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|old: &Region| regions.iter().any(|new| new.is(old)));
+        self.0 = stay;
+        for old in go {
+            bus.unmap(old.place.guest, old.place.bytes)?;
+        }
+        for new in regions {
+            if !self.0.iter().any(|old| old.is(&new)) {
+                self.add(bus, new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, bus: &mut dyn Bus, region: Region) -> Done<()> {
+        if self.0.len() >= SLOTS {
+            return Err(Trouble::Refused(format!("there are {SLOTS} regions of memory already")));
+        }
+        if let Some(other) = self.0.iter().find(|other| other.place.meets(&region.place)) {
+            return Err(Trouble::Refused(format!("{:x?} and {:x?} overlap", region.place, other.place)));
+        }
+        // It may be the memory that the kernel or the server will not have: that is no failure of the function's.
+        let mapped = bus.map(&region.memory, region.place.guest);
+        mapped.map_err(|error| Trouble::Refused(error.to_string()))?;
+        self.0.push(region);
+        Ok(())
+    }
+
+    /// Which region is meant: its file may be another, or none.
+    pub(super) fn find(&self, place: &Place) -> Option<usize> {
+        let meant = |one: &Place| (one.guest, one.bytes, one.user) == (place.guest, place.bytes, place.user);
+        self.0.iter().position(|region| meant(&region.place))
+    }
+
+    /// Whether bytes at a user address are in the region of this number.
+    pub(super) fn holds(&self, number: usize, user: u64) -> bool {
+        self.0.get(number).is_some_and(|region| region.place.translate(user, 1).is_some())
+    }
+
+    /// One less.
+    pub(super) fn remove(&mut self, bus: &mut dyn Bus, number: usize) -> Done<()> {
+        let gone = self.0.remove(number);
+        Ok(bus.unmap(gone.place.guest, gone.place.bytes)?)
+    }
+
+    /// Whether regions put these bytes where they are now.
+    pub(super) fn agrees(&self, regions: &[Region], user: u64, bytes: u64) -> bool {
+        let then = regions.iter().find_map(|region| region.place.translate(user, bytes));
+        then.is_some() && then == self.translate(user, bytes)
+    }
+}
