@@ -3,7 +3,9 @@
 mod beside;
 mod changes;
 mod driven;
+mod front;
 mod garbled;
+mod handed;
 mod hostile;
 mod schema;
 mod served;

@@ -1,9 +1,10 @@
 //! The function's side: one pair of its queues, set up in the guest's memory and set free again.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use hematite_abi::{common, feature, status};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::{Done, Trouble};
 use crate::bus::{Bus, Width};
@@ -69,6 +70,10 @@ impl Lane {
         let common = Common(function.reach(Kind::Common)?);
         let (notify, device) = (function.reach(Kind::Notify)?, function.reach(Kind::Device)?);
         bring_up::reset(&mut function, &common, limit)?;
+        // Whether interrupts can be handed on is known before anybody comes.
+        let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
+        let event = event.map_err(|errno| Error::system("make an eventfd", errno, "ulimit -n"))?;
+        arm(&mut function, [event.as_fd(); QUEUES])?;
         let offered = common.offered(&mut *function.bus)?;
         let multiplier = u64::from(notify.multiplier.unwrap_or(0));
         let (mut largest, mut doorbells) = ([0; QUEUES], [0; QUEUES]);
@@ -127,7 +132,12 @@ impl Lane {
     ) -> Done<()> {
         let (function, common) = (&mut self.function, &self.common);
         let wanted = FeatureSet(u128::from(features) | OURS);
-        let accepted = bring_up::negotiate(function, common, wanted, self.limit, &mut vec![])?;
+        let agreed = bring_up::negotiate(function, common, wanted, self.limit, &mut vec![]);
+        // What the function does not take together is the front end's choice, and no failure of the function's.
+        let accepted = agreed.map_err(|error| match error {
+            Error::Device(text) => Trouble::Refused(text),
+            other => other.into(),
+        })?;
         if accepted.0 & PASSED != u128::from(features) {
             return Err(Trouble::Refused(format!("of {features:#x} the function takes {accepted}")));
         }
@@ -145,7 +155,8 @@ impl Lane {
         let ready = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
         common.set(&mut *function.bus, common::DEVICE_STATUS, ready)?;
         let now = common.status(&mut *function.bus)?;
-        if u64::from(now) != ready {
+        // What rings of nonsense make of it (DEVICE_NEEDS_RESET) is the guest's to see.
+        if u64::from(now) & ready != ready {
             return Err(Error::Device(format!("device_status is {now:#04x} after DRIVER_OK")).into());
         }
         Ok(())
@@ -153,7 +164,7 @@ impl Lane {
 
     /// Other eventfds from now on.
     pub(super) fn rearm(&mut self, events: [BorrowedFd<'_>; QUEUES]) -> Done<()> {
-        arm(&mut self.function, events)
+        Ok(arm(&mut self.function, events)?)
     }
 
     /// Rings a queue's doorbell, if there is a queue.
@@ -185,12 +196,12 @@ impl Lane {
     }
 }
 
-fn arm(function: &mut Function, events: [BorrowedFd<'_>; QUEUES]) -> Done<()> {
+fn arm(function: &mut Function, events: [BorrowedFd<'_>; QUEUES]) -> Result<()> {
     let armed = function.bus.arm_with(&events)?;
     if usize::from(armed) < QUEUES {
         let what = format!("the function has {armed} vectors, and {QUEUES} queues");
         let next = "serve it with interrupts: without --msix raw";
-        return Err(Error::Unable { what, next }.into());
+        return Err(Error::Unable { what, next });
     }
     Ok(())
 }
