@@ -1,5 +1,6 @@
 //! One function per verb: opens the device, gathers, and hands over to the printer.
 
+mod board;
 mod compare;
 mod papers;
 mod watch;
@@ -73,6 +74,8 @@ pub(crate) fn perform(cli: &Cli) -> Result<Answer> {
         Verb::Watch(words) => watch::run(function::open(&address(cli)?)?, words),
         Verb::Bind(words) => print(cli, &PciBus::default().bind(on_bus(cli)?, Some(&words.driver))?, true),
         Verb::Unbind => print(cli, &PciBus::default().bind(on_bus(cli)?, None)?, true),
+        Verb::Vdpa(words) => board::vdpa(cli, &words.what),
+        Verb::Flash(words) => board::flash(cli, words),
         Verb::Completions(words) => Ok(papers::completions(words.shell)),
         Verb::Man(words) => papers::manual(words.out.as_deref()),
     }
