@@ -28,6 +28,8 @@ const ERROR_TEXT: u16 = 1;
 const HEADER: usize = 16;
 /// The kernel answers at once, but for drivers that set a device up.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The longest value of an attribute.
+const ATTRIBUTE: usize = u16::MAX as usize - 4;
 /// Larger than what the kernel puts into one datagram.
 const DATAGRAM: usize = 1 << 16;
 /// Datagrams that an answer may have: nobody has so many devices.
@@ -220,6 +222,9 @@ impl<W: Wire> Netlink<W> {
         message: Message,
         all: bool,
     ) -> Result<std::result::Result<Vec<Message>, Refusal>> {
+        if message.attributes.iter().any(|one| one.value.len() > ATTRIBUTE) {
+            return Err(wrong("a question with an attribute that is too long"));
+        }
         self.sequence = self.sequence.wrapping_add(1);
         let header = GenlHeader { cmd: message.command, version: message.version };
         let mut asked = NetlinkMessage::from(GenlMessage::new(header, message, family));

@@ -3,9 +3,11 @@
 mod beside;
 mod changes;
 mod driven;
+mod flash;
 mod garbled;
 mod hostile;
 mod schema;
 mod served;
 mod through;
+mod vdpa;
 mod verbs;

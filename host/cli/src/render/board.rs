@@ -72,10 +72,10 @@ fn ident(ident: &Ident) -> String {
 }
 
 /// A word as it may be pasted into a shell: for people, nothing here runs one.
-fn quoted(word: &String) -> String {
+fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@+".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
-        return word.clone();
+        return word.into();
     }
     format!("'{}'", word.replace('\'', "'\\''"))
 }
@@ -84,7 +84,10 @@ impl Table for Flash {
     fn table(&self) -> String {
         let mut rows = vec![("board", self.board.clone()), ("part", self.part.clone())];
         rows.push(("image", format!("{}, {} bytes", self.image, self.image_bytes)));
-        let lines = self.commands.iter().map(|words| words.iter().map(quoted).collect::<Vec<_>>().join(" "));
+        let lines = self
+            .commands
+            .iter()
+            .map(|words| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "));
         rows.extend(lines.map(|line| (if self.dry_run { "would run" } else { "ran" }, line)));
         rows.extend(self.checks.iter().map(|check| ("check", check.clone())));
         rows.extend(self.before.iter().map(|one| ("before", ident(one))));
