@@ -182,7 +182,7 @@ fn the_function_is_looked_at_before_and_behind() {
     assert_eq!((&json["before"], &json["after"]), (&manifest["ident"], &manifest["ident"]));
     assert!(json["notes"].to_string().contains("this image already"), "{json}");
     // Something else than expected: a finding, and the tool has run.
-    manifest["ident"]["source_hash"] = json!("0".repeat(parameters["source_hash"].as_str().unwrap().len()));
+    manifest["ident"]["source_hash"] = json!("1".repeat(parameters["source_hash"].as_str().unwrap().len()));
     desk.manifest(&manifest);
     let said = desk.flash(&["--device", &bench.name()]);
     assert_eq!(said.code, 1, "{said:?}");

@@ -3,6 +3,7 @@
 mod beside;
 mod changes;
 mod driven;
+mod false_kernel;
 mod flash;
 mod garbled;
 mod hostile;
