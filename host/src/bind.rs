@@ -62,6 +62,19 @@ impl PciBus {
         Err(Error::Unable { what, next: "`hematite list` shows which there are" })
     }
 
+    /// Takes a function from the kernel, driver and all, before it goes away; refuses what is in use. One that is not there is gone.
+    pub fn remove(&self, bdf: Bdf) -> Result<()> {
+        let Ok(home) = self.home(bdf) else { return Ok(()) };
+        unused(&home, &Kernel::read(&home))?;
+        write(&home.join("remove"), "1")
+    }
+
+    /// Lets the kernel look what there is.
+    pub fn rescan(&self) -> Result<()> {
+        // `rescan` of the bus type is one for all.
+        write(&self.0.join("rescan"), "1")
+    }
+
     /// Gives a function to a driver; without one, back to the driver that the kernel finds for it.
     pub fn bind(&self, bdf: Bdf, driver: Option<&str>) -> Result<Bound> {
         let home = self.home(bdf)?;

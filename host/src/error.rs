@@ -47,6 +47,9 @@ pub enum Error {
     /// The other end of a vfio-user socket does not speak the protocol.
     #[error("vfio-user: {0}")]
     Protocol(String),
+    /// What the kernel answers is no answer.
+    #[error("netlink: {0}")]
+    Netlink(String),
     /// The function is not what is needed, or does what it must not.
     #[error("{0}")]
     Device(String),
@@ -80,6 +83,7 @@ impl Error {
             Error::Protocol(_) => {
                 "is it a vfio-user server that listens there, and of a version that is known?"
             }
+            Error::Netlink(_) => "is the kernel of a version that is known? dmesg may say more",
             Error::Device(_) => "`hematite show` and `hematite health` say what the device tells of itself",
             Error::Late { .. } => "the device may hang: `hematite health`; a reset of the function may help",
         }

@@ -48,6 +48,11 @@ pub fn is_network(device: u16) -> bool {
     device == MODERN + NETWORK || device == TRANSITIONAL
 }
 
+/// What a kind of device is called.
+pub fn kind_name(number: u16) -> &'static str {
+    KINDS.iter().find(|(kind, _)| *kind == number).map_or("unknown", |(_, name)| name)
+}
+
 /// A function and the way to it.
 pub struct Function {
     /// The way.
@@ -151,8 +156,7 @@ impl Function {
 
     /// What kind of device it is.
     pub fn kind(&self) -> &'static str {
-        let number = self.kind_number();
-        KINDS.iter().find(|(kind, _)| Some(*kind) == number).map_or("unknown", |(_, name)| name)
+        self.kind_number().map_or("unknown", kind_name)
     }
 
     /// Whether it is a network device.

@@ -99,7 +99,7 @@ pub fn serve(
     let ended = take_on(&listener, &mut lane, stop, most, &mut counts, tell);
     let _ = fs::remove_file(path);
     ended?;
-    Ok(Served { schema: SCHEMA, report: "vhost-user", device, socket: path.display().to_string(), counts })
+    Ok(Served { schema: SCHEMA, report: "vhost_user", device, socket: path.display().to_string(), counts })
 }
 
 fn take_on(

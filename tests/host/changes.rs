@@ -79,7 +79,8 @@ fn a_driver_that_does_not_take_it_is_said_and_the_override_taken_back() {
 
 #[test]
 fn completions_and_pages_name_every_verb() {
-    let verbs = ["list", "show", "features", "queues", "descs", "counters", "validate", "bind"];
+    let verbs =
+        ["list", "show", "features", "queues", "descs", "counters", "validate", "bind", "vdpa", "flash"];
     for shell in ["bash", "zsh", "fish"] {
         let said = hematite(&["completions", shell]);
         assert!(said.code == 0 && verbs.iter().all(|verb| said.out.contains(verb)), "{shell}");

@@ -3,6 +3,8 @@
 mod beside;
 mod changes;
 mod driven;
+mod false_kernel;
+mod flash;
 mod front;
 mod garbled;
 mod handed;
@@ -10,4 +12,5 @@ mod hostile;
 mod schema;
 mod served;
 mod through;
+mod vdpa;
 mod verbs;

@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+pub mod board;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -56,6 +58,10 @@ pub enum Verb {
     Unbind,
     /// Serve a vhost-user socket for QEMU or DPDK: their guest's rings become the function's, which must be ours; ends by a signal
     VhostUser(VhostUser),
+    /// vDPA devices: what makes them, which there are, one more, one less
+    Vdpa(board::Vdpa),
+    /// Program a board by the tool that its manifest names, and look at the function before and after
+    Flash(board::Flash),
     /// Completions for a shell, to standard output
     Completions(Completions),
     /// The manual page, or a folder of pages for all verbs

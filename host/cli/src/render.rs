@@ -1,5 +1,6 @@
 //! Reports as tables for people.
 
+mod board;
 mod change;
 mod check;
 mod device;

@@ -1,5 +1,6 @@
 //! One function per verb: opens the device, gathers, and hands over to the printer.
 
+mod board;
 mod compare;
 mod papers;
 mod socket;
@@ -77,6 +78,8 @@ pub(crate) fn perform(cli: &Cli) -> Result<Answer> {
         Verb::VhostUser(words) => {
             print(cli, &socket::serve(function::open(&address(cli)?)?, words, cli.json)?, true)
         }
+        Verb::Vdpa(words) => board::vdpa(cli, &words.what),
+        Verb::Flash(words) => board::flash(cli, words),
         Verb::Completions(words) => Ok(papers::completions(words.shell)),
         Verb::Man(words) => papers::manual(words.out.as_deref()),
     }
