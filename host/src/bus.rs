@@ -1,6 +1,7 @@
 //! The way to a function: configuration space, BARs, memory that it may reach, interrupts. One trait, a body per way.
 
 mod interrupts;
+mod regions;
 pub mod sysfs;
 pub mod vfio;
 pub mod vfio_user;
@@ -133,6 +134,11 @@ pub(crate) fn inside(region: impl fmt::Display, length: u64, offset: u64, bytes:
         return Ok(());
     }
     Err(Error::Bounds { region: region.to_string(), offset, bytes, length })
+}
+
+/// Checks an access to configuration space.
+pub(crate) fn inside_config(bus: &(impl Bus + ?Sized), offset: usize, bytes: usize) -> Result<()> {
+    inside("configuration space", bus.config_bytes() as u64, offset as u64, bytes as u64)
 }
 
 /// Checks an access to a BAR: inside it, and at a multiple of its width.

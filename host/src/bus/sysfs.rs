@@ -9,7 +9,7 @@ use std::time::Duration;
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::window::Window;
-use super::{Bar, Bus, CONFIG_SIZES, Holder, Width, inside, inside_bar};
+use super::{Bar, Bus, CONFIG_SIZES, Holder, Width, inside, inside_bar, inside_config};
 use crate::address::{Address, Bdf};
 use crate::error::{Error, Result};
 use crate::memory::DmaMemory;
@@ -124,14 +124,14 @@ impl Bus for Sysfs {
     }
 
     fn config_read(&mut self, offset: usize, data: &mut [u8]) -> Result<()> {
-        inside("configuration space", self.config_bytes as u64, offset as u64, data.len() as u64)?;
+        inside_config(self, offset, data.len())?;
         let what = format!("read {} bytes at {offset:#x} of {}/config", data.len(), self.home.display());
         let read = self.config.read_exact_at(data, offset as u64);
         read.map_err(|error| Error::system(what, error, "beyond the first 64 bytes only root may read"))
     }
 
     fn config_write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        inside("configuration space", self.config_bytes as u64, offset as u64, data.len() as u64)?;
+        inside_config(self, offset, data.len())?;
         let what = || format!("write {} bytes at {offset:#x} of {}/config", data.len(), self.home.display());
         self.config
             .write_all_at(data, offset as u64)

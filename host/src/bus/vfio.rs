@@ -16,16 +16,14 @@ use vmm_sys_util::eventfd::EventFd;
 use hematite_abi::config;
 
 use super::interrupts::Interrupts;
-use super::{Bar, Bus, Holder, Width, inside, inside_bar};
+use super::regions::{self, CONFIG_REGION, MSIX, Regions};
+use super::{Bar, Bus, Holder, Width};
 use crate::address::{Address, Bdf};
 use crate::error::{Error, Result};
 use crate::memory::DmaMemory;
 
 /// The kernel's driver that hands functions out.
 pub const DRIVER: &str = "vfio-pci";
-/// Region of configuration space, and MSI-X, as VFIO numbers them (linux/vfio.h).
-const CONFIG_REGION: u32 = 7;
-const MSIX: u32 = 2;
 const NEXT: &str =
     "is nobody else using it, and is its whole IOMMU group with vfio-pci? `hematite list` shows groups";
 
@@ -96,8 +94,10 @@ impl Vfio {
     fn vectors(&self) -> u16 {
         self.device.get_irq_info(MSIX).map_or(0, |info| info.count.try_into().unwrap_or(u16::MAX))
     }
+}
 
-    fn read(&self, region: u32, offset: u64, data: &mut [u8]) -> Result<()> {
+impl Regions for Vfio {
+    fn read(&mut self, region: u32, offset: u64, data: &mut [u8]) -> Result<()> {
         let place = self.device.get_region_offset(region) + offset;
         let count = data.len();
         let read = self.file.read_exact_at(data, place);
@@ -110,7 +110,7 @@ impl Vfio {
         })
     }
 
-    fn write(&self, region: u32, offset: u64, data: &[u8]) -> Result<()> {
+    fn write(&mut self, region: u32, offset: u64, data: &[u8]) -> Result<()> {
         let place = self.device.get_region_offset(region) + offset;
         self.file.write_all_at(data, place).map_err(|error| {
             let count = data.len();
@@ -137,13 +137,11 @@ impl Bus for Vfio {
     }
 
     fn config_read(&mut self, offset: usize, data: &mut [u8]) -> Result<()> {
-        inside("configuration space", self.config_bytes() as u64, offset as u64, data.len() as u64)?;
-        self.read(CONFIG_REGION, offset as u64, data)
+        regions::config_read(self, offset, data)
     }
 
     fn config_write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        inside("configuration space", self.config_bytes() as u64, offset as u64, data.len() as u64)?;
-        self.write(CONFIG_REGION, offset as u64, data)
+        regions::config_write(self, offset, data)
     }
 
     fn bar_bytes(&self, bar: Bar) -> u64 {
@@ -151,15 +149,11 @@ impl Bus for Vfio {
     }
 
     fn bar_read(&mut self, bar: Bar, offset: u64, width: Width) -> Result<u32> {
-        inside_bar(self, bar, offset, width)?;
-        let mut bytes = [0; 4];
-        self.read(bar.number() as u32, offset, &mut bytes[..width.bytes()])?;
-        Ok(u32::from_le_bytes(bytes))
+        regions::bar_read(self, bar, offset, width)
     }
 
     fn bar_write(&mut self, bar: Bar, offset: u64, width: Width, value: u32) -> Result<()> {
-        inside_bar(self, bar, offset, width)?;
-        self.write(bar.number() as u32, offset, &value.to_le_bytes()[..width.bytes()])
+        regions::bar_write(self, bar, offset, width, value)
     }
 
     fn map(&mut self, memory: &DmaMemory, iova: u64) -> Result<()> {

@@ -11,14 +11,12 @@ use hematite_abi::config;
 
 use self::channel::{Channel, command};
 use super::interrupts::Interrupts;
-use super::{Bar, Bus, Holder, Width, inside, inside_bar};
+use super::regions::{self, CONFIG_REGION, MSIX, Regions};
+use super::{Bar, Bus, Holder, Width};
 use crate::address::Address;
 use crate::error::{Error, Result};
 use crate::memory::DmaMemory;
 
-/// Region of configuration space, and MSI-X, as VFIO numbers them (linux/vfio.h).
-const CONFIG_REGION: u32 = 7;
-const MSIX: u32 = 2;
 /// SET_IRQS: data are eventfds, and they are to be signalled.
 const EVENTFD_TRIGGER: u32 = 0b100_100;
 /// Descriptors that one message carries: fewer than any server takes.
@@ -71,7 +69,15 @@ impl VfioUser {
             interrupts: Interrupts::default(),
         })
     }
+}
 
+fn region_bytes(channel: &mut Channel, region: u32) -> Result<u64> {
+    let info =
+        channel.ask(command::DEVICE_GET_REGION_INFO, &words(&[32, 0, region, 0, 0, 0, 0, 0]), &[], 32)?;
+    Ok(u64::from(word(&info, 20)) << 32 | u64::from(word(&info, 16)))
+}
+
+impl Regions for VfioUser {
     fn read(&mut self, region: u32, offset: u64, data: &mut [u8]) -> Result<()> {
         let request = [&offset.to_le_bytes()[..], &words(&[region, data.len() as u32])].concat();
         let reply = self.channel.ask(command::REGION_READ, &request, &[], request.len() + data.len())?;
@@ -84,12 +90,6 @@ impl VfioUser {
         self.channel.ask(command::REGION_WRITE, &request, &[], 0)?;
         Ok(())
     }
-}
-
-fn region_bytes(channel: &mut Channel, region: u32) -> Result<u64> {
-    let info =
-        channel.ask(command::DEVICE_GET_REGION_INFO, &words(&[32, 0, region, 0, 0, 0, 0, 0]), &[], 32)?;
-    Ok(u64::from(word(&info, 20)) << 32 | u64::from(word(&info, 16)))
 }
 
 impl Bus for VfioUser {
@@ -106,13 +106,11 @@ impl Bus for VfioUser {
     }
 
     fn config_read(&mut self, offset: usize, data: &mut [u8]) -> Result<()> {
-        inside("configuration space", self.config_bytes as u64, offset as u64, data.len() as u64)?;
-        self.read(CONFIG_REGION, offset as u64, data)
+        regions::config_read(self, offset, data)
     }
 
     fn config_write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        inside("configuration space", self.config_bytes as u64, offset as u64, data.len() as u64)?;
-        self.write(CONFIG_REGION, offset as u64, data)
+        regions::config_write(self, offset, data)
     }
 
     fn bar_bytes(&self, bar: Bar) -> u64 {
@@ -120,15 +118,11 @@ impl Bus for VfioUser {
     }
 
     fn bar_read(&mut self, bar: Bar, offset: u64, width: Width) -> Result<u32> {
-        inside_bar(self, bar, offset, width)?;
-        let mut bytes = [0; 4];
-        self.read(bar.number() as u32, offset, &mut bytes[..width.bytes()])?;
-        Ok(u32::from_le_bytes(bytes))
+        regions::bar_read(self, bar, offset, width)
     }
 
     fn bar_write(&mut self, bar: Bar, offset: u64, width: Width, value: u32) -> Result<()> {
-        inside_bar(self, bar, offset, width)?;
-        self.write(bar.number() as u32, offset, &value.to_le_bytes()[..width.bytes()])
+        regions::bar_write(self, bar, offset, width, value)
     }
 
     fn map(&mut self, memory: &DmaMemory, iova: u64) -> Result<()> {

@@ -223,7 +223,7 @@ fn control_number(function: &mut Function, features: FeatureSet) -> Result<u16> 
 }
 
 /// Sets a vector register, and looks whether the device has taken it.
-pub(crate) fn vector(function: &mut Function, common: &Common, register: usize, vector: u16) -> Result<()> {
+fn vector(function: &mut Function, common: &Common, register: usize, vector: u16) -> Result<()> {
     let bus = &mut *function.bus;
     common.set(bus, register, vector.into())?;
     let now = common.get(bus, register)?;
@@ -268,20 +268,9 @@ pub(super) fn enable(
     ring: &Ring,
     number: Option<u16>,
 ) -> Result<()> {
-    common.set(&mut *function.bus, common::QUEUE_SELECT, ring.number.into())?;
-    common.set(&mut *function.bus, common::QUEUE_SIZE, ring.size.into())?;
-    if let Some(number) = number {
-        vector(function, common, common::QUEUE_MSIX_VECTOR, number)?;
-    }
+    let areas = [ring.areas.descriptors, ring.areas.driver, ring.areas.device];
+    place(function, common, ring.number, ring.size, areas.map(|part| arena.iova(part.at)), number)?;
     let bus = &mut *function.bus;
-    for (register, part) in [
-        (common::QUEUE_DESC, ring.areas.descriptors),
-        (common::QUEUE_DRIVER, ring.areas.driver),
-        (common::QUEUE_DEVICE, ring.areas.device),
-    ] {
-        common.set(bus, register, arena.iova(part.at))?;
-    }
-    common.set(bus, common::QUEUE_ENABLE, 1)?;
     let size = common.get(bus, common::QUEUE_SIZE)?;
     let enabled = common.get(bus, common::QUEUE_ENABLE)?;
     if size != u64::from(ring.size) || enabled != 1 {
@@ -289,4 +278,26 @@ pub(super) fn enable(
         return Err(Error::Device(text));
     }
     Ok(())
+}
+
+/// Writes where a queue stands, descriptors, driver area, device area, and enables it.
+pub(crate) fn place(
+    function: &mut Function,
+    common: &Common,
+    number: u16,
+    size: u16,
+    areas: [u64; 3],
+    by: Option<u16>,
+) -> Result<()> {
+    common.set(&mut *function.bus, common::QUEUE_SELECT, number.into())?;
+    common.set(&mut *function.bus, common::QUEUE_SIZE, size.into())?;
+    if let Some(by) = by {
+        vector(function, common, common::QUEUE_MSIX_VECTOR, by)?;
+    }
+    let bus = &mut *function.bus;
+    let registers = [common::QUEUE_DESC, common::QUEUE_DRIVER, common::QUEUE_DEVICE];
+    for (register, address) in registers.into_iter().zip(areas) {
+        common.set(bus, register, address)?;
+    }
+    common.set(bus, common::QUEUE_ENABLE, 1)
 }

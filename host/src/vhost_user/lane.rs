@@ -143,14 +143,7 @@ impl Lane {
         }
         arm(function, events)?;
         for (number, ring) in (0..).zip(rings) {
-            common.set(&mut *function.bus, common::QUEUE_SELECT, number.into())?;
-            common.set(&mut *function.bus, common::QUEUE_SIZE, ring.size.into())?;
-            bring_up::vector(function, common, common::QUEUE_MSIX_VECTOR, number)?;
-            let registers = [common::QUEUE_DESC, common::QUEUE_DRIVER, common::QUEUE_DEVICE];
-            for (register, address) in registers.into_iter().zip(ring.areas) {
-                common.set(&mut *function.bus, register, address)?;
-            }
-            common.set(&mut *function.bus, common::QUEUE_ENABLE, 1)?;
+            bring_up::place(function, common, number, ring.size, ring.areas, Some(number))?;
         }
         let ready = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
         common.set(&mut *function.bus, common::DEVICE_STATUS, ready)?;
