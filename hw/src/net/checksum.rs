@@ -1,6 +1,7 @@
 //! Sums what the driver wants summed of the frames it sends.
 //! In: `sink`, pieces, `task` beside it.   Out: `source`, the same; `sum`, one for each piece without an error, in order.
-//! Time: a beat per cycle, none of it held here. A frame's sum is offered W/8's logarithm and some 4 cycles after its last beat.
+//! Time: a beat per cycle, none of it held here. A frame's sum is offered W/8's logarithm and some 4 cycles after its last beat;
+//! where none is wanted, and no other is on its way, a cycle after it.
 //! Waits: on `source`; while as many sums wait as there is room for.
 //! A frame whose checksum would not lie within it ends with the error mark. Where CSUM is not offered nothing is summed or offered.
 //! Spec: [virtio 1.4: Network Device, Packet Transmission]; RFC 1071
@@ -71,6 +72,8 @@ pub struct Checksum<const W: usize> {
     bad: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     good_end: Signal<Local, Bit>,
+    /// There is nothing to be summed, and nothing to wait for.
+    at_once: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
     before: Signal<Local, Bits<32>>,
     complement: Signal<Local, Bits<16>>,
@@ -125,6 +128,7 @@ impl<const W: usize> Checksum<W> {
             bad: Default::default(),
             taken: Default::default(),
             good_end: Default::default(),
+            at_once: Default::default(),
             leaves: Default::default(),
             before: Default::default(),
             complement: Default::default(),
@@ -174,6 +178,11 @@ impl<const W: usize> Logic for Checksum<W> {
         self.taken.next = self.sink.valid.val() & self.sink.ready.val() & !self.abort.val();
         self.good_end.next =
             self.taken.val() & self.sink.last.val() & !self.sink.side.val().error & !self.bad.val();
+        self.at_once.next = self.good_end.val()
+            & !self.held.q.val().any()
+            & !self.task.val().csum
+            & !self.task.val().headers
+            & !self.task.val().payload;
         if self.taken.val() {
             self.inside.d.next = !self.sink.last.val();
             self.passed.d.next = self.len.val();
@@ -206,7 +215,7 @@ impl<const W: usize> Logic for Checksum<W> {
         }
         self.words.tag.next.valid = self.taken.val();
         self.words.tag.next.first = !self.inside.q.val();
-        self.words.tag.next.last = self.good_end.val();
+        self.words.tag.next.last = self.good_end.val() & !self.at_once.val();
         self.words.tag.next.task = self.task.val();
         self.words.tag.next.len = self.len.val();
         self.words.tag.next.odd = self.task.val().csum_start.get_bit(0);
@@ -243,6 +252,15 @@ impl<const W: usize> Logic for Checksum<W> {
         // The same number in ones' complement; UDP takes 0 for "no checksum".
         if !self.complement.val().any() {
             self.sums.sink.data.next.value = self.ones.val();
+        }
+
+        if self.at_once.val() {
+            self.sums.sink.valid.next = true;
+            self.sums.sink.data.next.owner = self.task.val().owner & self.owner_mask.val();
+            self.sums.sink.data.next.headers = false;
+            self.sums.sink.data.next.payload = false;
+            self.sums.sink.data.next.wanted = false;
+            self.sums.sink.data.next.len = self.len.val();
         }
 
         self.leaves.next = self.sums.source.valid.val() & self.sum.ready.val();

@@ -1,7 +1,8 @@
 //! Reads host memory for the function's blocks.
 //!
 //! In: `requests`, one per client; `completion`; `settings`; `drain`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
-//! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip.
+//! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip, five in a wide
+//! function for a reply that comes whole and finds nothing before it.
 //! Waits: a client that does not take its reply waits alone: the other has tags and slots of its own.
 //! `drain`: the clients are forgotten; what is under way comes home and is dropped; when not `busy`, all tags are free.
 //! Spec: [PCI Express: Memory Read Requests; Completion Handling Rules; Completion Timeout Mechanism]
@@ -241,6 +242,8 @@ impl<const W: usize> Logic for Reader<W> {
                 self.freed.d.next = self.ports[i].frees.val();
                 self.freed_tag.d.next = self.ports[i].freed_tag.val();
             }
+            self.ports[i].passing.next = self.receive.passing.val();
+            self.ports[i].passing_data.next = self.receive.write_data.val();
             self.ports[i].read_data.next = self.slots.read_data.val();
             self.replies[i].valid.next = self.ports[i].reply.valid.val();
             self.replies[i].last.next = self.ports[i].reply.last.val();

@@ -84,6 +84,7 @@ pub struct Fetch<const W: usize> {
     one: Constant<Bits<64>>,
     slots: Constant<Bits<10>>,
     slot_mask: Constant<Bits<10>>,
+    wide: Constant<Bit>,
     plan: Plan,
     ask: Ask,
     unpack: Unpack<W>,
@@ -151,6 +152,7 @@ impl<const W: usize> Fetch<W> {
             one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
             slot_mask: Constant::new((2 * slots as u64 - 1).into()),
+            wide: Constant::new(W > 64),
             ask: Ask::new(params, direction, slots, Gather::<W>::MOST),
             plan: Plan::new(params, direction, slots, Gather::<W>::MOST.min(slots / 2)),
             unpack: Unpack::new(direction, slots),
@@ -273,6 +275,9 @@ impl<const W: usize> Logic for Fetch<W> {
         } else if self.ask.purpose.data.val().entries {
             self.unpack.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
             self.reply.ready.next = self.unpack.sink.ready.val();
+        } else if self.wide.val() & !self.reply.side.val().error {
+            // The scheduler takes it as it comes.
+            self.reply.ready.next = self.plan.seen.ready.val();
         } else {
             self.reply.ready.next = !self.idx_full.q.val();
             if self.reply.valid.val() & self.ask.purpose.valid.val() & !self.idx_full.q.val() {
@@ -293,6 +298,18 @@ impl<const W: usize> Logic for Fetch<W> {
         self.plan.seen.valid.next = self.idx_full.q.val() & !self.idx.q.val().error;
         self.plan.seen.data.next.index = bit_cast::<16, 6>(self.idx.q.val().index);
         self.plan.seen.data.next.total = self.idx.q.val().value;
+        if self.wide.val() {
+            self.plan.seen.valid.next = self.reply.valid.val()
+                & self.ask.purpose.valid.val()
+                & !self.ask.purpose.data.val().desc
+                & !self.ask.purpose.data.val().entries
+                & !self.reply.side.val().error;
+            self.plan.seen.data.next.index = bit_cast::<16, 6>(self.ask.purpose.data.val().index);
+            self.plan.seen.data.next.total = self.reply.data.val().get_bits::<16>(0);
+            if self.ask.purpose.data.val().upper {
+                self.plan.seen.data.next.total = self.reply.data.val().get_bits::<16>(16);
+            }
+        }
         self.faults.sink[1].valid.next = self.idx_full.q.val() & self.idx.q.val().error & self.idx_live.val();
         self.faults.sink[1].data.next.queue =
             (bit_cast::<16, 6>(self.idx.q.val().index) << 1) | self.odd.val();
@@ -309,8 +326,18 @@ impl<const W: usize> Logic for Fetch<W> {
         }
 
         // Entries, and from them descriptors.
-        StreamSource::<Entry>::join(&mut self.unpack.ids, &mut self.entries.sink);
-        StreamSource::<Entry>::join(&mut self.entries.source, &mut self.locate.ids);
+        self.entries.sink.valid.next = self.unpack.ids.valid.val() & !self.wide.val();
+        self.entries.sink.data.next = self.unpack.ids.data.val();
+        self.entries.source.ready.next = self.locate.ids.ready.val();
+        self.locate.ids.valid.next = self.entries.source.valid.val();
+        self.locate.ids.data.next = self.entries.source.data.val();
+        self.unpack.ids.ready.next = self.entries.sink.ready.val();
+        // They hang on less in a wide function's clock: nothing between.
+        if self.wide.val() {
+            self.locate.ids.valid.next = self.unpack.ids.valid.val();
+            self.locate.ids.data.next = self.unpack.ids.data.val();
+            self.unpack.ids.ready.next = self.locate.ids.ready.val();
+        }
         StreamSource::<QueueError>::join(&mut self.unpack.error, &mut self.faults.sink[2]);
         StreamSource::<QueueError>::join(&mut self.locate.error, &mut self.faults.sink[3]);
         StreamSource::<QueueError>::join(&mut self.plan.error, &mut self.faults.sink[4]);

@@ -46,6 +46,7 @@ fn measure(options: &Options, size: usize) -> Result<Latency, BenchError> {
     let options = Options { interrupts: super::Interrupts::Always, ..options.clone() };
     let (mut world, mut host) = host::start(&options, selection)?;
     host.stop = true;
+    host::record(&options, &mut world)?;
     let (mut out, mut into): (Round, Round) = Default::default();
     for round in 0..ROUNDS {
         out = slower(out, doorbell_to_wire(&mut world, &mut host)?);

@@ -2,7 +2,8 @@
 //!
 //! In: `request` of client `client`; `tag`, a free one; `hold`, the tag table is being written by a completion.
 //! Out: `tlp`; to the table: `alloc` of `tag.data`, with `state` and `refused`; to the client's port: `reply`.
-//! Time: a request per two cycles; the TLP is offered two cycles after the request.
+//! Time: a request per two cycles; the TLP is offered two cycles after the request. An eager one takes a request in each cycle in
+//! which it can have its tag, and offers the TLP in the next.
 //! Waits: on a free tag, on `tlp`, on `hold`. Who has seen `room` may offer a request in the next cycle, and it is taken.   `forget` drops the request inside, but not a TLP on offer.
 //! Spec: [PCI Express: Memory, I/O, and Configuration Request Rules; Bus Master Enable]
 
@@ -50,6 +51,8 @@ pub struct Issue<const W: usize> {
     shape: RequestShape,
     refuse: Signal<Local, Bit>,
     fire: Signal<Local, Bit>,
+    able: Signal<Local, Bit>,
+    now: Signal<Local, ReadRequest>,
     rows: Signal<Local, Bits<11>>,
     eager: Constant<Bit>,
     slot_shift: Constant<Bits<11>>,
@@ -88,6 +91,8 @@ impl<const W: usize> Issue<W> {
             shape: Default::default(),
             refuse: Default::default(),
             fire: Default::default(),
+            able: Default::default(),
+            now: Default::default(),
             rows: Default::default(),
             eager: Constant::new(Self::EAGER),
             slot_shift: Constant::new((params.read_bytes / 4).trailing_zeros().to_bits()),
@@ -100,30 +105,39 @@ impl<const W: usize> Logic for Issue<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, full, asked, asker, offered, header);
-        self.shape.addr.next = self.asked.q.val().addr;
-        self.shape.len.next = self.asked.q.val().len;
+        self.now.next = self.asked.q.val();
+        self.put_client.next = self.asker.q.val();
+        if self.eager.val() {
+            self.now.next = self.request.data.val();
+            self.put_client.next = self.client.val();
+        }
+        self.shape.addr.next = self.now.val().addr;
+        self.shape.len.next = self.now.val().len;
         self.shape.write.next = false;
         self.shape.tag.next = self.tag.val();
         self.shape.requester.next = self.settings.val().requester;
         // A request no slot can hold would overwrite its neighbour's; one of no bytes has no answer.
         self.refuse.next = !self.settings.val().bus_master
-            | !self.asked.q.val().len.any()
+            | !self.now.val().len.any()
             | (self.shape.last_dword.val() >> self.slot_shift.val()).any();
-        self.fire.next = self.full.q.val()
-            & self.tag_valid.val()
+        self.able.next = self.tag_valid.val()
             & (!self.offered.q.val() | (self.eager.val() & self.tlp.ready.val()))
             & !self.hold.val()
             & !self.forget.val();
-
-        self.request.ready.next = !self.full.q.val();
+        self.fire.next = self.full.q.val() & self.able.val();
         self.room.next = !self.full.q.val() | self.fire.val();
+        self.request.ready.next = !self.full.q.val();
+        if self.eager.val() {
+            self.fire.next = self.request.valid.val() & self.able.val();
+            self.room.next = self.able.val();
+            self.request.ready.next = self.able.val();
+        }
         self.alloc.next = self.fire.val();
         self.refused.next = self.refuse.val();
-        self.state.next.left = self.asked.q.val().len;
-        self.state.next.lower = self.asked.q.val().addr.get_bits::<7>(0);
+        self.state.next.left = self.now.val().len;
+        self.state.next.lower = self.now.val().addr.get_bits::<7>(0);
         self.state.next.at = 0.into();
         self.state.next.failed = false;
-        self.put_client.next = self.asker.q.val();
         self.put_tag.next.tag = self.tag.val();
         self.rows.next = self.shape.last_dword.val() >> self.row_shift.val();
         self.put_tag.next.last_row = bit_cast::<9, 11>(self.rows.val());
@@ -143,7 +157,7 @@ impl<const W: usize> Logic for Issue<W> {
             self.offered.d.next = !self.refuse.val();
             self.header.d.next = self.shape.header.val();
         }
-        if self.request.valid.val() & (!self.full.q.val() | self.fire.val()) {
+        if self.request.valid.val() & !self.eager.val() & (!self.full.q.val() | self.fire.val()) {
             self.full.d.next = true;
             self.asked.d.next = self.request.data.val();
             self.asker.d.next = self.client.val();

@@ -13,6 +13,17 @@ use crate::prim::beat::BeatSink;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
+/// A beat of a completion that is the whole answer to its request.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Passing {
+    pub valid: Bit,
+    pub tag: Bits<8>,
+    pub first: Bit,
+    pub last: Bit,
+    /// With `last`: the request has failed.
+    pub failed: Bit,
+}
+
 /// See the head of this file.
 #[derive(LogicBlock)]
 pub struct Receive<const W: usize> {
@@ -32,6 +43,8 @@ pub struct Receive<const W: usize> {
     /// The look-up is free: `look_tag` is `visit_tag` of the cycle before.
     pub look_free: Signal<Out, Bit>,
     pub visit_tag: Signal<In, Bits<8>>,
+    /// What is written is a beat of a completion that is the whole answer to its request.
+    pub passing: Signal<Out, Passing>,
     pub write: Signal<Out, Bit>,
     pub write_at: Signal<Out, Bits<20>>,
     pub write_count: Signal<Out, Bits<5>>,
@@ -48,6 +61,7 @@ pub struct Receive<const W: usize> {
     put_at: Reg<Bits<20>>,
     put_count: Reg<Bits<5>>,
     put_data: Reg<Bits<W>>,
+    pass: Reg<Passing>,
     unexpected: Reg<Bit>,
     failed: Reg<Bit>,
     fits: Signal<Local, Bit>,
@@ -80,6 +94,7 @@ impl<const W: usize> Receive<W> {
             look_free: Default::default(),
             visit_tag: Default::default(),
             finish_failed: Default::default(),
+            passing: Default::default(),
             write: Default::default(),
             write_at: Default::default(),
             write_count: Default::default(),
@@ -94,6 +109,7 @@ impl<const W: usize> Receive<W> {
             put_at: Default::default(),
             put_count: Default::default(),
             put_data: Default::default(),
+            pass: Default::default(),
             unexpected: Default::default(),
             failed: Default::default(),
             fits: Default::default(),
@@ -115,7 +131,7 @@ impl<const W: usize> Logic for Receive<W> {
     fn update(&mut self) {
         clock!(self, clock, decode);
         dff_setup!(self, clock, cursor, remaining, put, put_at, put_count, put_data);
-        dff_setup!(self, clock, unexpected, failed);
+        dff_setup!(self, clock, pass, unexpected, failed);
 
         // First and second cycle.
         self.decode.reset.next = self.reset.val();
@@ -174,6 +190,14 @@ impl<const W: usize> Logic for Receive<W> {
             self.put_count.d.next = bit_cast::<5, 11>(self.lanes.val());
         }
         self.put_data.d.next = self.decode.data.val();
+        self.pass.d.next.valid = self.accept.val()
+            & self.decode.step.val().closing
+            & !self.decode.reply.val().failing
+            & !self.look_state.val().at.any();
+        self.pass.d.next.tag = self.decode.look.val();
+        self.pass.d.next.first = self.decode.first.val();
+        self.pass.d.next.last = self.decode.last.val();
+        self.pass.d.next.failed = self.bad.val();
         // The data are in the slot before anybody can read them: looking up the answer takes longer than writing.
         self.finish.next = self.accept.val() & self.ends.val() & self.done.val();
         self.finish_failed.next = self.bad.val();
@@ -185,6 +209,7 @@ impl<const W: usize> Logic for Receive<W> {
         self.write_at.next = self.put_at.q.val();
         self.write_count.next = self.put_count.q.val();
         self.write_data.next = self.put_data.q.val();
+        self.passing.next = self.pass.q.val();
         self.count_unexpected.next = self.unexpected.q.val();
         self.count_error.next = self.failed.q.val();
         self.busy.next =
@@ -192,6 +217,7 @@ impl<const W: usize> Logic for Receive<W> {
 
         if self.reset.val() {
             self.put.d.next = false;
+            self.pass.d.next.valid = false;
             self.unexpected.d.next = false;
             self.failed.d.next = false;
         }

@@ -1,7 +1,8 @@
 //! Decides what to read of which available ring, or of which packed ring.
 //! In: `kick`, `stop`, `fault`, `credit`, `rearmed` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
 //! Out: `line`, a read of the index or of entries; `arm`; `error`; `live`, the queues neither off nor stopped.
-//! Time: nine cycles per read of entries, a wide function's index three; reads of a queue's entries do not wait for each other.
+//! Time: nine cycles per read of entries, in a wide function five, and two of its index; reads of a queue's entries do not wait for
+//! each other.
 //! An index that came with a kick is believed as one that was read, if there is something new in it.
 //! Of a packed ring descriptors are read, as many as one read takes, and further ones ahead of the answer as far as `window` allows.
 //! Waits: on `line`, `arm` and `error`. A kick during an index read is remembered, and the index is read again.
@@ -102,6 +103,7 @@ pub struct Plan {
     ledger: Ledger,
     scan: Scan,
     narrow: Limit,
+    closer: Limit,
     state: Reg<State>,
     index: Reg<Bits<16>>,
     entries: Reg<Bit>,
@@ -123,6 +125,11 @@ pub struct Plan {
     place: Reg<Bits<6>>,
     count: Reg<Bits<6>>,
     strip: Signal<Local, Bit>,
+    /// Of the next entry.
+    entry: Signal<Local, Bits<20>>,
+    to_end: Signal<Local, Bits<16>>,
+    /// There is nothing to be read, or no place for it.
+    none: Signal<Local, Bit>,
     /// What the last kick told beyond what has been seen; it is to be believed.
     news: Signal<Local, Bits<16>>,
     fresh: Signal<Local, Bit>,
@@ -184,6 +191,7 @@ impl Plan {
             ledger: Ledger::new(params, direction),
             scan: Scan::new(params),
             narrow: Limit::new(slots),
+            closer: Limit::new(slots),
             state: Default::default(),
             index: Default::default(),
             entries: Default::default(),
@@ -200,6 +208,9 @@ impl Plan {
             place: Default::default(),
             count: Default::default(),
             strip: Default::default(),
+            entry: Default::default(),
+            to_end: Default::default(),
+            none: Default::default(),
             news: Default::default(),
             fresh: Default::default(),
             from: Default::default(),
@@ -319,6 +330,17 @@ impl Logic for Plan {
         self.narrow.count.next = self.count.q.val();
         self.narrow.limit.next = self.limit.q.val();
         self.narrow.place.next = self.place.q.val().get_bits::<5>(1);
+        // A wide function looks at two bounds at a time.
+        self.closer.count.next = self.narrow.least.val();
+        self.closer.limit.next = self.narrow.line_end.val();
+        if self.strip.val() {
+            self.closer.limit.next = self.size.q.val();
+        }
+        self.closer.place.next = 0.into();
+        self.entry.next = self.ring_offset.val() + (bit_cast::<20, 16>(self.slot.q.val()) << 1);
+        self.to_end.next = self.size.q.val() - self.slot.q.val();
+        self.none.next = !self.count.q.val().any()
+            | (self.quick.val() & (self.room.val() < bit_cast::<10, 6>(self.count.q.val())));
         match self.state.q.val() {
             // Nothing in hand. Behind the fence nothing is begun.
             State::Idle => {
@@ -429,8 +451,7 @@ impl Logic for Plan {
                 self.limit.d.next = self.todo.q.val();
                 self.state.d.next = State::Add;
                 if self.entries.q.val() {
-                    self.offset.d.next =
-                        self.ring_offset.val() + (bit_cast::<20, 16>(self.slot.q.val()) << 1);
+                    self.offset.d.next = self.entry.val();
                     if self.todo.q.val() > self.size.q.val() {
                         self.state.d.next = State::Fail;
                     } else if !self.todo.q.val().any() {
@@ -438,6 +459,12 @@ impl Logic for Plan {
                         if self.armed.q.val() {
                             self.state.d.next = State::Idle;
                         }
+                    } else if self.quick.val() {
+                        self.place.d.next = self.base.q.val() + self.entry.val().get_bits::<6>(0);
+                        self.narrow.limit.next = self.todo.q.val();
+                        self.count.d.next = self.narrow.least.val();
+                        self.limit.d.next = self.to_end.val();
+                        self.state.d.next = State::End;
                     }
                 }
             }
@@ -445,7 +472,7 @@ impl Logic for Plan {
             State::Add => {
                 self.place.d.next = self.base.q.val() + self.offset.q.val().get_bits::<6>(0);
                 self.count.d.next = self.narrow.least.val();
-                self.limit.d.next = self.size.q.val() - self.slot.q.val();
+                self.limit.d.next = self.to_end.val();
                 self.state.d.next = State::End;
                 if !self.entries.q.val() & !self.strip.val() {
                     self.state.d.next = State::Issue;
@@ -461,12 +488,11 @@ impl Logic for Plan {
                     }
                 }
                 self.state.d.next = State::Lent;
-                if self.quick.val() & !self.rx.val() {
-                    self.limit.d.next = self.narrow.line_end.val();
-                    if self.strip.val() {
-                        self.limit.d.next = self.size.q.val();
+                if self.quick.val() {
+                    self.count.d.next = self.closer.least.val();
+                    if !self.rx.val() {
+                        self.state.d.next = State::Begin;
                     }
-                    self.state.d.next = State::Room;
                 }
             }
             // Not more than the cache takes, and nothing for few places: that would cost more reads.
@@ -477,6 +503,9 @@ impl Logic for Plan {
                     self.limit.d.next = self.size.q.val();
                 }
                 self.state.d.next = State::Room;
+                if self.quick.val() {
+                    self.state.d.next = State::Begin;
+                }
             }
             // Not beyond the line; and all of that or nothing: pieces of lines would cost more reads.
             State::Room => {
@@ -488,7 +517,7 @@ impl Logic for Plan {
             }
             // From here on they are on their way.
             State::Begin => {
-                if !self.count.q.val().any() {
+                if self.none.val() {
                     self.marks.left.next = true;
                     self.marks.block.next = self.rx.val() & (self.lent.q.val() > self.most_lent.val());
                     self.state.d.next = State::Idle;
@@ -500,6 +529,10 @@ impl Logic for Plan {
                         self.marks.read_index.next = true;
                         self.marks.left.next = true;
                         self.state.d.next = State::Issue;
+                        self.line.valid.next = self.quick.val();
+                        if self.quick.val() & self.line.ready.val() {
+                            self.state.d.next = State::Idle;
+                        }
                     }
                 } else {
                     self.ledger.begin.valid.next = true;
@@ -508,6 +541,10 @@ impl Logic for Plan {
                         self.marks.poll.next = self.event_idx.val()
                             & (self.todo.q.val() == bit_cast::<16, 6>(self.count.q.val()));
                         self.state.d.next = State::Issue;
+                        self.line.valid.next = self.quick.val();
+                        if self.quick.val() & self.line.ready.val() {
+                            self.state.d.next = State::Idle;
+                        }
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Finds neighbours among chains' first descriptors, so that one read fetches them: up or down the table, as drivers' free lists give
 //! them out.
 //! In: `sink`, one descriptor each.   Out: `source`, up to `most` that stand side by side within 4 KiB.
-//! Time: two cycles; a descriptor per cycle. Nothing is waited for: a run ends where the next one is not there.
+//! Time: a run is offered in the second cycle after its last descriptor; a descriptor per cycle. Nothing is waited for: a run ends where the next one is not there.
 //! Waits: on `source`, but a run goes on growing meanwhile.
 
 use super::locate::Place;
@@ -76,13 +76,17 @@ impl Logic for Runs {
         self.moves.next =
             self.growing.q.val() & !self.grows.val() & (!self.offered.q.val() | self.source.ready.val());
         self.sink.ready.next = !self.growing.q.val() | self.grows.val() | self.moves.val();
-        self.source.valid.next = self.offered.q.val();
+        // A run that has ended is offered at once, or kept if nobody takes it.
+        self.source.valid.next = self.offered.q.val() | (self.growing.q.val() & !self.grows.val());
         self.source.data.next = self.out.q.val();
+        if !self.offered.q.val() {
+            self.source.data.next = self.run.q.val();
+        }
         if self.source.ready.val() {
             self.offered.d.next = false;
         }
         if self.moves.val() {
-            self.offered.d.next = true;
+            self.offered.d.next = self.offered.q.val() | !self.source.ready.val();
             self.out.d.next = self.run.q.val();
             self.growing.d.next = false;
         }

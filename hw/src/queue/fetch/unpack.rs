@@ -1,7 +1,8 @@
 //! Takes the entries of the available ring out of the replies they come in.
 //! In: `sink`, replies of up to 64 bytes, and beside each of their beats what they are (`info`).   Out: `ids`, one per entry;
 //! `error` for a reply that failed; `freed`, in one cycle, how many entries will not come because of it.
-//! Time: one entry per cycle, once the whole of its reply is here: a failed one says so only at its end.
+//! Time: one entry per cycle, once the whole of its reply is here: a failed one says so only at its end. In a wide function the
+//! entries of a reply of one beat are offered in the next cycle if no others are before them.
 //! Waits: on `ids`; on `error` after a reply that failed. It holds a beat for each entry that may be on its way.
 //! Spec: [virtio: The Virtqueue Available Ring]
 
@@ -62,6 +63,9 @@ pub struct Unpack<const W: usize> {
     timeout: Reg<Bit>,
     lost: Reg<Bits<6>>,
     fails: Signal<Local, Bit>,
+    /// A reply need not be stored.
+    passes: Signal<Local, Bit>,
+    wide: Constant<Bit>,
     now: Signal<Local, Bits<5>>,
     at: Signal<Local, Bits<9>>,
     live_here: Signal<Local, Bit>,
@@ -93,6 +97,8 @@ impl<const W: usize> Unpack<W> {
             timeout: Default::default(),
             lost: Default::default(),
             fails: Default::default(),
+            passes: Default::default(),
+            wide: Constant::new(W > 64),
             now: Default::default(),
             at: Default::default(),
             live_here: Default::default(),
@@ -112,7 +118,14 @@ impl<const W: usize> Logic for Unpack<W> {
         // Into store, or, after the end of a reply that failed, out again.
         self.fails.next = self.sink.valid.val() & self.sink.last.val() & self.sink.side.val().error;
         self.kept.forget.next = self.failed.q.val();
-        self.kept.sink.valid.next = self.sink.valid.val() & !self.fails.val();
+        self.passes.next = self.wide.val()
+            & self.kept.empty.val()
+            & self.kept.sink.ready.val()
+            & self.line.sink.ready.val()
+            & self.sink.valid.val()
+            & self.sink.last.val()
+            & !self.sink.side.val().error;
+        self.kept.sink.valid.next = self.sink.valid.val() & !self.fails.val() & !self.passes.val();
         self.kept.sink.last.next = self.sink.last.val();
         self.kept.sink.data.next = self.sink.data.val();
         self.kept.sink.side.next = self.info.val();
@@ -120,6 +133,12 @@ impl<const W: usize> Logic for Unpack<W> {
 
         // Out of store: nothing of a reply before its end is here.
         BeatSource::<W, RingInfo>::join(&mut self.kept.source, &mut self.line.sink);
+        if self.wide.val() & self.kept.empty.val() {
+            self.line.sink.valid.next = self.passes.val();
+            self.line.sink.last.next = true;
+            self.line.sink.data.next = self.sink.data.val();
+            self.line.sink.side.next = self.info.val();
+        }
         self.now.next = self.word.q.val();
         if !self.begun.q.val() {
             self.now.next = bit_cast::<5, 1>(self.line.source.side.val().upper.into());
