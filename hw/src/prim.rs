@@ -16,6 +16,7 @@ pub mod pack;
 pub mod packet_fifo;
 pub mod pluck;
 pub mod poke;
+pub mod quick_fifo;
 pub mod ram;
 pub mod regfile;
 pub mod rotate;

@@ -238,3 +238,41 @@ fn sums_wait() {
     }
     assert_eq!(got, 82);
 }
+
+/// A frame that wants no checksum has its sum in the cycle after its last beat, unless one that does is before it.
+#[test]
+fn what_is_not_summed_does_not_wait() {
+    fn cycles(before: bool) -> u64 {
+        let rng = &mut ChaCha8Rng::seed_from_u64(9);
+        let mut bench = Harness::new(Checksum::<512>::new(&Params::MAX), |b| &mut b.clock);
+        let mut feed = Feed::<Beat<512, FrameSide>>::new(1.0);
+        let mut sums = Watch::<Sum>::new("sum", 1.0);
+        bench.uut.source.ready.next = true;
+        let (mut came, mut last) = (Vec::new(), 0);
+        for csum in [true, false].into_iter().filter(|csum| before || !csum) {
+            feed.queue.extend(beats::<512>(&[1; 60], false));
+            let (csum_start, csum_at) = (14u64.into(), 16u64.into());
+            bench.uut.task.next = Task { csum, csum_start, csum_at, ..Task::default() };
+            while !feed.queue.is_empty() {
+                feed.drive_beat(&mut bench.uut.sink, rng);
+                sums.drive(&mut bench.uut.sum, rng);
+                bench.settle();
+                feed.taken_beat(&bench.uut.sink);
+                last = bench.cycle;
+                bench.tick();
+            }
+        }
+        for _ in 0..40 {
+            feed.drive_beat(&mut bench.uut.sink, rng);
+            sums.drive(&mut bench.uut.sum, rng);
+            bench.settle();
+            came.extend(sums.taken(&bench.uut.sum).map(|sum| (sum.wanted, bench.cycle - last)));
+            bench.tick();
+        }
+        let wanted: Vec<_> = came.iter().map(|(wanted, _)| *wanted).collect();
+        assert_eq!(wanted, if before { vec![true, false] } else { vec![false] });
+        came.last().unwrap().1
+    }
+    assert_eq!(cycles(false), 1);
+    assert!(cycles(true) > 5);
+}

@@ -25,6 +25,7 @@ mod net_tx;
 mod pack;
 mod place;
 mod queues;
+mod quick_fifo;
 mod quiesce;
 mod reader;
 mod registers;

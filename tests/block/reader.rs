@@ -315,3 +315,31 @@ fn full_rate() {
     let (_, per_beat) = speed::<64>(512);
     assert!(per_beat < 1.05, "{per_beat} cycles per beat");
 }
+
+/// Cycles from a completion's first beat to its reply's: the first of `beats`, at a reader at rest.
+fn through<const W: usize>(beats: u64) -> u64 {
+    let mut bench = Bench::<W>::new(&params(512, 16), 70);
+    (bench.stall, bench.asking, bench.root.prompt) = (0.0, false, true);
+    bench.clients[0].offering = Some((0x1000, beats * W as u64 / 8));
+    let mut came = None;
+    for _ in 0..200 {
+        let cycle = bench.h.cycle;
+        bench.cycle();
+        if came.is_none() && bench.h.uut.completion.valid.val() {
+            came = Some(cycle);
+        }
+        if bench.counts.beats > 0 {
+            let gone = cycle - came.expect("a reply without a completion");
+            bench.settle(100);
+            assert_eq!((bench.counts.replies, bench.counts.beats), (1, beats));
+            return gone;
+        }
+    }
+    panic!("no reply");
+}
+
+#[test]
+fn a_whole_reply_goes_as_it_comes_where_the_function_is_wide() {
+    assert_eq!((through::<512>(1), through::<512>(4), through::<128>(2)), (4, 4, 4));
+    assert_eq!(through::<64>(1), 7);
+}

@@ -2,7 +2,8 @@
 //! In: `sink`.   Out: `source`, frames without errors only; `length`, one per frame, offered no later than its first beat; where a set has
 //! several receive queues, for frames dropped too.
 //! Time: one beat per cycle in and out, but with `length` at 64 bits two in three cycles out, which is more than such a link takes. A
-//! frame comes out 3 cycles after its last beat went in, at the earliest.
+//! frame comes out 3 cycles after its last beat went in, at the earliest; in a wide function without `length` one of a single beat in
+//! the next.
 //! Waits: `sink` waits while there is no room; a frame marked bad, or longer than the device carries, makes its room free again.
 //! Store and forward: the wire is never left waiting for the host in the middle of a frame, and the header knows the length.
 
@@ -68,6 +69,9 @@ pub struct Buffer<const W: usize> {
     put: Signal<Local, Bit>,
     step: Signal<Local, Bit>,
     fetch: Signal<Local, Bit>,
+    /// A frame of one beat that finds nothing before it is offered in the next cycle.
+    passes: Signal<Local, Bit>,
+    wide: Constant<Bit>,
     /// There is someone to tell the lengths to.
     told: Constant<Bit>,
     /// Dropped frames have lengths too.
@@ -124,6 +128,8 @@ impl<const W: usize> Buffer<W> {
             put: Default::default(),
             step: Default::default(),
             fetch: Default::default(),
+            passes: Default::default(),
+            wide: Constant::new(W > 64),
             told: Constant::new(true),
             all: Constant::new(params.offers(feature::MQ)),
             eager: Constant::new(W > 64),
@@ -225,6 +231,27 @@ impl<const W: usize> Logic for Buffer<W> {
         }
         if self.fetch.val() {
             self.fetched.d.next = true;
+        }
+        // Who is told lengths is told them before the frame.
+        self.passes.next = self.wide.val()
+            & !self.told.val()
+            & !self.abort.val()
+            & self.put.val()
+            & self.sink.last.val()
+            & !self.midway.q.val()
+            & !self.sink.side.val().error
+            & !self.too_long.val()
+            & (self.reading.q.val() == self.writing.q.val())
+            & !self.fetched.q.val()
+            & self.step.val();
+        if self.passes.val() {
+            self.writing.d.next = self.writing.q.val();
+            self.committed.d.next = self.committed.q.val();
+            self.offered.d.next = true;
+            self.out.d.next = self.sink.data.val();
+            self.out_mark.d.next.count = self.sink.side.val().count;
+            self.out_mark.d.next.last = true;
+            self.counted.d.next = self.sink.side.val().count;
         }
         self.source.valid.next = self.offered.q.val();
         self.source.data.next = self.out.q.val();

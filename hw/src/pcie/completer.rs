@@ -1,6 +1,6 @@
 //! Answers requests: configuration type 0, and memory of 1 to 128 bytes in BAR 0.
 //! In: `request`, `settings`.   Out: `cfg` and `bar` accesses, `completion`, `captured`.
-//! Time: 3 cycles to decide; per DWORD an access; one more per beat of a write, and for a read.
+//! Time: 3 cycles to decide; per DWORD an access; one more per further beat of a write, and for a read.
 //! Waits: for the access, and for `completion`. One request at a time; the next waits.
 //! Spec: [PCI Express: Request Handling Rules; Completion Rules; Configuration Request Rules; Data Poisoning]
 
@@ -175,7 +175,7 @@ impl<const W: usize> Logic for Completer<W> {
                     }
                 }
             }
-            // Measure: how much, and where.
+            // Measure: how much, and where. A write's first beat is fetched.
             State::Measure => {
                 self.bytes.d.next = self.shape.bytes.val();
                 self.lower.d.next = self.shape.lower.val();
@@ -184,6 +184,7 @@ impl<const W: usize> Logic for Completer<W> {
                 self.end.d.next = bit_cast::<15, 14>(self.shape.dword.val())
                     + bit_cast::<15, 6>(self.shape.dwords.val().get_bits::<6>(0));
                 self.hit.d.next = self.settings.val().memory_enable & self.shape.hit.val();
+                self.payload.load.next = true;
                 self.state.d.next = State::Decide;
             }
             // Decide: serve, refuse or drop.
@@ -195,8 +196,8 @@ impl<const W: usize> Logic for Completer<W> {
                 self.with_data.d.next = !self.writes.val();
                 self.status.d.next = tlp::STATUS_SC.into();
                 self.state.d.next = State::Access;
-                if self.writes.val() {
-                    self.state.d.next = State::Load;
+                if !self.writes.val() {
+                    self.payload.rewind.next = true;
                 }
                 if self.shape.configures.val() & !self.poisoned.val() {
                     self.to_config.d.next = true;
@@ -212,6 +213,7 @@ impl<const W: usize> Logic for Completer<W> {
                     | (self.end.q.val().get_bit(14) & self.end.q.val().get_bits::<14>(0).any())
                     | self.poisoned.val()
                 {
+                    self.payload.rewind.next = true;
                     self.count_unsupported.next = true;
                     self.count_poisoned.next = self.poisoned.val();
                     self.with_data.d.next = false;

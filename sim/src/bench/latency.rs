@@ -14,7 +14,7 @@ pub struct Latency {
     /// Bytes of the frame with its check sequence.
     pub frame_bytes: usize,
     pub rtt_cycles: u64,
-    /// From the doorbell's arrival to the first beat of the frame on the wire.
+    /// From the doorbell's beat at the device's edge to the frame's first on the wire.
     pub doorbell_to_wire_cycles: u64,
     pub doorbell_to_wire_rtts: f64,
     /// From the frame's first beat to the message's arrival at the host.
@@ -74,9 +74,11 @@ fn slower(one: Round, other: Round) -> Round {
 
 fn doorbell_to_wire(world: &mut World, host: &mut Host) -> Result<Round, BenchError> {
     let before = world.device.seams().frame_out.moved;
-    let start = world.device.now();
+    let bells = world.device.seams().tlp_in.moved;
     host.tlps.begin();
     host.send_one(world)?;
+    until(world, "a doorbell", |world| world.device.seams().tlp_in.moved > bells)?;
+    let start = world.device.now();
     until(world, "doorbell to wire", |world| world.device.seams().frame_out.moved > before)?;
     Ok((world.device.now() - start, host.tlps.end(start)))
 }

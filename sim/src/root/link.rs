@@ -5,7 +5,7 @@ use super::slot::Slot;
 /// Parameters of the link between root complex and device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkModel {
-    /// From a read request's arrival at the root complex to its completion's at the device.
+    /// From a read request's last beat at the device's edge to its completion's first there.
     pub rtt_cycles: u64,
     /// Thousandths of a byte (payload, header and framing) which go towards the device in one cycle; 0 is without limit.
     pub rate: u64,

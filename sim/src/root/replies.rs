@@ -74,7 +74,8 @@ impl Replies {
     pub fn accept(&mut self, now: u64, request: MemRequest, fault: Option<Answer>) {
         let rtt = self.link.rtt_cycles;
         let delay = if self.link.reorder && rtt > 0 { self.rng.random_range(rtt / 2..=rtt * 2) } else { rtt };
-        let mut due = now + delay;
+        // It was at the edge in the cycle before.
+        let mut due = now.max((now + delay).saturating_sub(1));
         if !self.link.reorder {
             let last =
                 self.waiting.back().map(|read| read.due).max(self.flows.iter().map(|flow| flow.due).max());

@@ -12,6 +12,7 @@ use hematite_hw::port::pcie::PcieSettings;
 use hematite_hw::prim::arbiter::Arbiter;
 use hematite_hw::prim::beat_fifo::BeatFifo;
 use hematite_hw::prim::block_fifo::BlockFifo;
+use hematite_hw::prim::quick_fifo::QuickFifo;
 use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
 use hematite_hw::prim::fifo::Fifo;
@@ -170,6 +171,20 @@ fn memories<const W: usize>() {
             b.read_row.next = read.into();
         },
     );
+    for quick in [false, true] {
+        prints("quick_fifo", QuickFifo::<Bits<W>>::new(16, quick));
+        agrees(
+            "quick_fifo",
+            QuickFifo::<Bits<W>>::new(16, quick),
+            |b| &mut b.clock,
+            3000,
+            |b, s| {
+                s.rare(&mut b.reset);
+                offer!(s, b.sink, data);
+                s.bit("source_ready", &mut b.source.ready);
+            },
+        );
+    }
     for depth in [2, 64] {
         prints("block_fifo", BlockFifo::<Bits<W>>::new(depth));
         agrees(

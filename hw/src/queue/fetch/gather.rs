@@ -1,7 +1,7 @@
 //! Puts descriptors together from the beats of their read.
 //! In: `sink`, a reply of 16 bytes for each at an address that is a multiple of 16; more than one if so made: `more` and `down` beside it.
 //! Out: `source`, their fields, one after the other; `steps`, a pulse when the next of the same reply is brought forward.
-//! Time: offered in the cycle after its last beat; where there may be several, a cycle later, and then one per cycle.
+//! Time: offered in the cycle after its last beat; where there are several, a cycle later, and then one per cycle.
 //! Waits: on `source`; a reply waits until the last descriptor of the one before it goes.
 //! Spec: [virtio: The Virtqueue Descriptor Table]
 
@@ -55,6 +55,8 @@ pub struct Gather<const W: usize> {
     timeout: Reg<Bit>,
     free: Signal<Local, Bit>,
     step: Signal<Local, Bit>,
+    /// The one descriptor of a reply, nothing being before it.
+    alone: Signal<Local, Bit>,
     from: Signal<Local, Bits<W>>,
     both: Signal<Local, Bits<128>>,
     low: Signal<Local, Bits<64>>,
@@ -106,6 +108,7 @@ impl<const W: usize> Gather<W> {
             timeout: Default::default(),
             free: Default::default(),
             step: Default::default(),
+            alone: Default::default(),
             from: Default::default(),
             both: Default::default(),
             low: Default::default(),
@@ -135,8 +138,13 @@ impl<const W: usize> Logic for Gather<W> {
         self.beats.read_addr.next = bit_cast::<16, 3>(self.at.q.val() >> self.beat_shift.val());
         self.step.next = self.loaded.q.val() & self.free.val();
         self.steps.next = self.step.val() & !self.fresh.q.val() & self.several.val();
+        self.alone.next = self.several.val()
+            & self.sink.valid.val()
+            & self.sink.last.val()
+            & self.sink.ready.val()
+            & !self.more.val().any();
         self.from.next = self.sink.data.val();
-        if self.several.val() {
+        if self.several.val() & self.loaded.q.val() {
             self.from.next =
                 self.beats.read_data.val() >> (bit_cast::<9, 3>(self.at.q.val() & self.lane_mask.val()) << 7);
         }
@@ -155,9 +163,11 @@ impl<const W: usize> Logic for Gather<W> {
             self.held.d.next.error = self.sink.side.val().error;
             self.held.d.next.timeout = self.sink.side.val().timeout;
             if self.several.val() {
-                self.held.d.next.error = self.error.q.val();
-                self.held.d.next.timeout = self.timeout.q.val();
-                self.full.d.next = self.loaded.q.val();
+                if self.loaded.q.val() {
+                    self.held.d.next.error = self.error.q.val();
+                    self.held.d.next.timeout = self.timeout.q.val();
+                }
+                self.full.d.next = self.loaded.q.val() | self.alone.val();
             } else {
                 self.full.d.next = self.sink.valid.val() & self.sink.last.val();
             }
@@ -176,7 +186,7 @@ impl<const W: usize> Logic for Gather<W> {
             }
             if self.sink.last.val() {
                 self.count.d.next = 0.into();
-                self.loaded.d.next = true;
+                self.loaded.d.next = !self.alone.val();
             }
         }
         if self.step.val() {

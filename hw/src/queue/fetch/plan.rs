@@ -1,7 +1,7 @@
 //! Decides what to read of which available ring, or of which packed ring.
 //! In: `kick`, `stop`, `fault`, `credit`, `rearmed` (pulses), `control`, `seen` (an index read), `room` (entries that may be begun).
 //! Out: `line`, a read of the index or of entries; `arm`; `error`; `live`, the queues neither off nor stopped.
-//! Time: nine cycles per read of entries, in a wide function five, and two of its index; reads of a queue's entries do not wait for
+//! Time: nine cycles per read of entries, in a wide function five, and one of its index; reads of a queue's entries do not wait for
 //! each other.
 //! An index that came with a kick is believed as one that was read, if there is something new in it.
 //! Of a packed ring descriptors are read, as many as one read takes, and further ones ahead of the answer as far as `window` allows.
@@ -128,6 +128,7 @@ pub struct Plan {
     /// Of the next entry.
     entry: Signal<Local, Bits<20>>,
     to_end: Signal<Local, Bits<16>>,
+    idx_place: Signal<Local, Bits<6>>,
     /// There is nothing to be read, or no place for it.
     none: Signal<Local, Bit>,
     /// What the last kick told beyond what has been seen; it is to be believed.
@@ -210,6 +211,7 @@ impl Plan {
             strip: Default::default(),
             entry: Default::default(),
             to_end: Default::default(),
+            idx_place: Default::default(),
             none: Default::default(),
             news: Default::default(),
             fresh: Default::default(),
@@ -338,6 +340,7 @@ impl Logic for Plan {
         }
         self.closer.place.next = 0.into();
         self.entry.next = self.ring_offset.val() + (bit_cast::<20, 16>(self.slot.q.val()) << 1);
+        self.idx_place.next = self.ledger.ring.val().place + self.idx_offset.val().get_bits::<6>(0);
         self.to_end.next = self.size.q.val() - self.slot.q.val();
         self.none.next = !self.count.q.val().any()
             | (self.quick.val() & (self.room.val() < bit_cast::<10, 6>(self.count.q.val())));
@@ -416,9 +419,15 @@ impl Logic for Plan {
                     self.state.d.next = State::Check;
                     if self.quick.val() {
                         self.offset.d.next = self.idx_offset.val();
-                        self.place.d.next =
-                            self.ledger.ring.val().place + self.idx_offset.val().get_bits::<6>(0);
+                        self.place.d.next = self.idx_place.val();
                         self.state.d.next = State::Issue;
+                        self.line.valid.next = true;
+                        self.line.data.next.offset = self.idx_offset.val();
+                        self.line.data.next.upper = self.idx_place.val().get_bit(1);
+                        self.line.data.next.entries = false;
+                        if self.line.ready.val() {
+                            self.state.d.next = State::Idle;
+                        }
                     }
                 } else if self.marks.live_here.val() & self.marks.open_here.val() {
                     self.marks.look.next = true;
