@@ -4,6 +4,7 @@
 //! of the first seed is slower than is wanted the next ones are tried, and the fastest counts, with its seed beside it.
 
 mod harness;
+mod levels;
 mod xcup;
 
 use std::fs;

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::levels::{self, Longest};
 use super::{Subject, read, yosys};
 use crate::tools::fpga::Flow;
 use crate::{place, say};
@@ -21,36 +22,46 @@ const COLUMNS: [(&str, &[&str]); 6] = [
 
 /// Synthesises and prints a table; true if all went through.
 pub(crate) fn run(subjects: &[Subject], flow: &Flow) -> Result<bool> {
-    let mut rows = Vec::new();
+    let (mut rows, mut paths) = (Vec::new(), Vec::new());
     for subject in subjects {
         let mut step = say::step(format!("synthesise {}", subject.top));
         step.note("synth_xilinx -family xcup");
         match measure(flow, subject) {
-            Ok(counts) => {
-                step.done("");
+            Ok((counts, longest)) => {
+                step.done(&format!("{} LUT levels", longest.luts));
                 let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
-                rows.push(format!("| {} | {} |", subject.top, counts.join(" | ")));
+                let Longest { luts, carries, path } = longest;
+                rows.push(format!("| {} | {} | {luts} |", subject.top, counts.join(" | ")));
+                paths.push(format!(
+                    "longest path of {}: {luts} LUTs, {carries} CARRY8: {}",
+                    subject.top,
+                    path.join(" > ")
+                ));
             }
             Err(error) => step.failed(&format!("{error:#}")),
         }
     }
     let names = COLUMNS.map(|(name, _)| name);
-    println!("\n| module | {} |\n|{}", names.join(" | "), " --- |".repeat(names.len() + 1));
-    rows.iter().for_each(|row| println!("{row}"));
+    println!("\n| module | {} | LUT levels |\n|{}", names.join(" | "), " --- |".repeat(names.len() + 2));
+    rows.iter().chain(&paths).for_each(|row| println!("{row}"));
     Ok(rows.len() == subjects.len())
 }
 
-fn measure(flow: &Flow, subject: &Subject) -> Result<Vec<u64>> {
+fn measure(flow: &Flow, subject: &Subject) -> Result<(Vec<u64>, Longest)> {
     let dir = place::target().join("report/xcup").join(&subject.top);
     fs::create_dir_all(&dir)?;
     fs::copy(&subject.file, dir.join("dut.v"))
         .with_context(|| format!("reading {}", subject.file.display()))?;
     let top = &subject.top;
     let script = format!(
-        "read_verilog dut.v; synth_xilinx -family xcup -abc9 -flatten -top {top}; tee -q -o stat.json stat -json"
+        "read_verilog dut.v; synth_xilinx -family xcup -abc9 -flatten -top {top}; tee -q -o stat.json stat -json; write_json netlist.json"
     );
     yosys(flow, &dir, &script)?;
-    counts(&read(&dir.join("stat.json"))?, top).context("yosys counted no cells")
+    let counts = counts(&read(&dir.join("stat.json"))?, top).context("yosys counted no cells")?;
+    let file = dir.join("netlist.json");
+    let text = fs::read(&file)?;
+    let netlist = serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))?;
+    Ok((counts, levels::longest(&netlist, top)?))
 }
 
 /// A number per column, of `stat -json` for a flat module.
