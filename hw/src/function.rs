@@ -265,6 +265,8 @@ impl<const W: usize> Logic for Function<W> {
         BeatSource::<W, TlpSide>::join(&mut self.completer.completion, &mut self.tx.inputs[0]);
         BeatSource::<W, TlpSide>::join(&mut self.writer.tlp, &mut self.tx.inputs[1]);
         BeatSource::<W, TlpSide>::join(&mut self.reader.tlp, &mut self.tx.inputs[2]);
+        self.reader.write_waits.next = self.writer.first_waits.val();
+        self.reader.write_taken.next = self.writer.first_taken.val();
         BeatSource::<W, TlpOutSide>::link(&mut self.tlp_out, &mut self.tx.tlp);
         self.completer.settings.next = self.config_space.settings.val();
         self.reader.settings.next = self.config_space.settings.val();

@@ -1,6 +1,6 @@
 //! Reads host memory for the function's blocks.
 //!
-//! In: `requests`, one per client; `completion`; `settings`; `drain`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
+//! In: `requests`, one per client; `completion`; `settings`; `drain`; of the payload written `write_waits`, `write_taken`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
 //! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip, five in a wide
 //! function for a reply that comes whole and finds nothing before it.
 //! Waits: a client that does not take its reply waits alone: the other has tags and slots of its own.
@@ -11,6 +11,7 @@ pub mod decode;
 pub mod issue;
 pub mod port;
 pub mod receive;
+pub mod step;
 pub mod tags;
 
 use crate::params::Params;
@@ -27,6 +28,7 @@ use issue::Issue;
 use port::ReplyPort;
 use receive::Receive;
 use rust_hdl_core::prelude::*;
+use step::Step;
 use tags::Tags;
 
 /// The clients: the frames' payload, and the queues' rings and tables.
@@ -45,6 +47,9 @@ pub struct Reader<const W: usize> {
     pub replies: Vec<BeatSource<W, ReadSide>>,
     pub tlp: BeatSource<W, TlpSide>,
     pub completion: BeatSink<W, TlpSide>,
+    /// Level: payload to be written waits. Pulse: a piece of it has been taken.
+    pub write_waits: Signal<In, Bit>,
+    pub write_taken: Signal<In, Bit>,
     /// A request, a reply or a tag is under way.
     pub busy: Signal<Out, Bit>,
     /// Pulse: a request TLP has been taken.
@@ -56,6 +61,7 @@ pub struct Reader<const W: usize> {
     /// Pulse: a request has failed by its completion.
     pub count_cpl_error: Signal<Out, Bit>,
     ports: Vec<ReplyPort<W>>,
+    step: Step,
     // Whose request goes next; whose reply is read next.
     asking: Arbiter,
     answering: Arbiter,
@@ -102,12 +108,15 @@ impl<const W: usize> Reader<W> {
             replies: (0..CLIENTS).map(|_| Default::default()).collect(),
             tlp: Default::default(),
             completion: Default::default(),
+            write_waits: Default::default(),
+            write_taken: Default::default(),
             busy: Default::default(),
             count_reads: Default::default(),
             count_cpl_unexpected: Default::default(),
             count_cpl_timeout: Default::default(),
             count_cpl_error: Default::default(),
             ports: vec![port(payload, 8), port(params.tags - payload, beats)],
+            step: Default::default(),
             asking: Arbiter::new(CLIENTS),
             answering: Arbiter::new(CLIENTS),
             issue: Issue::new(params),
@@ -134,7 +143,7 @@ impl<const W: usize> Reader<W> {
 impl<const W: usize> Logic for Reader<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, asking, answering, issue, ids, tags, receive, slots);
+        clock!(self, clock, step, asking, answering, issue, ids, tags, receive, slots);
         dff_setup!(self, clock, draining, choosing, chosen, reading, row, freed, freed_tag);
         self.asking.reset.next = self.reset.val();
         self.answering.reset.next = self.reset.val();
@@ -183,6 +192,11 @@ impl<const W: usize> Logic for Reader<W> {
         self.tlp.data.next = self.issue.tlp.data.val();
         self.tlp.side.next = self.issue.tlp.side.val();
         self.issue.tlp.ready.next = self.tlp.ready.val();
+
+        // A wide function's payload reads and writes share the way out: both go on.
+        self.step.write_waits.next = self.write_waits.val();
+        self.step.write_taken.next = self.write_taken.val();
+        self.step.read_taken.next = self.take.val() & !self.turn.val().any();
 
         // Completions.
         self.receive.requester.next = self.settings.val().requester;
@@ -250,6 +264,10 @@ impl<const W: usize> Logic for Reader<W> {
             self.replies[i].data.next = self.ports[i].reply.data.val();
             self.replies[i].side.next = self.ports[i].reply.side.val();
             self.ports[i].reply.ready.next = self.replies[i].ready.val();
+        }
+
+        if !self.step.may.val() & self.eager.val() {
+            self.asking.wants[0].next = false;
         }
 
         self.busy.next = self.under_way.val() | self.ports[0].busy.val() | self.ports[1].busy.val();

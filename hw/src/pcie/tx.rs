@@ -41,7 +41,7 @@ pub struct Tx<const W: usize> {
     side: Signal<Local, TlpSide>,
     /// The read request on offer was there in the last cycle; how many such have ridden, one after the other.
     waits: Reg<Bit>,
-    pressed: Reg<Bits<3>>,
+    pressed: Reg<Bits<2>>,
     /// TLPs that have ridden and are not counted yet.
     uncounted: Reg<Bits<4>>,
     able: Constant<Bit>,

@@ -39,6 +39,9 @@ pub struct Writer<const W: usize> {
     /// Pulses: a piece with `notify` has been taken, by `tlp` or, where it goes nowhere, here.
     pub notified: Signal<Out, Bits<3>>,
     pub busy: Signal<Out, Bit>,
+    /// A piece of the first client's waits. Pulse: one has been taken.
+    pub first_waits: Signal<Out, Bit>,
+    pub first_taken: Signal<Out, Bit>,
     /// Pulse: the last beat of a TLP has been taken.
     pub count_writes: Signal<Out, Bit>,
     turns: Arbiter,
@@ -84,6 +87,8 @@ impl<const W: usize> Writer<W> {
             tlp: Default::default(),
             notified: Default::default(),
             busy: Default::default(),
+            first_waits: Default::default(),
+            first_taken: Default::default(),
             count_writes: Default::default(),
             turns: Arbiter::new(clients),
             beats: PacketFifo::new(beats),
@@ -139,6 +144,9 @@ impl<const W: usize> Logic for Writer<W> {
                 self.offer.next = self.writes[i].side.val();
             }
         }
+        self.first_waits.next = self.writes[0].valid.val() & !self.writes[0].ready.val();
+        self.first_taken.next =
+            self.writes[0].valid.val() & self.writes[0].ready.val() & self.writes[0].last.val();
         self.beats.sink.side.next.side = self.offer.val();
         self.beats.sink.side.next.none = !self.offer.val().len.any();
         self.put.next = self.beats.sink.valid.val() & self.beats.sink.ready.val();
