@@ -10,7 +10,7 @@ use crate::port::dma::{ReadRequest, ReadSide, WriteSide};
 use crate::port::frame::{Arrival, Flow, FrameLength, FrameSide, Report, Sum};
 use crate::port::irq::Irq;
 use crate::port::mmio::MmioMaster;
-use crate::port::queue::QueueError;
+use crate::port::queue::{QueueControlSource, QueueError};
 use crate::port::tlp::{TlpOutSide, TlpSide};
 use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::stream::StreamSource;
@@ -50,6 +50,7 @@ pub struct Function<const W: usize> {
     regions: virtio::regions::Regions,
     common: virtio::common::Common,
     queues: virtio::queues::Queues,
+    relay: virtio::relay::Relay,
     status: virtio::status::Status,
     device_cfg: virtio::device_cfg::DeviceCfg,
     isr: virtio::isr::Isr,
@@ -121,6 +122,7 @@ impl<const W: usize> Function<W> {
             regions: Default::default(),
             common: virtio::common::Common::new(params),
             queues: virtio::queues::Queues::new(params),
+            relay: Default::default(),
             status: Default::default(),
             device_cfg: virtio::device_cfg::DeviceCfg::new(params),
             isr: Default::default(),
@@ -171,7 +173,7 @@ impl<const W: usize> Logic for Function<W> {
         // Clocks and resets.
         clock!(self, clock, rx, completer, tx, config_space, quiesce, reader, writer, msix);
         clock!(
-            self, clock, regions, common, queues, status, device_cfg, isr, notify, errors, interrupts,
+            self, clock, regions, common, queues, relay, status, device_cfg, isr, notify, errors, interrupts,
             inspection, command, stats
         );
         clock!(
@@ -305,8 +307,11 @@ impl<const W: usize> Logic for Function<W> {
         self.notify.with_index.next = self.common.accepted.val().get_bit(feature::NOTIFICATION_DATA);
         self.notify.by_data.next = self.common.accepted.val().get_bit(feature::NOTIF_CONFIG_DATA);
         self.queues.notify_data.next = self.common.accepted.val().get_bit(feature::NOTIF_CONFIG_DATA);
-        self.notify.enable.next = self.queues.control.enable.val() | self.queues.control_queue.enable.val();
-        self.notify.enable_queue.next = self.queues.control.settings.val().queue;
+        self.notify.enable.next = self.relay.started.valid.val() | self.queues.control_queue.enable.val();
+        self.notify.enable_queue.next = self.relay.started.queue.val();
+        if self.queues.control_queue.enable.val() {
+            self.notify.enable_queue.next = self.queues.control_queue.settings.val().queue;
+        }
 
         // Interrupts.
         StreamSource::<Published>::join(&mut self.used.published, &mut self.coalesce.published);
@@ -336,46 +341,48 @@ impl<const W: usize> Logic for Function<W> {
         self.isr.config_event.next = self.interrupts.config_event.val();
 
         // Queues: settings and doorbells go to everyone.
-        self.tx_fetch.control.enable.next = self.queues.control.enable.val();
-        self.tx_fetch.control.clear.next = self.queues.control.clear.val();
-        self.tx_fetch.control.settings.next = self.queues.control.settings.val();
-        self.tx_fetch.control.fence.next = self.queues.control.fence.val();
-        self.rx_fetch.control.enable.next = self.queues.control.enable.val();
-        self.rx_fetch.control.clear.next = self.queues.control.clear.val();
-        self.rx_fetch.control.settings.next = self.queues.control.settings.val();
-        self.rx_fetch.control.fence.next = self.queues.control.fence.val();
-        self.cache.control.enable.next = self.queues.control.enable.val();
-        self.cache.control.clear.next = self.queues.control.clear.val();
-        self.cache.control.settings.next = self.queues.control.settings.val();
-        self.cache.control.fence.next = self.queues.control.fence.val();
-        self.tx_walk.control.enable.next = self.queues.control.enable.val();
-        self.tx_walk.control.clear.next = self.queues.control.clear.val();
-        self.tx_walk.control.settings.next = self.queues.control.settings.val();
-        self.tx_walk.control.fence.next = self.queues.control.fence.val();
-        self.rx_walk.control.enable.next = self.queues.control.enable.val();
-        self.rx_walk.control.clear.next = self.queues.control.clear.val();
-        self.rx_walk.control.settings.next = self.queues.control.settings.val();
-        self.rx_walk.control.fence.next = self.queues.control.fence.val();
-        self.used.control.enable.next = self.queues.control.enable.val();
-        self.used.control.clear.next = self.queues.control.clear.val();
-        self.used.control.settings.next = self.queues.control.settings.val();
-        self.used.control.fence.next = self.queues.control.fence.val();
-        self.coalesce.control.enable.next = self.queues.control.enable.val();
-        self.coalesce.control.clear.next = self.queues.control.clear.val();
-        self.coalesce.control.settings.next = self.queues.control.settings.val();
-        self.coalesce.control.fence.next = self.queues.control.fence.val();
-        self.suppress.control.enable.next = self.queues.control.enable.val();
-        self.suppress.control.clear.next = self.queues.control.clear.val();
-        self.suppress.control.settings.next = self.queues.control.settings.val();
-        self.suppress.control.fence.next = self.queues.control.fence.val();
-        self.arm.control.enable.next = self.queues.control.enable.val();
-        self.arm.control.clear.next = self.queues.control.clear.val();
-        self.arm.control.settings.next = self.queues.control.settings.val();
-        self.arm.control.fence.next = self.queues.control.fence.val();
-        self.lookup.control.enable.next = self.queues.control.enable.val();
-        self.lookup.control.clear.next = self.queues.control.clear.val();
-        self.lookup.control.settings.next = self.queues.control.settings.val();
-        self.lookup.control.fence.next = self.queues.control.fence.val();
+        self.relay.reset.next = self.data_reset.val();
+        QueueControlSource::join(&mut self.queues.control, &mut self.relay.sink);
+        self.tx_fetch.control.enable.next = self.relay.source.enable.val();
+        self.tx_fetch.control.clear.next = self.relay.source.clear.val();
+        self.tx_fetch.control.settings.next = self.relay.source.settings.val();
+        self.tx_fetch.control.fence.next = self.relay.source.fence.val();
+        self.rx_fetch.control.enable.next = self.relay.source.enable.val();
+        self.rx_fetch.control.clear.next = self.relay.source.clear.val();
+        self.rx_fetch.control.settings.next = self.relay.source.settings.val();
+        self.rx_fetch.control.fence.next = self.relay.source.fence.val();
+        self.cache.control.enable.next = self.relay.source.enable.val();
+        self.cache.control.clear.next = self.relay.source.clear.val();
+        self.cache.control.settings.next = self.relay.source.settings.val();
+        self.cache.control.fence.next = self.relay.source.fence.val();
+        self.tx_walk.control.enable.next = self.relay.source.enable.val();
+        self.tx_walk.control.clear.next = self.relay.source.clear.val();
+        self.tx_walk.control.settings.next = self.relay.source.settings.val();
+        self.tx_walk.control.fence.next = self.relay.source.fence.val();
+        self.rx_walk.control.enable.next = self.relay.source.enable.val();
+        self.rx_walk.control.clear.next = self.relay.source.clear.val();
+        self.rx_walk.control.settings.next = self.relay.source.settings.val();
+        self.rx_walk.control.fence.next = self.relay.source.fence.val();
+        self.used.control.enable.next = self.relay.source.enable.val();
+        self.used.control.clear.next = self.relay.source.clear.val();
+        self.used.control.settings.next = self.relay.source.settings.val();
+        self.used.control.fence.next = self.relay.source.fence.val();
+        self.coalesce.control.enable.next = self.relay.source.enable.val();
+        self.coalesce.control.clear.next = self.relay.source.clear.val();
+        self.coalesce.control.settings.next = self.relay.source.settings.val();
+        self.coalesce.control.fence.next = self.relay.source.fence.val();
+        self.suppress.control.enable.next = self.relay.source.enable.val();
+        self.suppress.control.clear.next = self.relay.source.clear.val();
+        self.suppress.control.settings.next = self.relay.source.settings.val();
+        self.suppress.control.fence.next = self.relay.source.fence.val();
+        self.arm.control.enable.next = self.relay.source.enable.val();
+        self.arm.control.clear.next = self.relay.source.clear.val();
+        self.arm.control.settings.next = self.relay.source.settings.val();
+        self.arm.control.fence.next = self.relay.source.fence.val();
+        self.lookup.control.enable.next = self.relay.source.enable.val();
+        self.lookup.control.clear.next = self.relay.source.clear.val();
+        self.lookup.control.settings.next = self.relay.source.settings.val();
+        self.lookup.control.fence.next = self.relay.source.fence.val();
         self.tx_fetch.kick.valid.next = self.notify.kick.valid.val();
         self.tx_fetch.stop.valid.next = self.errors.stop.valid.val();
         self.tx_fetch.kick.queue.next = self.notify.kick.queue.val();
@@ -511,7 +518,7 @@ impl<const W: usize> Logic for Function<W> {
         BeatSource::<W, FrameSide>::join(&mut self.rx_buffer.source, &mut self.net_rx.frame);
         self.net_rx.payload_bytes.next = self.config_space.settings.val().payload_bytes;
         self.place.enabled.next = self.status.driver_ok.val() & self.queues.enabled.val().get_bit(0);
-        self.place.fence.next = self.queues.control.fence.val();
+        self.place.fence.next = self.relay.source.fence.val();
         self.hashes.next = self.common.accepted1.val().get_bit(self.hash_bit.val().index());
         self.place.hashes.next = self.hashes.val();
         self.stats.hashes.next = self.hashes.val();
@@ -610,7 +617,7 @@ impl<const W: usize> Logic for Function<W> {
         self.inspection.events.next.dma_writes = self.writer.count_writes.val();
         self.inspection.events.next.device_resets = self.status.count_resets.val();
         self.inspection.events.next.queue_resets =
-            self.queues.control.clear.val() | self.queues.control_queue.clear.val();
+            self.relay.source.clear.val() | self.queues.control_queue.clear.val();
         self.inspection.events.next.rx_filtered = self.filter.count_filtered.val();
         self.inspection.events.next.tx_dropped_offload =
             self.split.count_bad.val() | self.checksum.count_bad.val() | self.headers.count_bad.val();
@@ -639,7 +646,7 @@ impl<const W: usize> Logic for Function<W> {
             | self.writer.busy.val()
             | self.msix.busy.val()
             | self.quiesce.busy.val()
-            | self.queues.control.fence.val()
+            | self.relay.source.fence.val()
             | self.notify.busy.val()
             | self.device_cfg.busy.val()
             | self.filter.busy.val()

@@ -11,5 +11,6 @@ pub mod isr;
 pub mod notify;
 pub mod queues;
 pub mod regions;
+pub mod relay;
 pub mod stats;
 pub mod status;

@@ -13,9 +13,12 @@ fn bench(depth: usize, quick: bool) -> Harness<QuickFifo<Bits<16>>> {
 
 #[test]
 fn words_keep_their_order() {
-    for (depth, quick, eager, seed) in
-        [(2, true, (0.8, 0.6), 1), (16, true, (0.3, 0.9), 2), (64, true, (1.0, 1.0), 3), (4, false, (0.5, 0.7), 4)]
-    {
+    for (depth, quick, eager, seed) in [
+        (2, true, (0.8, 0.6), 1),
+        (16, true, (0.3, 0.9), 2),
+        (64, true, (1.0, 1.0), 3),
+        (4, false, (0.5, 0.7), 4),
+    ] {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut h = bench(depth, quick);
         let mut words = Feed::<Bits<16>>::new(eager.0);

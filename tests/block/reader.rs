@@ -343,3 +343,29 @@ fn a_whole_reply_goes_as_it_comes_where_the_function_is_wide() {
     assert_eq!((through::<512>(1), through::<512>(4), through::<128>(2)), (4, 4, 4));
     assert_eq!(through::<64>(1), 7);
 }
+
+/// While payload waits to be written a read of payload goes for each piece that is, and others go as they like; where none waits any
+/// more, all do.
+#[test]
+fn payload_reads_keep_step_with_writes() {
+    let mut bench = Bench::<512>::new(&Params { timeout_cycles: 1 << 16, ..params(512, 128) }, 80);
+    (bench.stall, bench.idle, bench.root.prompt) = (0.0, 0.0, true);
+    let asked = |bench: &Bench<512>| {
+        [0, 1].map(|i| bench.clients[i].answered + bench.clients[i].waiting.len() as u64)
+    };
+    let mut writes = 0;
+    for cycle in 0..1000 {
+        bench.h.uut.write_waits.next = true;
+        bench.h.uut.write_taken.next = cycle % 10 == 9;
+        writes += u64::from(cycle % 10 == 9);
+        bench.cycle();
+    }
+    let [reads, others] = asked(&bench);
+    assert!((writes - 1..=writes).contains(&reads), "{reads} reads beside {writes} writes");
+    assert!(others > 4 * reads, "{others} other reads");
+    bench.h.uut.write_waits.next = false;
+    bench.h.uut.write_taken.next = false;
+    bench.run(1000);
+    let more = asked(&bench)[0] - reads;
+    assert!(more > 300, "{more} reads where no write waits");
+}

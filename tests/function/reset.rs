@@ -11,6 +11,7 @@ on_bodies!(
     after_a_device_reset_all_registers_are_fresh,
     no_dma_after_status_reads_zero,
     a_queue_can_be_reset_alone,
+    a_queue_is_looked_at_when_it_starts,
     no_dma_of_a_queue_after_its_reset,
     a_queue_reset_mends_a_bad_queue_but_not_the_device,
     function_level_reset,
@@ -22,6 +23,7 @@ on_packed!(
     after_a_device_reset_all_registers_are_fresh,
     no_dma_after_status_reads_zero,
     a_queue_can_be_reset_alone,
+    a_queue_is_looked_at_when_it_starts,
     no_dma_of_a_queue_after_its_reset,
     a_queue_reset_mends_a_bad_queue_but_not_the_device,
     function_level_reset,
@@ -98,6 +100,26 @@ fn a_queue_can_be_reset_alone(make: Make) {
     bench.drive(|driver, root| driver.post_buffers(root));
     bench.rest();
     bench.works();
+}
+
+/// Buffers that are there before their queue is need no doorbell.
+fn a_queue_is_looked_at_when_it_starts(make: Make) {
+    let mut bench = Bench::new(make, Options::default());
+    let packet = frame(70, 4);
+    bench.driver.post_tx(&mut bench.root, &packet, &[]).expect("transmit ring takes the frame");
+    bench.drive(|driver, root| driver.reset_queue(root, TX));
+    let (areas, size) = (bench.driver.tx.areas, bench.driver.tx.size);
+    for (at, value) in [
+        (common::QUEUE_SIZE, &size.to_le_bytes()[..]),
+        (common::QUEUE_DESC, &areas.desc.to_le_bytes()),
+        (common::QUEUE_DRIVER, &areas.driver.to_le_bytes()),
+        (common::QUEUE_DEVICE, &areas.device.to_le_bytes()),
+        (common::QUEUE_ENABLE, &1u16.to_le_bytes()),
+    ] {
+        bench.drive(|driver, root| driver.set_common(root, at, value));
+    }
+    bench.rest();
+    assert_eq!(bench.wire(), [packet]);
 }
 
 fn no_dma_of_a_queue_after_its_reset(make: Make) {

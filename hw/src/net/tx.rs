@@ -72,6 +72,7 @@ pub struct Tx<const W: usize> {
     // Of the header: it goes by while no beat of its frame waits, and the last one of the frame before leaves.
     header: Reg<Bits<160>>,
     csum_at: Reg<Bits<17>>,
+    gso_held: Reg<Bit>,
     gso_good: Reg<Bit>,
     /// HASH_REPORT is accepted: the header is longer. What counts of it.
     hashes: Signal<Local, Bit>,
@@ -164,6 +165,7 @@ impl<const W: usize> Tx<W> {
             waiting_queue: Default::default(),
             header: Default::default(),
             csum_at: Default::default(),
+            gso_held: Default::default(),
             gso_good: Default::default(),
             hashes: Default::default(),
             head: Default::default(),
@@ -212,7 +214,7 @@ impl<const W: usize> Logic for Tx<W> {
     fn update(&mut self) {
         dff_setup!(self, clock, inside, begun, failed, gone_short, gone_long, gone_queue, skipped);
         dff_setup!(self, clock, waits, waiting, waiting_last, waiting_side, waiting_queue);
-        dff_setup!(self, clock, header, csum_at, gso_good);
+        dff_setup!(self, clock, header, csum_at, gso_held, gso_good);
         clock!(self, clock, issue, pack, dones, errors);
         self.issue.reset.next = self.reset.val();
         self.pack.reset.next = self.reset.val();
@@ -368,7 +370,7 @@ impl<const W: usize> Logic for Tx<W> {
             & self.head.val().get_bits::<8>(net::HDR_FLAGS_LSB).get_bit(net::HDR_F_NEEDS_CSUM_BIT);
         self.offload.next.csum_start = self.head.val().get_bits::<16>(net::HDR_CSUM_START_LSB);
         self.offload.next.csum_at = self.csum_at.q.val();
-        self.offload.next.gso = self.gso.val();
+        self.offload.next.gso = self.gso_held.q.val();
         self.offload.next.gso_good = self.gso_good.q.val();
         self.udp.next = self.gso_type.val() == net::GSO_UDP_L4;
         self.offload.next.udp = self.udp.val();
@@ -376,6 +378,7 @@ impl<const W: usize> Logic for Tx<W> {
         self.gso_type_good.next = (self.tso4.val() & (self.gso_type.val() == net::GSO_TCPV4))
             | (self.tso6.val() & (self.gso_type.val() == net::GSO_TCPV6))
             | (self.uso.val() & self.udp.val());
+        self.gso_held.d.next = self.gso.val();
         self.gso_good.d.next = self.gso_type_good.val()
             & self.offload.val().csum
             & !self.offload.val().csum_start.get_bit(0)

@@ -58,8 +58,6 @@ pub struct Cache {
     given_queue: Reg<Bits<16>>,
     given_total: Reg<Bits<16>>,
     at_control: Signal<Local, Bits<64>>,
-    at_asked: Signal<Local, Bits<64>>,
-    at_queue: Signal<Local, Bits<64>>,
     at_commit: Signal<Local, Bits<64>>,
     commit_index: Signal<Local, Bits<16>>,
     /// All that is used up of the queue that commits.
@@ -121,8 +119,6 @@ impl Cache {
             given_queue: Default::default(),
             given_total: Default::default(),
             at_control: Default::default(),
-            at_asked: Default::default(),
-            at_queue: Default::default(),
             at_commit: Default::default(),
             commit_index: Default::default(),
             total: Default::default(),
@@ -187,14 +183,13 @@ impl Logic for Cache {
         // The first commit since the queue started counts from nothing.
         self.committed_in.read_addr.next = self.commit_index.val();
         self.total.next = bit_cast::<16, 8>(self.commit.chains.val());
-        if (self.used.q.val() & self.at_commit.val()).any() {
+        if self.used.q.val().get_bit(self.commit_index.val().index()) {
             self.total.next = self.committed_in.read_data.val() + bit_cast::<16, 8>(self.commit.chains.val());
         }
         self.index.next = (self.queue.q.val() >> 1) & self.mask.val();
-        self.at_queue.next = self.one.val() << self.index.val();
         self.have.next = self.from.q.val() != self.got.q.val();
         self.supply.queue.next = self.queue.q.val();
-        self.nothing.next = !(self.supply.live.val() & self.at_queue.val()).any();
+        self.nothing.next = !self.supply.live.val().get_bit(self.index.val().index());
         if !self.have.val() {
             if self.supply.idle.val() & (self.supply.begun.val() == self.got.q.val()) {
                 self.nothing.next = true;
@@ -206,7 +201,7 @@ impl Logic for Cache {
         self.moves.next = !self.full.q.val() | self.answer.ready.val();
         self.take.next = self.looking.q.val()
             & (self.have.val() | self.nothing.val())
-            & !(self.first.q.val() & (self.at_commit.val() & self.at_queue.val()).any())
+            & !(self.first.q.val() & self.commit.valid.val() & (self.commit_index.val() == self.index.val()))
             & self.moves.val()
             & !self.stale.q.val()
             & !self.start.val();
@@ -245,21 +240,20 @@ impl Logic for Cache {
         self.queue.d.next = self.asked.val().queue;
         self.first.d.next = self.asked.val().first;
         self.asked_index.next = (self.asked.val().queue >> 1) & self.mask.val();
-        self.at_asked.next = self.one.val() << self.asked_index.val();
         self.got_out.read_addr.next = self.asked_index.val();
         self.taken_out.read_addr.next = self.asked_index.val();
         self.committed_out.read_addr.next = self.asked_index.val();
         self.got.d.next = self.got_out.read_data.val();
         self.done.d.next = 0.into();
-        if (self.used.q.val() & self.at_asked.val()).any() {
+        if self.used.q.val().get_bit(self.asked_index.val().index()) {
             self.done.d.next = self.committed_out.read_data.val();
         }
         // A commit, and what is taken, in this very cycle count.
-        if (self.at_commit.val() & self.at_asked.val()).any() {
+        if self.commit.valid.val() & (self.commit_index.val() == self.asked_index.val()) {
             self.done.d.next = self.total.val();
         }
         self.from.d.next = self.taken_out.read_data.val();
-        if self.take.val() & (self.at_asked.val() & self.at_queue.val()).any() {
+        if self.take.val() & (self.asked_index.val() == self.index.val()) {
             self.from.d.next = self.taken.val();
         }
         if self.asked.val().first {

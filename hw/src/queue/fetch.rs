@@ -82,7 +82,6 @@ pub struct Fetch<const W: usize> {
     /// Pulse.
     pub count_kick_ignored: Signal<Out, Bit>,
     odd: Constant<Bits<16>>,
-    one: Constant<Bits<64>>,
     slots: Constant<Bits<10>>,
     slot_mask: Constant<Bits<10>>,
     wide: Constant<Bit>,
@@ -150,7 +149,6 @@ impl<const W: usize> Fetch<W> {
             probe_taken: Default::default(),
             count_kick_ignored: Default::default(),
             odd: Constant::new((direction as u64).into()),
-            one: Constant::new(1.into()),
             slots: Constant::new((slots as u64).into()),
             slot_mask: Constant::new((2 * slots as u64 - 1).into()),
             wide: Constant::new(W > 64),
@@ -293,7 +291,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.ask.purpose.ready.next = self.reply.valid.val() & self.reply.last.val() & self.reply.ready.val();
 
         // The index.
-        self.idx_live.next = (self.plan.live.val() & (self.one.val() << self.idx.q.val().index)).any();
+        self.idx_live.next = self.plan.live.val().get_bit(self.idx.q.val().index.index());
         self.plan.seen.valid.next = self.idx_full.q.val() & !self.idx.q.val().error;
         self.plan.seen.data.next.index = bit_cast::<16, 6>(self.idx.q.val().index);
         self.plan.seen.data.next.total = self.idx.q.val().value;
@@ -342,7 +340,7 @@ impl<const W: usize> Logic for Fetch<W> {
         StreamSource::<QueueError>::join(&mut self.plan.error, &mut self.faults.sink[4]);
 
         // First descriptors.
-        self.desc_live.next = (self.plan.live.val() & (self.one.val() << self.desc_of.q.val().index)).any();
+        self.desc_live.next = self.plan.live.val().get_bit(self.desc_of.q.val().index.index());
         self.heads.sink.data.next.queue =
             (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
         self.heads.sink.data.next.id = self.desc_of.q.val().id;

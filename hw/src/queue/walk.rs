@@ -72,8 +72,9 @@ pub struct Walk<const W: usize> {
     table: Reg<Bits<64>>,
     /// Entries of the table it is out of.
     size: Reg<Bits<16>>,
-    /// Descriptors of this chain out of the same table before the one in hand.
-    before: Reg<Bits<16>>,
+    /// Descriptors that this chain may still have out of the same table, with the one in hand; that is the chain's first.
+    left: Reg<Bits<16>>,
+    first: Reg<Bit>,
     bad: Reg<Bit>,
     code: Reg<Bits<8>>,
     sent: Reg<Bit>,
@@ -121,7 +122,8 @@ impl<const W: usize> Walk<W> {
             inside: Default::default(),
             table: Default::default(),
             size: Default::default(),
-            before: Default::default(),
+            left: Default::default(),
+            first: Default::default(),
             bad: Default::default(),
             code: Default::default(),
             sent: Default::default(),
@@ -141,7 +143,7 @@ impl<const W: usize> Walk<W> {
 impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, stopped, state, full, held, size, before, bad, code, sent, out, waiting);
+        dff_setup!(self, clock, stopped, state, full, held, size, left, first, bad, code, sent, out, waiting);
         dff_setup!(self, clock, inside, table);
         clock!(self, clock, sizes, gather);
         self.gather.reset.next = self.reset.val();
@@ -159,7 +161,8 @@ impl<const W: usize> Logic for Walk<W> {
         self.check.desc.next = self.held.q.val();
         self.check.inside.next = self.inside.q.val();
         self.check.size.next = self.size.q.val();
-        self.check.before.next = self.before.q.val();
+        self.check.left.next = self.left.q.val();
+        self.check.first.next = self.first.q.val();
         self.check.indirect.next = self.indirect.val();
         self.check.packed.next = self.packed.val();
 
@@ -221,7 +224,8 @@ impl<const W: usize> Logic for Walk<W> {
                     self.table.d.next = self.held.q.val().addr;
                     self.size.d.next = self.held.q.val().len.get_bits::<16>(4);
                     self.held.d.next.next_desc = 0.into();
-                    self.before.d.next = 65535.into();
+                    // One more than it has: it counts when the first comes.
+                    self.left.d.next = self.held.q.val().len.get_bits::<16>(4) + 1;
                     self.state.d.next = State::Ask;
                 } else {
                     self.send.next = self.held.q.val().len.any();
@@ -244,7 +248,8 @@ impl<const W: usize> Logic for Walk<W> {
                 self.gather.source.ready.next = true;
                 if self.gather.source.valid.val() {
                     self.waiting.d.next = false;
-                    self.before.d.next = self.before.q.val() + 1;
+                    self.left.d.next = self.left.q.val() - 1;
+                    self.first.d.next = false;
                     self.state.d.next = State::Idle;
                     self.code.d.next = ident::ERROR_DMA_READ.into();
                     if self.gather.source.data.val().timeout {
@@ -301,7 +306,8 @@ impl<const W: usize> Logic for Walk<W> {
             self.full.d.next = self.head.valid.val();
             self.held.d.next = self.head.data.val();
             self.size.d.next = self.sizes.read_data.val();
-            self.before.d.next = 0.into();
+            self.left.d.next = self.sizes.read_data.val();
+            self.first.d.next = true;
             self.inside.d.next = false;
         }
         self.at_control.next = 0.into();

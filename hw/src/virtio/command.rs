@@ -68,6 +68,10 @@ pub struct Command {
     commands: Reg<Bits<64>>,
     carried_out: Reg<Bits<64>>,
     reports: Reg<Bit>,
+    set_valid: Reg<Bit>,
+    set_item: Reg<Bits<8>>,
+    set_index: Reg<Bits<16>>,
+    set_data: Reg<Bits<32>>,
     state: Reg<State>,
     /// Bytes so far, class and command among them; more than are kept.
     count: Reg<Bits<12>>,
@@ -138,6 +142,10 @@ impl Command {
             commands: Default::default(),
             carried_out: Default::default(),
             reports: Default::default(),
+            set_valid: Default::default(),
+            set_item: Default::default(),
+            set_index: Default::default(),
+            set_data: Default::default(),
             state: Default::default(),
             count: Default::default(),
             long: Default::default(),
@@ -187,6 +195,7 @@ impl Logic for Command {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, data, rss, report);
+        dff_setup!(self, clock, set_valid, set_item, set_index, set_data);
         dff_setup!(self, clock, state, count, long, class, verb, tail, ack, result, more, mode);
         dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
         dff_setup!(self, clock, commands, carried_out, reports);
@@ -217,10 +226,15 @@ impl Logic for Command {
         self.report.value.next = self.counted.val();
         self.counted_queue.next = self.report.queue.val();
         self.counted_field.next = self.report.field.val();
-        self.settings.valid.next = false;
-        self.settings.item.next = ctrl::SET_RX_MODE.into();
-        self.settings.index.next = 0.into();
-        self.settings.data.next = 0.into();
+        // So many hear of it that the way there is a cycle of its own.
+        self.settings.valid.next = self.set_valid.q.val();
+        self.settings.item.next = self.set_item.q.val();
+        self.settings.index.next = self.set_index.q.val();
+        self.settings.data.next = self.set_data.q.val();
+        self.set_valid.d.next = false;
+        self.set_item.d.next = ctrl::SET_RX_MODE.into();
+        self.set_index.d.next = 0.into();
+        self.set_data.d.next = 0.into();
 
         // Of a command without filter tables: its bytes behind class and command; what they say.
         self.length.next = self.count.q.val() - 2;
@@ -305,8 +319,8 @@ impl Logic for Command {
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
                     self.mode.d.next = self.mode_now.val();
-                    self.settings.valid.next = true;
-                    self.settings.data.next = bit_cast::<32, 8>(self.mode_now.val());
+                    self.set_valid.d.next = true;
+                    self.set_data.d.next = bit_cast::<32, 8>(self.mode_now.val());
                 }
                 if (self.class.q.val() == ctrl::CLASS_MAC)
                     & (self.verb.q.val() == ctrl::MAC_ADDR_SET)
@@ -315,9 +329,9 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::CTRL_MAC_ADDR)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_MAC.into();
-                    self.settings.data.next = self.tail.q.val().get_bits::<32>(48);
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_MAC.into();
+                    self.set_data.d.next = self.tail.q.val().get_bits::<32>(48);
                     self.state.d.next = State::Second;
                 }
                 if (self.class.q.val() == ctrl::CLASS_MAC)
@@ -327,12 +341,12 @@ impl Logic for Command {
                 {
                     if self.far.val() {
                         self.ack.d.next = ctrl::ACK_OK.into();
-                        self.settings.valid.next = true;
-                        self.settings.item.next = ctrl::SET_MAC_TABLE.into();
-                        self.settings.data.next = 1.into();
+                        self.set_valid.d.next = true;
+                        self.set_item.d.next = ctrl::SET_MAC_TABLE.into();
+                        self.set_data.d.next = 1.into();
                     } else {
-                        self.settings.valid.next = true;
-                        self.settings.item.next = ctrl::SET_MAC_NONE.into();
+                        self.set_valid.d.next = true;
+                        self.set_item.d.next = ctrl::SET_MAC_NONE.into();
                         self.at.d.next = 2.into();
                         self.counting.d.next = true;
                         self.second.d.next = false;
@@ -349,11 +363,11 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::CTRL_VLAN)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_VLAN.into();
-                    self.settings.index.next = self.value16.val();
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_VLAN.into();
+                    self.set_index.d.next = self.value16.val();
                     if self.verb.q.val() == ctrl::VLAN_ADD {
-                        self.settings.data.next = 1.into();
+                        self.set_data.d.next = 1.into();
                     }
                 }
                 if (self.class.q.val() == ctrl::CLASS_GUEST_OFFLOADS)
@@ -363,9 +377,9 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::CTRL_GUEST_OFFLOADS)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_OFFLOADS.into();
-                    self.settings.data.next = self.tail.q.val().get_bits::<32>(32);
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_OFFLOADS.into();
+                    self.set_data.d.next = self.tail.q.val().get_bits::<32>(32);
                 }
                 if (self.class.q.val() == ctrl::CLASS_MQ)
                     & (((self.verb.q.val() == ctrl::MQ_RSS_CONFIG)
@@ -386,9 +400,9 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::MQ)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_PAIRS.into();
-                    self.settings.data.next = bit_cast::<32, 16>(self.value16.val());
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_PAIRS.into();
+                    self.set_data.d.next = bit_cast::<32, 16>(self.value16.val());
                 }
                 // "The device MUST respond ... with VIRTIO_NET_ERR if it was not able to change the parameters": more than 16 bits hold.
                 if (self.class.q.val() == ctrl::CLASS_NOTF_COAL)
@@ -398,12 +412,12 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::NOTF_COAL)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_TX_LIMITS.into();
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_TX_LIMITS.into();
                     if self.verb.q.val() == ctrl::NOTF_COAL_RX_SET {
-                        self.settings.item.next = ctrl::SET_RX_LIMITS.into();
+                        self.set_item.d.next = ctrl::SET_RX_LIMITS.into();
                     }
-                    self.settings.data.next = bit_cast::<32, 16>(self.packets.val())
+                    self.set_data.d.next = bit_cast::<32, 16>(self.packets.val())
                         | (bit_cast::<32, 16>(self.micros.val()) << 16);
                 }
                 // "if the designated virtqueue is not an enabled transmit or receive virtqueue": refused, both.
@@ -415,10 +429,10 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::VQ_NOTF_COAL)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_LIMITS.into();
-                    self.settings.index.next = self.asked.val();
-                    self.settings.data.next = bit_cast::<32, 16>(self.packets.val())
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_LIMITS.into();
+                    self.set_index.d.next = self.asked.val();
+                    self.set_data.d.next = bit_cast::<32, 16>(self.packets.val())
                         | (bit_cast::<32, 16>(self.micros.val()) << 16);
                 }
                 if (self.class.q.val() == ctrl::CLASS_NOTF_COAL)
@@ -456,16 +470,16 @@ impl Logic for Command {
                     & self.accepted.val().get_bit(feature::GUEST_ANNOUNCE)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.settings.valid.next = true;
-                    self.settings.item.next = ctrl::SET_ANNOUNCED.into();
+                    self.set_valid.d.next = true;
+                    self.set_item.d.next = ctrl::SET_ANNOUNCED.into();
                 }
             }
             // Second: the rest of the address.
             State::Second => {
-                self.settings.valid.next = true;
-                self.settings.item.next = ctrl::SET_MAC.into();
-                self.settings.index.next = 1.into();
-                self.settings.data.next = bit_cast::<32, 16>(self.value16.val());
+                self.set_valid.d.next = true;
+                self.set_item.d.next = ctrl::SET_MAC.into();
+                self.set_index.d.next = 1.into();
+                self.set_data.d.next = bit_cast::<32, 16>(self.value16.val());
                 self.state.d.next = State::Answer;
             }
             // Read: the next byte of a filter table, or its end.
@@ -475,8 +489,8 @@ impl Logic for Command {
                     self.state.d.next = State::Answer;
                     if self.complete.q.val() {
                         self.ack.d.next = ctrl::ACK_OK.into();
-                        self.settings.valid.next = true;
-                        self.settings.item.next = ctrl::SET_MAC_TABLE.into();
+                        self.set_valid.d.next = true;
+                        self.set_item.d.next = ctrl::SET_MAC_TABLE.into();
                     }
                 }
             }
@@ -501,9 +515,9 @@ impl Logic for Command {
                     if self.phase.q.val() == 5 {
                         self.hash.d.next = 0.into();
                         self.phase.d.next = 0.into();
-                        self.settings.valid.next = true;
-                        self.settings.item.next = ctrl::SET_MAC_HASH.into();
-                        self.settings.index.next = bit_cast::<16, 8>(self.hash.q.val() ^ self.byte.val());
+                        self.set_valid.d.next = true;
+                        self.set_item.d.next = ctrl::SET_MAC_HASH.into();
+                        self.set_index.d.next = bit_cast::<16, 8>(self.hash.q.val() ^ self.byte.val());
                         self.left.d.next = self.left.q.val() - 1;
                         self.list_end.next = self.left.q.val() == 1;
                     }
@@ -515,16 +529,16 @@ impl Logic for Command {
                 }
                 if self.complete.q.val() {
                     // Something stands behind the second list.
-                    self.settings.valid.next = false;
+                    self.set_valid.d.next = false;
                     self.state.d.next = State::Answer;
                 }
             }
             // Rss: it is read twice.
             State::Rss => {
-                self.settings.valid.next = self.rss.settings.valid.val();
-                self.settings.item.next = self.rss.settings.item.val();
-                self.settings.index.next = self.rss.settings.index.val();
-                self.settings.data.next = self.rss.settings.data.val();
+                self.set_valid.d.next = self.rss.settings.valid.val();
+                self.set_item.d.next = self.rss.settings.item.val();
+                self.set_index.d.next = self.rss.settings.index.val();
+                self.set_data.d.next = self.rss.settings.data.val();
                 if self.rss.done.val() {
                     self.state.d.next = State::Answer;
                     if self.rss.good.val() {
@@ -587,6 +601,7 @@ impl Logic for Command {
         }
         if self.reset.val() | !self.offered.val() {
             self.state.d.next = State::Take;
+            self.set_valid.d.next = false;
             self.count.d.next = 0.into();
             self.long.d.next = false;
             self.more.d.next = 0.into();

@@ -261,6 +261,7 @@ impl Registers {
     fn write_queue(&mut self, offset: u64, be: u8, word: u32) -> Effect {
         let (low, high) = (be & 0b0011 != 0, be & 0b1100 != 0);
         let (number, most, vector) = (self.number(), self.queue_max, self.vector(half(word, true)));
+        let running = self.driver_ok();
         let Some(queue) = self.selected() else { return Effect::Nothing };
         let low_word = |old: u64| old & !u64::from(u32::MAX) | u64::from(word);
         let high_word = |old: u64| old & u64::from(u32::MAX) | u64::from(word) << 32;
@@ -276,7 +277,8 @@ impl Registers {
             }
             common::QUEUE_ENABLE if be & word as u8 & 1 == 1 && !queue.live && !queue.resetting => {
                 (queue.live, queue.bad, queue.last_error) = (true, false, 0);
-                (queue.avail_seen, queue.used_idx, queue.kicked) = (0, 0, false);
+                // There may be buffers already.
+                (queue.avail_seen, queue.used_idx, queue.kicked) = (0, 0, running);
                 (queue.signalled, queue.armed) = (0, None);
                 (queue.own, queue.told, queue.waits) = (None, 0, None);
             }

@@ -12,12 +12,12 @@ use hematite_hw::port::pcie::PcieSettings;
 use hematite_hw::prim::arbiter::Arbiter;
 use hematite_hw::prim::beat_fifo::BeatFifo;
 use hematite_hw::prim::block_fifo::BlockFifo;
-use hematite_hw::prim::quick_fifo::QuickFifo;
 use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
 use hematite_hw::prim::fifo::Fifo;
 use hematite_hw::prim::ids::Ids;
 use hematite_hw::prim::packet_fifo::PacketFifo;
+use hematite_hw::prim::quick_fifo::QuickFifo;
 use hematite_verilog::gate::{Random, Stimulus};
 use hematite_verilog::offer;
 use rand::Rng;
@@ -238,6 +238,8 @@ fn reader<const W: usize>(params: &Params, cycles: usize) {
         move |b, s| {
             b.settings.next = settings;
             b.reset.next = s.cycle() < 2;
+            s.rare(&mut b.write_waits);
+            s.bit("write_taken", &mut b.write_taken);
             // The last part is a drain in the middle of everything.
             b.drain.next = s.cycle() > cycles - 200;
             if s.cycle() > cycles - 200 {

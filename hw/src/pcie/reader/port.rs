@@ -208,8 +208,8 @@ impl<const W: usize> Logic for ReplyPort<W> {
 
         // A failed reply is one beat, if it did not begin well.
         self.last.next = self.failed.q.val() | (self.at.q.val() == self.current.q.val().last_row);
-        self.want.next = (self.done.q.val() & self.credit.q.val().any())
-            | (self.direct.val() & self.passing.val().last);
+        self.want.next =
+            (self.done.q.val() & self.credit.q.val().any()) | (self.direct.val() & self.passing.val().last);
         self.row.next = (bit_cast::<20, 8>(self.current.q.val().tag) << self.slot_shift.val())
             | bit_cast::<20, 9>(self.at.q.val());
         self.pop.next = self.grant.val() & (self.direct.val() | self.last.val());

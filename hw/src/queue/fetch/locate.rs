@@ -52,7 +52,6 @@ pub struct Locate {
     pub dropped: Signal<Out, Bit>,
     tx: Constant<Bit>,
     odd: Constant<Bits<16>>,
-    one: Constant<Bits<64>>,
     mask: Constant<Bits<16>>,
     tables: Lutram<Table>,
     known: Reg<Bit>,
@@ -81,7 +80,6 @@ impl Locate {
             dropped: Default::default(),
             tx: Constant::new(direction == Direction::Tx),
             odd: Constant::new((direction as u64).into()),
-            one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
             tables: Lutram::new(params.pairs),
             known: Default::default(),
@@ -112,7 +110,7 @@ impl Logic for Locate {
 
         self.place.valid.next = self.placed.q.val();
         self.place.data.next = self.out.q.val();
-        self.live_here.next = (self.live.val() & (self.one.val() << self.entry.q.val().index)).any();
+        self.live_here.next = self.live.val().get_bit(self.entry.q.val().index.index());
         self.in_page.next = self.table.q.val().start + self.entry.q.val().id.get_bits::<8>(0);
         self.wrong.next = self.entry.q.val().id >= self.table.q.val().size;
         self.error.valid.next = self.known.q.val() & self.wrong.val() & self.live_here.val();

@@ -85,14 +85,17 @@ pub struct Marks {
     told: Reg<Bits<64>>,
     /// Heads were given back since the scheduler looked.
     eased: Reg<Bit>,
+    /// The queue at hand, and its bit.
+    place: Signal<Local, Bits<16>>,
     here: Signal<Local, Bits<64>>,
     at_enable: Signal<Local, Bits<64>>,
     at_clear: Signal<Local, Bits<64>>,
     at_kick: Signal<Local, Bits<64>>,
+    at_told: Signal<Local, Bits<64>>,
     at_stop: Signal<Local, Bits<64>>,
     at_credit: Signal<Local, Bits<64>>,
     at_seen: Signal<Local, Bits<64>>,
-    at_supply: Signal<Local, Bits<64>>,
+    supply_place: Signal<Local, Bits<16>>,
     at_read: Signal<Local, Bits<64>>,
     at_look: Signal<Local, Bits<64>>,
     at_left: Signal<Local, Bits<64>>,
@@ -164,14 +167,16 @@ impl Marks {
             armed: Default::default(),
             told: Default::default(),
             eased: Default::default(),
+            place: Default::default(),
             here: Default::default(),
             at_enable: Default::default(),
             at_clear: Default::default(),
             at_kick: Default::default(),
+            at_told: Default::default(),
             at_stop: Default::default(),
             at_credit: Default::default(),
             at_seen: Default::default(),
-            at_supply: Default::default(),
+            supply_place: Default::default(),
             at_read: Default::default(),
             at_look: Default::default(),
             at_left: Default::default(),
@@ -198,8 +203,9 @@ impl Logic for Marks {
             self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, told, eased, empty
         );
         // One bit for each who speaks, none if he does not.
-        self.here.next = self.one.val() << (self.index.val() & self.mask.val());
-        self.at_supply.next = self.one.val() << ((self.supply_queue.val() >> 1) & self.mask.val());
+        self.place.next = self.index.val() & self.mask.val();
+        self.here.next = self.one.val() << self.place.val();
+        self.supply_place.next = (self.supply_queue.val() >> 1) & self.mask.val();
         self.at_enable.next = 0.into();
         self.at_clear.next = 0.into();
         if self.control.settings.val().queue.get_bit(0) == self.tx.val() {
@@ -289,21 +295,21 @@ impl Logic for Marks {
         self.live.next = self.enabled.q.val() & !self.stopped.q.val();
         self.unread.next = self.kicked.q.val() & !self.reading.q.val();
         self.work.next = (self.unread.val() | (self.open.q.val() & !self.blocked.q.val())) & self.live.val();
-        self.live_here.next = (self.live.val() & self.here.val()).any();
-        self.unread_here.next = (self.unread.val() & self.here.val()).any();
-        self.open_here.next = (self.open.q.val() & self.here.val()).any();
-        self.empty_here.next = (self.empty.q.val() & self.here.val()).any();
-        self.lent_here.next = (self.lent.q.val() & self.here.val()).any();
-        self.armed_here.next = (self.armed.q.val() & self.here.val()).any();
-        self.told_here.next = (self.told.q.val() & self.here.val()).any();
+        self.live_here.next = self.live.val().get_bit(self.place.val().index());
+        self.unread_here.next = self.unread.val().get_bit(self.place.val().index());
+        self.open_here.next = self.open.q.val().get_bit(self.place.val().index());
+        self.empty_here.next = self.empty.q.val().get_bit(self.place.val().index());
+        self.lent_here.next = self.lent.q.val().get_bit(self.place.val().index());
+        self.armed_here.next = self.armed.q.val().get_bit(self.place.val().index());
+        self.told_here.next = self.told.q.val().get_bit(self.place.val().index());
         self.kicks.next = self.at_kick.val().any();
         // Behind the fence nothing is begun, so that only what is in flight still comes.
         self.coming.next = self.reading.q.val();
         if !self.control.fence.val() {
             self.coming.next = self.reading.q.val() | self.kicked.q.val() | self.open.q.val();
         }
-        self.supply_coming.next = (self.coming.val() & self.at_supply.val()).any()
-            | (self.working.val() & (self.here.val() & self.at_supply.val()).any());
+        self.supply_coming.next = self.coming.val().get_bit(self.supply_place.val().index())
+            | (self.working.val() & (self.place.val() == self.supply_place.val()));
 
         // A kick during an index read stays: the index is read again [virtio: Available Buffer Notifications].
         // A queue that is new, or off, has no past.
@@ -334,11 +340,13 @@ impl Logic for Marks {
         self.lent.d.next = (self.lent.q.val() | self.at_credit.val()) & self.keep.val();
         self.armed.d.next = (self.armed.q.val() | self.at_arm.val()) & self.keep.val();
         // What was told last counts, and only until it has been heard.
-        self.told.d.next = self.told.q.val() & !self.at_heard.val() & !self.at_kick.val() & self.keep.val();
+        self.at_told.next = 0.into();
         if self.kick.told.val() {
-            self.told.d.next =
-                ((self.told.q.val() & !self.at_heard.val()) | self.at_kick.val()) & self.keep.val();
+            self.at_told.next = self.at_kick.val();
         }
+        self.told.d.next = ((self.told.q.val() & !self.at_heard.val() & !self.at_kick.val())
+            | self.at_told.val())
+            & self.keep.val();
         self.stopped.d.next = (self.stopped.q.val() | self.at_stop.val()) & self.keep.val();
         self.enabled.d.next = (self.enabled.q.val() | self.at_enable.val()) & !self.at_clear.val();
         if self.reset.val() {

@@ -48,7 +48,6 @@ pub struct Unpack<const W: usize> {
     pub live: Signal<In, Bits<64>>,
     pub freed: Signal<Out, Bits<6>>,
     tx: Constant<Bits<16>>,
-    one: Constant<Bits<64>>,
     last_word: Constant<Bits<5>>,
     kept: PacketFifo<W, RingInfo>,
     /// In registers: block RAM is slow.
@@ -85,7 +84,6 @@ impl<const W: usize> Unpack<W> {
             live: Default::default(),
             freed: Default::default(),
             tx: Constant::new((direction as u64).into()),
-            one: Constant::new(1.into()),
             last_word: Constant::new((W as u64 / 16 - 1).into()),
             kept: PacketFifo::new(slots),
             line: BeatFifo::new(1),
@@ -164,7 +162,7 @@ impl<const W: usize> Logic for Unpack<W> {
         }
 
         // What has failed.
-        self.live_here.next = (self.live.val() & (self.one.val() << self.failure.q.val().index)).any();
+        self.live_here.next = self.live.val().get_bit(self.failure.q.val().index.index());
         self.error.valid.next = self.failed.q.val() & self.live_here.val();
         self.error.data.next.queue = (bit_cast::<16, 6>(self.failure.q.val().index) << 1) | self.tx.val();
         self.error.data.next.code = ident::ERROR_DMA_READ.into();

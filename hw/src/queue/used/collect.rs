@@ -81,9 +81,9 @@ pub struct Collect {
     /// The time; whose turn is next, of the list, or of those that have a run.
     now: Signal<Local, Bits<8>>,
     next: Signal<Local, Bits<16>>,
-    at_next: Signal<Local, Bits<128>>,
     hurry: Signal<Local, Bit>,
     rest: Signal<Local, Bit>,
+    from_list: Signal<Local, Bit>,
     /// Of the queue whose turn it is: what it has; that it may begin; the last chain belongs to a packet that goes on; it has had its run.
     waiting: Signal<Local, Bits<8>>,
     has: Signal<Local, Bit>,
@@ -148,9 +148,9 @@ impl Collect {
             enters: Default::default(),
             now: Default::default(),
             next: Default::default(),
-            at_next: Default::default(),
             hurry: Default::default(),
             rest: Default::default(),
+            from_list: Default::default(),
             waiting: Default::default(),
             has: Default::default(),
             ripe: Default::default(),
@@ -183,7 +183,7 @@ impl Logic for Collect {
         // In: behind those of its queue; a queue that has none comes on the list, one that has a run is due.
         self.sink_queue.next = self.front.source.data.val().queue & self.mask.val();
         self.at_sink.next = self.one.val() << self.sink_queue.val();
-        self.known.next = (self.listed.q.val() & self.at_sink.val()).any();
+        self.known.next = self.listed.q.val().get_bit(self.sink_queue.val().index());
         self.put_in.read_addr.next = self.sink_queue.val();
         self.taken_in.read_addr.next = self.sink_queue.val();
         self.count.next = self.taken_in.read_data.val();
@@ -197,7 +197,7 @@ impl Logic for Collect {
         self.enters.next = self.put.val() & !self.known.val();
         self.crosses.next = self.put.val()
             & (self.count.val() - self.taken_in.read_data.val() >= self.last_of_run.val())
-            & !(self.is_due.q.val() & self.at_sink.val()).any();
+            & !self.is_due.q.val().get_bit(self.sink_queue.val().index());
         self.front.source.ready.next = self.put.val();
         self.chains.write.next = self.put.val();
         self.chains.write_addr.next = (self.sink_queue.val() << self.place_bits.val())
@@ -221,21 +221,21 @@ impl Logic for Collect {
             & self.late.q.val()
             & !(self.waited.q.val() & self.due.source.valid.val());
         self.rest.next = self.list.source.valid.val() & !self.due.source.valid.val() & self.calm.val();
+        self.from_list.next = self.hurry.val() | self.rest.val();
         self.next.next = self.due.source.data.val();
-        if self.hurry.val() | self.rest.val() {
+        if self.from_list.val() {
             self.next.next = self.list.source.data.val();
         }
-        self.at_next.next = self.one.val() << self.next.val();
-        self.list.source.ready.next = !self.serving.q.val() & (self.hurry.val() | self.rest.val());
+        self.list.source.ready.next = !self.serving.q.val() & self.from_list.val();
         self.due.source.ready.next = !self.serving.q.val() & !self.hurry.val();
         self.taken_out.read_addr.next = self.next.val();
         if !self.serving.q.val() {
-            self.serving.d.next = self.hurry.val() | self.rest.val() | self.due.source.valid.val();
-            if self.hurry.val() | self.rest.val() | self.due.source.valid.val() {
-                self.waited.d.next = self.hurry.val() | self.rest.val();
+            self.serving.d.next = self.from_list.val() | self.due.source.valid.val();
+            if self.from_list.val() | self.due.source.valid.val() {
+                self.waited.d.next = self.from_list.val();
             }
             self.less.d.next =
-                self.rest.val() | (self.hurry.val() & !(self.served.q.val() & self.at_next.val()).any());
+                self.rest.val() | (self.hurry.val() & !self.served.q.val().get_bit(self.next.val().index()));
             self.queue.d.next = self.next.val();
             self.from.d.next = self.taken_out.read_data.val();
             self.run.d.next = 0.into();
@@ -274,7 +274,7 @@ impl Logic for Collect {
         // has a run is due again; but not while a chain that comes does.
         self.at_queue.next = self.one.val() << self.queue.q.val();
         self.left.next = self.waiting.val();
-        if self.put.val() & (self.at_sink.val() & self.at_queue.val()).any() {
+        if self.put.val() & (self.sink_queue.val() == self.queue.q.val()) {
             self.left.next = self.waiting.val() + 1;
         }
         self.again.next = self.left.val() > self.last_of_run.val();

@@ -1,6 +1,6 @@
 //! What a descriptor says, and what is wrong with it.
-//! In: `desc`, `inside` (it is out of an indirect table), `size`, entries of the table it is out of, `before`, descriptors of its chain out of
-//! the same table before it; `indirect`, whether tables are accepted.   Out: `chained`, `tabled`, what follows it; `flagged`, `wrong`, `code`.
+//! In: `desc`, `inside` (it is out of an indirect table), `size`, entries of the table it is out of, `left`, descriptors
+//! that its chain may still have out of the same table, with it; `first`, none was before it; `indirect`, whether tables are accepted.   Out: `chained`, `tabled`, what follows it; `flagged`, `wrong`, `code`.
 //! Time: combinational.   Waits: never.
 //! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
 
@@ -16,7 +16,8 @@ pub struct Check {
     pub desc: Signal<In, Head>,
     pub inside: Signal<In, Bit>,
     pub size: Signal<In, Bits<16>>,
-    pub before: Signal<In, Bits<16>>,
+    pub left: Signal<In, Bits<16>>,
+    pub first: Signal<In, Bit>,
     pub indirect: Signal<In, Bit>,
     /// It is out of a packed ring, or of a table of such.
     pub packed: Signal<In, Bit>,
@@ -45,7 +46,8 @@ impl Check {
             desc: Default::default(),
             inside: Default::default(),
             size: Default::default(),
-            before: Default::default(),
+            left: Default::default(),
+            first: Default::default(),
             indirect: Default::default(),
             packed: Default::default(),
             able: Constant::new(params.offers(feature::RING_PACKED)),
@@ -70,7 +72,7 @@ impl Logic for Check {
         self.next.next = self.desc.val().flags.get_bit(ring::DESC_F_NEXT_BIT);
         // [Packed Virtqueues, Indirect Flag] of a table all entries count, in their order; NEXT means nothing in it.
         if self.packed.val() & self.able.val() & self.inside.val() {
-            self.next.next = self.before.val() + 1 != self.size.val();
+            self.next.next = self.left.val() != 1;
         }
         self.table.next = self.desc.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT)
             & self.indirect.val()
@@ -82,7 +84,7 @@ impl Logic for Check {
         self.wrong.next = self.desc.val().flags.get_bit(ring::DESC_F_INDIRECT_BIT) | self.misdirected.val();
         self.code.next = ident::ERROR_INDIRECT.into();
         // "a loop": a chain cannot have more descriptors than the table.
-        if self.next.val() & (self.before.val() + 1 == self.size.val()) {
+        if self.next.val() & (self.left.val() == 1) {
             self.wrong.next = true;
             self.code.next = ident::ERROR_DESC_LOOP.into();
         }
@@ -99,7 +101,7 @@ impl Logic for Check {
         if self.table.val() {
             self.wrong.next = self.inside.val()
                 | self.next.val()
-                | (self.packed.val() & self.able.val() & self.before.val().any())
+                | (self.packed.val() & self.able.val() & !self.first.val())
                 | !self.desc.val().len.any()
                 | self.desc.val().len.get_bits::<4>(0).any()
                 | (self.desc.val().len >= self.table_bytes.val())

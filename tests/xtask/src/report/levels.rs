@@ -241,7 +241,8 @@ mod tests {
     fn luts_between_registers_are_counted_and_carries_apart() {
         let carry = json!({ "type": "CARRY8", "port_directions": { "S": "input", "DI": "input", "CI": "input", "O": "output" },
             "connections": { "S": [4, "0"], "DI": ["0", "0"], "CI": ["0"], "O": [5, 7] } });
-        let cells = json!({ "a": register(6, 3), "b": lut(3, 4), "c": carry, "d": lut(5, 6), "e": lut(2, 9) });
+        let cells =
+            json!({ "a": register(6, 3), "b": lut(3, 4), "c": carry, "d": lut(5, 6), "e": lut(2, 9) });
         let path = vec!["q".to_string(), "sum".into()];
         assert_eq!(of(cells).unwrap(), Longest { luts: 2, carries: 1, path });
     }
