@@ -27,7 +27,7 @@ fn build() {
     let (verilator, root) = verilator();
     let mut texts = String::new();
 
-    let mut fast = compiler(&here, &root, 1);
+    let mut fast = compiler(&here, &root, 2);
     let mut slow = compiler(&here, &root, 0);
     for file in ["verilated.cpp", "verilated_threads.cpp", "verilated_fst_c.cpp"] {
         fast.file(root.join("include").join(file));
