@@ -12,7 +12,6 @@ use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSource;
-use hematite_abi::feature;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -125,7 +124,7 @@ impl<const W: usize> Buffer<W> {
             step: Default::default(),
             fetch: Default::default(),
             told: Constant::new(true),
-            all: Constant::new(params.offers(feature::MQ)),
+            all: Constant::new(params.steers()),
             eager: Constant::new(W > 64),
             // Positions count to twice the depth, so that full and empty differ.
             mask: Constant::new((2 * depth - 1).to_bits()),
