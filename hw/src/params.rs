@@ -114,6 +114,11 @@ impl Params {
         self.offers(feature::HOST_TSO4) | self.offers(feature::HOST_TSO6) | self.offers(feature::HOST_USO)
     }
 
+    /// Several pairs may be in use: the pair of each frame is found, and each is counted.
+    pub const fn steers(&self) -> bool {
+        self.offers(feature::MQ) | self.offers(feature::RSS)
+    }
+
     /// Bytes of the longest header there may be before a packet.
     pub const fn header_bytes(&self) -> usize {
         if self.offers(feature::HASH_REPORT) { net::HDR_HASH_BYTES } else { net::HDR_BYTES }
@@ -189,14 +194,17 @@ impl Params {
             ));
         }
         let told = self.offers(feature::GUEST_CSUM) || self.offers(feature::HASH_REPORT);
-        if told && !self.offers(feature::MQ) {
+        if told && !self.steers() {
             return Err(format!(
-                "{}: GUEST_CSUM or HASH_REPORT without MQ: frames are not counted",
+                "{}: GUEST_CSUM or HASH_REPORT without MQ or RSS: frames are not counted",
                 self.name
             ));
         }
-        if self.offers(feature::DEVICE_STATS) && !(self.offers(feature::MQ) && self.offers(feature::CSUM)) {
-            return Err(format!("{}: DEVICE_STATS without MQ and CSUM: frames are not counted", self.name));
+        if self.offers(feature::DEVICE_STATS) && !(self.steers() && self.offers(feature::CSUM)) {
+            return Err(format!(
+                "{}: DEVICE_STATS without CSUM and one of MQ and RSS: frames are not counted",
+                self.name
+            ));
         }
         if self.offers(feature::HASH_REPORT) && self.width < 128 {
             return Err(format!("{}: HASH_REPORT at width {}: must be 128 or more", self.name, self.width));

@@ -1,5 +1,6 @@
 //! The one device trait: the RTL under Verilator and the plain Rust model both wear it, and the same tests run on both.
 
+use crate::root::credits::Credits;
 use crate::root::tlp::Tlp;
 
 /// A virtio-net PCIe function at its edge: TLPs on one side, Ethernet frames on the other.
@@ -19,6 +20,9 @@ pub trait Device {
     fn frame_out(&mut self) -> Option<Vec<u8>>;
     /// The wire's link comes up or goes down. It is up when a body is made.
     fn link(&mut self, up: bool);
+    /// From now on so many credits of posted requests may have been taken in all, and a request waits for its own. A body without
+    /// a clocked edge heeds nothing.
+    fn posted_limit(&mut self, _limit: Credits) {}
     /// Advances the clock by `cycles`.
     fn step(&mut self, cycles: u64);
     /// Cycles since the body was made; a reset does not turn it back.
@@ -47,6 +51,9 @@ impl<D: Device + ?Sized> Device for Box<D> {
     }
     fn link(&mut self, up: bool) {
         (**self).link(up);
+    }
+    fn posted_limit(&mut self, limit: Credits) {
+        (**self).posted_limit(limit);
     }
     fn step(&mut self, cycles: u64) {
         (**self).step(cycles);

@@ -25,7 +25,7 @@ use crate::root::replies::span;
 use crate::root::tlp::{CfgRequest, CplFields, MemRequest, Status, Tlp, View};
 use config::ConfigSpace;
 use control::Settings;
-use device_cfg::Link;
+use device_cfg::{Announce, Link};
 use dma::{Dma, Limits};
 use engine::Job;
 use inspect::Counters;
@@ -158,7 +158,7 @@ impl Model {
                 self.registers.read(offset - bar::COMMON)
             }
             bar::ISR if be & 1 != 0 => u32::from(std::mem::take(&mut self.registers.isr)),
-            _ if within(offset, bar::DEVICE, net::CFG_BYTES) => self.device_word(offset - bar::DEVICE),
+            _ if within(offset, bar::DEVICE, net::CFG_BYTES) => self.device_word(offset - bar::DEVICE, be),
             _ if within(offset, bar::TABLE, vectors * crate::facts::msix::ENTRY_BYTES) => {
                 self.msix.read(offset - bar::TABLE)
             }
@@ -180,7 +180,7 @@ impl Model {
                     self.count(ident::DEVICE_RESETS);
                     self.abandon(None);
                     self.settings = Settings::new(self.shape.mac);
-                    self.link.announce = false;
+                    self.link.announce = Announce::No;
                     self.msix.forget_pending();
                 }
                 registers::Effect::QueueReset(queue) => {
@@ -295,7 +295,7 @@ impl Model {
         self.now = old.now;
         self.inbox = old.inbox;
         self.outbox = old.outbox;
-        self.link = Link { announce: false, ..old.link };
+        self.link = Link { announce: Announce::No, ..old.link };
         self.config.function = old.config.function;
         self.dma.keep_tag(&old.dma);
     }
@@ -390,7 +390,7 @@ impl Device for Model {
     }
 
     fn busy(&self) -> bool {
-        !self.inbox.is_empty() || self.link.up != self.link.told || self.has_work()
+        !self.inbox.is_empty() || self.link_waits() || self.has_work()
     }
 
     fn name(&self) -> &str {

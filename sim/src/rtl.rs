@@ -1,6 +1,7 @@
 //! The device as Verilator runs its RTL.
 
 use crate::device::Device;
+use crate::root::credits::Credits;
 use crate::root::tlp::Tlp;
 use hematite_abi::tlp;
 use hematite_verilated::{Beat, Model};
@@ -195,6 +196,10 @@ impl Device for Rtl {
 
     fn link(&mut self, up: bool) {
         self.model.link(up);
+    }
+
+    fn posted_limit(&mut self, limit: Credits) {
+        self.model.posted(limit.headers, limit.data);
     }
 
     fn step(&mut self, cycles: u64) {

@@ -3,6 +3,7 @@
 //! `vlans` are small networks in the process, a `stack` each, `tap` the host's, `pcap` a recording, `loopback` a mirror,
 //! `generate` sends numbered frames and expects them back.
 
+pub mod arp;
 mod datagrams;
 pub mod dhcp;
 pub mod generate;

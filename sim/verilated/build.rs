@@ -83,7 +83,7 @@ fn build() {
 
 /// The shim's functions for one set, and the table of them: `shim.cpp` has the other side.
 fn bindings(params: &Params, name: &str) -> String {
-    const FUNCTIONS: [(&str, &str); 18] = [
+    const FUNCTIONS: [(&str, &str); 19] = [
         ("new", "() -> *mut c_void"),
         ("delete", "(p: *mut c_void)"),
         ("reset", "(p: *mut c_void, cycles: u64)"),
@@ -97,6 +97,7 @@ fn bindings(params: &Params, name: &str) -> String {
         ("violations", "(p: *mut c_void) -> u64"),
         ("stall", "(p: *mut c_void, seed: u64, of_256: u32)"),
         ("pace", "(p: *mut c_void, thousandths: u64)"),
+        ("posted", "(p: *mut c_void, headers: u64, data: u64)"),
         ("counts", "(p: *mut c_void, out: *mut u64)"),
         ("waiting", "(p: *mut c_void) -> u64"),
         ("link", "(p: *mut c_void, up: c_int)"),

@@ -31,6 +31,7 @@ struct JOIN(SET, instance) {
     uint32_t packets_out = 0;
     Held held_tlp, held_frame;
     int64_t pace = 0, credit = 0;  // thousandths of a byte which the link takes in a cycle, and may take now; pace 0: all
+    uint64_t limit[2] = {~0ull, ~0ull}, taken[2] = {};  // posted credits, of headers and of 16 bytes, from the beginning
     bool inside_tlp = false;       // the last beat of a TLP which has begun to move is yet to come
     uint64_t counts[4][2] = {};  // tlp_in, tlp_out, frame_in, frame_out: cycles moved, cycles stalled
 
@@ -50,10 +51,21 @@ struct JOIN(SET, instance) {
         counts[seam][0] += valid && ready;
         counts[seam][1] += valid && !ready;
     }
+    // Words of payload that a header promises.
+    static uint32_t words(const uint32_t* header) {
+        return header[0] >> 30 & 1 ? ((header[0] - 1) & 1023) + 1 : 0;
+    }
     // What a TLP takes on the link: framing, header, payload, LCRC.
     static int64_t link_bytes(const uint32_t* header) {
-        uint32_t words = header[0] >> 30 & 1 ? ((header[0] - 1) & 1023) + 1 : 0;
-        return 8 + 12 + (header[0] >> 29 & 1) * 4 + words * 4;
+        return 8 + 12 + (header[0] >> 29 & 1) * 4 + words(header) * 4;
+    }
+    // A memory write or a message.
+    static bool posted(const uint32_t* header) {
+        uint32_t type = header[0] >> 24 & 31;
+        return type >> 3 == 2 || (type == 0 && header[0] >> 30 & 1);
+    }
+    bool affords(const uint32_t* header) const {
+        return !posted(header) || (taken[0] < limit[0] && limit[1] - taken[1] >= (words(header) + 3) / 4);
     }
     void watch(Held& held, bool valid, bool ready, const HematiteBeat& beat, const HematiteBeat& rider = {}) {
         bool same = !memcmp(&held.beat, &beat, sizeof beat) && !memcmp(&held.rider, &rider, sizeof rider);
@@ -87,6 +99,11 @@ struct JOIN(SET, instance) {
         top.frame_out_ready = !roll();
         top.clock = 0;
         top.eval();
+        // What is offered does not hang on being taken.
+        if (top.tlp_out_valid && top.tlp_out_ready && !inside_tlp && !affords((const uint32_t*)&top.tlp_out_side)) {
+            top.tlp_out_ready = 0;
+            top.eval();
+        }
         if (trace) trace->dump(cycle * 10);
 
         count(0, offer_tlp, top.tlp_in_ready);
@@ -115,7 +132,13 @@ struct JOIN(SET, instance) {
             if (rider.last && !b.last) violations++;
             watch(held_tlp, top.tlp_out_valid, top.tlp_out_ready, b, rider);
             if (top.tlp_out_valid && top.tlp_out_ready && !top.reset) {
-                if (!inside_tlp) credit -= 1000 * link_bytes(b.header);
+                if (!inside_tlp) {
+                    credit -= 1000 * link_bytes(b.header);
+                    if (posted(b.header)) {
+                        taken[0]++;
+                        taken[1] += (words(b.header) + 3) / 4;
+                    }
+                }
                 inside_tlp = !b.last;
                 tlp_out.push_back(b);
                 packets_out += b.last;
@@ -164,6 +187,7 @@ void FN(reset)(void* p, uint64_t cycles) {
     m->frame_out.clear();
     m->offer_tlp = m->offer_frame = m->inside_tlp = false;
     m->packets_out = 0;
+    m->taken[0] = m->taken[1] = 0;
     m->top.reset = 1;
     while (cycles--) m->one();
     m->top.reset = 0;
@@ -213,6 +237,12 @@ void FN(pace)(void* p, uint64_t thousandths) {
     Instance* m = (Instance*)p;
     m->pace = (int64_t)thousandths;
     m->credit = 0;
+}
+// So many posted credits may have been taken since the last reset: of headers, and of 16 bytes of payload.
+void FN(posted)(void* p, uint64_t headers, uint64_t data) {
+    Instance* m = (Instance*)p;
+    m->limit[0] = headers;
+    m->limit[1] = data;
 }
 // Eight numbers: of tlp_in, tlp_out, frame_in, frame_out each the cycles in which a beat moved, and waited.
 void FN(counts)(void* p, uint64_t* out) { memcpy(out, ((Instance*)p)->counts, sizeof ((Instance*)p)->counts); }

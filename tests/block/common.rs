@@ -117,6 +117,27 @@ fn status_generation_select() {
     assert_eq!(regs.bench.uut.queue_select.val(), 0x1234);
 }
 
+/// "controlq: N=1 if VIRTIO_NET_F_MQ and VIRTIO_NET_F_RSS are not negotiated": its number is the third, or behind all pairs.
+#[test]
+fn number_of_the_control_queue() {
+    let params = Params::SIM;
+    let regs = &mut bench(&params);
+    let behind = params.queues() as u64;
+    for (features, numbers) in [
+        (0, [0, 1, behind, common::NO_QUEUE, common::NO_QUEUE]),
+        (1 << feature::MQ, [0, 1, 2, 3, behind]),
+        (1 << feature::RSS, [0, 1, 2, 3, behind]),
+        (1 << feature::MQ | 1 << feature::RSS, [0, 1, 2, 3, behind]),
+    ] {
+        accept(regs, 1 << feature::VERSION_1 | 1 << feature::CTRL_VQ | features);
+        let got = [0, 1, 2, 3, behind as u32].map(|select| {
+            regs.write_bytes(STATUS, select << 16, 0b1100);
+            u64::from(regs.bench.uut.queue_select.val())
+        });
+        assert_eq!(got, numbers, "features {features:x}");
+    }
+}
+
 /// What is a queue's goes to `queues`, and its answer comes back.
 #[test]
 fn passes_queues_registers_on() {

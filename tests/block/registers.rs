@@ -3,7 +3,7 @@
 use crate::harness::Harness;
 use crate::mmio::Registers;
 use crate::streams::{Feed, Watch};
-use hematite_abi::{ident, isr, layout, net};
+use hematite_abi::{feature, ident, isr, layout, net};
 use hematite_hw::params::Params;
 use hematite_hw::port::chain::QueueIrq;
 use hematite_hw::port::irq::Irq;
@@ -112,6 +112,34 @@ fn device_configuration() {
         assert!(bytes[net::SUPPORTED_TUNNEL_TYPES..].iter().all(|b| *b == 0));
         regs.write(0, 0xffff_ffff);
         assert_eq!(regs.read(0).to_le_bytes(), params.mac[..4]);
+    }
+}
+
+/// Status alone says that the link is up until the driver has read that, and some time has gone by.
+#[test]
+fn announcements_come_later() {
+    for params in [Params { clock_mhz: 2, ..Params::SIM }, Params { clock_mhz: 2, ..Params::TINY }] {
+        let delay = 2 * net::ANNOUNCE_DELAY_US;
+        let bench = Harness::new(DeviceCfg::new(&params), |b: &mut DeviceCfg| &mut b.clock);
+        let mut regs = Registers::new(bench, |b| &mut b.access, |b| b.config_change.val().then_some(1));
+        let status = |regs: &mut Registers<DeviceCfg>| u64::from(regs.read(4 * net::STATUS_DW as u64)) >> 16;
+        regs.bench.uut.announces.next = true;
+        regs.bench.uut.link_up.next = true;
+        regs.cycles(delay + 2);
+        assert_eq!(regs.seen.len(), 1, "not before it is read");
+        assert_eq!(status(&mut regs), net::STATUS_LINK_UP);
+        assert_eq!(regs.bench.uut.busy.val(), params.offers(feature::GUEST_ANNOUNCE));
+        regs.cycles(delay - 8);
+        assert_eq!(regs.seen.len(), 1, "not yet");
+        assert_eq!(status(&mut regs), net::STATUS_LINK_UP);
+        regs.cycles(16);
+        let (told, now) = match params.offers(feature::GUEST_ANNOUNCE) {
+            true => (2, net::STATUS_LINK_UP | net::STATUS_ANNOUNCE),
+            false => (1, net::STATUS_LINK_UP),
+        };
+        assert_eq!((regs.seen.len(), status(&mut regs)), (told, now));
+        assert!(!regs.bench.uut.busy.val());
+        assert_eq!(regs.bench.uut.generation.val(), told as u64);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `hematite-sim bench` itself: it repeats to the cycle, obeys what the slot says, and tells what went wrong.
 
-use hematite_sim::bench::{self, Figures, Options, Report};
+use hematite_sim::bench::{self, Direction, Figures, Options, Report};
 
 /// The report of a command line on set SIM.
 fn measure(line: &str) -> Report {
@@ -83,6 +83,38 @@ fn packed_rings_are_measured() {
     }
 }
 
+/// A write leaves only while the host has room, and nothing is lost for that.
+#[test]
+fn writes_wait_for_posted_credits() {
+    let with = |credits: &str| measure(&format!("--sizes 64,1518 --frames 300 --queue-size 64 {credits}"));
+    let free = with("");
+    assert_eq!((free.posted_header_credits, free.posted_data_credits), (0, 0));
+    assert_eq!(
+        free.cases,
+        with("--posted-credits 1000,10000 --posted-cycles 7").cases,
+        "more than are ever taken"
+    );
+    for (headers, data, cycles) in [(1, 16, 100), (2, 0, 50), (0, 32, 100), (16, 128, 200)] {
+        let report = with(&format!("--posted-credits {headers},{data} --posted-cycles {cycles}"));
+        assert!(report.clean(), "{:?}", report.findings());
+        assert_eq!((report.posted_header_credits, report.posted_data_credits), (headers, data));
+        assert_eq!(report.posted_return_cycles, cycles);
+        for case in &report.cases {
+            let tlps = &case.tlps_per_packet;
+            let under_way = |each: f64| each * cycles as f64 / case.cycles_per_packet;
+            let writes = under_way(tlps.payload_writes + tlps.used_writes + tlps.messages);
+            assert!(headers == 0 || writes <= 1.05 * headers as f64, "{writes} writes: {case:?}");
+            // Of what is received every byte is written.
+            let bytes = under_way(if case.case.direction == Direction::Tx { 0.0 } else { 1514.0 });
+            let units = bytes / 16.0 * f64::from(u8::from(case.case.frame_bytes == 1518));
+            assert!(data == 0 || units <= 1.05 * data as f64, "{units} units of data: {case:?}");
+        }
+        let stalled =
+            |report: &Report| report.cases.iter().map(|case| case.tlp_out.stalled).fold(0.0, f64::max);
+        assert!(stalled(&report) > stalled(&free) + 0.1);
+    }
+}
+
 #[test]
 fn what_does_not_come_is_told() {
     let report = measure("--sizes 64 --frames 400 --direction rx --queue-size 16 --offer-mpps 200");
@@ -93,7 +125,12 @@ fn what_does_not_come_is_told() {
 
 #[test]
 fn options_are_judged_by_name() {
-    for (line, word) in [("--mps 100", "--mps"), ("--sizes 20", "--sizes"), ("--queues 9", "--queues")] {
+    for (line, word) in [
+        ("--mps 100", "--mps"),
+        ("--sizes 20", "--sizes"),
+        ("--queues 9", "--queues"),
+        ("--posted-credits 9,15", "--posted-credits"),
+    ] {
         let options = Options::parse(&format!("--params SIM {line}")).expect("a command line");
         let error = bench::run(&options, |_| ()).expect_err("it is refused").to_string();
         assert!(error.contains(word), "{error}");

@@ -12,7 +12,8 @@ use rand::Rng;
 use crate::commands::{arriving, bench, command, mode};
 
 on_bodies!(but TINY:
-    without_mq_it_is_the_third_queue,
+    with_one_pair_it_is_the_third_queue,
+    with_mq_or_rss_it_is_behind_all_pairs,
     chains_of_every_shape,
     many_commands_at_once,
     interrupts_are_its_own,
@@ -34,15 +35,18 @@ on_packed!(
     resets_at_random_moments,
 );
 
-fn without_mq_it_is_the_third_queue(make: Make) {
-    let features = !(1 << net::F_MQ);
+fn size(bench: &mut Bench, number: u16) -> u16 {
+    bench.drive(|driver, root| {
+        driver.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
+        Ok(u16::from_le_bytes(driver.common(root, common::QUEUE_SIZE)?))
+    })
+}
+
+/// [virtio 1.4: Network Device, Virtqueues] "N=1 if VIRTIO_NET_F_MQ and VIRTIO_NET_F_RSS are not negotiated".
+fn with_one_pair_it_is_the_third_queue(make: Make) {
+    let features = Options::default().features & !(1 << net::F_MQ | 1 << net::F_RSS);
     let mut bench = Bench::new(make, Options { features, ..Options::default() });
-    let size = |bench: &mut Bench, number: u16| {
-        bench.drive(|driver, root| {
-            driver.set_common(root, common::QUEUE_SELECT, &number.to_le_bytes())?;
-            Ok(u16::from_le_bytes(driver.common(root, common::QUEUE_SIZE)?))
-        })
-    };
+    assert_eq!(bench.driver.control.as_ref().map(|ring| ring.number), Some(2));
     assert_ne!(size(&mut bench, 2), 0);
     for number in [3, 4, 2 * make.params.pairs as u16, 2 * make.params.pairs as u16 + 1, 0xffff] {
         assert_eq!(size(&mut bench, number), 0, "queue {number}");
@@ -50,6 +54,23 @@ fn without_mq_it_is_the_third_queue(make: Make) {
     mode(&mut bench, ctrl::MODE_PROMISC, false);
     assert_eq!(arriving(&mut bench), [true, false, false, true]);
     bench.works();
+}
+
+fn with_mq_or_rss_it_is_behind_all_pairs(make: Make) {
+    let last = 2 * make.params.pairs as u16;
+    for without in [net::F_MQ, net::F_RSS] {
+        let features = Options::default().features & !(1 << without);
+        let mut bench = Bench::new(make, Options { features, ..Options::default() });
+        assert_eq!(bench.driver.control.as_ref().map(|ring| ring.number), Some(last), "without {without}");
+        for number in [2, last - 1, last] {
+            assert_ne!(size(&mut bench, number), 0, "without {without}: queue {number}");
+        }
+        assert_eq!(size(&mut bench, last + 1), 0, "without {without}");
+        mode(&mut bench, ctrl::MODE_PROMISC, false);
+        assert_eq!(arriving(&mut bench), [true, false, false, true], "without {without}");
+        bench.works();
+        bench.recovers();
+    }
 }
 
 /// The same command in all the ways in which a driver may cut it.

@@ -283,7 +283,7 @@ fn bad_queue_sizes_are_ignored(make: Make) {
 /// Kicks before DRIVER_OK, for a queue which is not enabled, for one which does not exist.
 fn kicks_nobody_wants(make: Make) {
     // Without a control queue, so that the last doorbell is that of a queue which is off.
-    let features = !(1 << net::F_CTRL_VQ | 1 << net::F_MQ);
+    let features = !(1 << net::F_CTRL_VQ | 1 << net::F_MQ | 1 << net::F_RSS);
     let mut bench = Bench::new(make, Options { features, ..Options::default() });
     bench.drive(|driver, root| driver.post_tx(root, &frame(60, 1), &[]));
     bench.drive(|driver, root| driver.reset_queue(root, TX));

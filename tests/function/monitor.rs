@@ -12,7 +12,7 @@ use hematite_sim::Device;
 use hematite_sim::driver::{Options, TX};
 use hematite_sim::model::Model;
 use hematite_sim::root::tlp::Bdf;
-use hematite_sim::root::{Message, Tlp, View};
+use hematite_sim::root::{Credits, Message, Tlp, View};
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_sim::wire::pcap::read_frames;
 use hematite_tests::{Bench, Params, evidence, flags_only, frame, model, rtl};
@@ -46,6 +46,9 @@ impl<D: Device, C: FnMut(&mut VecDeque<Tlp>)> Device for Broken<D, C> {
     }
     fn link(&mut self, up: bool) {
         self.body.link(up);
+    }
+    fn posted_limit(&mut self, limit: Credits) {
+        self.body.posted_limit(limit);
     }
     fn step(&mut self, cycles: u64) {
         self.body.step(cycles);

@@ -35,7 +35,8 @@ fn with_any_of_both(make: Make) {
     let (index, data) = (1 << virtio::F_NOTIFICATION_DATA, 1 << virtio::F_NOTIF_CONFIG_DATA);
     // The control queue is behind all others by its number here, and third by the driver's.
     let control = 2 * make.params.pairs as u16;
-    for features in [0, index, data, BOTH, 1 << net::F_MQ] {
+    let (many, rss) = (1 << net::F_MQ, 1 << net::F_RSS);
+    for features in [0, index, data, BOTH, many, rss, many | rss] {
         let mut bench = Bench::new(make, without(features));
         let named = features & data == 0;
         let of = |number| if named { bar::NOTIFY_DATA | number } else { 0 };

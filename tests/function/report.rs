@@ -50,9 +50,11 @@ fn the_control_queue_counts_itself(make: Make) {
     assert_eq!(own(&mut bench, number), [4, 3]);
     assert_eq!(ask(&mut bench, &entry(number, 1), 100), None);
     assert_eq!(own(&mut bench, number), [6, 4]);
-    // Without MQ it is the third queue, and there is no fourth.
-    let features = !(1 << net::F_MQ | 1 << net::F_HASH_REPORT);
-    let mut bench = Bench::new(make, Options { features, ..Options::default() });
+    // Without MQ and RSS it is the third queue, and there is no fourth.
+    let with = |features: u128| Options { features, ..Options::default() };
+    let mut bench = Bench::new(make, with(!(1 << net::F_MQ | 1 << net::F_HASH_REPORT)));
+    assert_eq!(own(&mut bench, number), [1, 1], "RSS without MQ");
+    let mut bench = Bench::new(make, with(!(1 << net::F_MQ | 1 << net::F_RSS | 1 << net::F_HASH_REPORT)));
     assert_eq!(own(&mut bench, 2), [1, 1]);
     assert_eq!(ask(&mut bench, &entry(3, 1 << ctrl::STATS_TX_BASIC), 100), None);
     assert_eq!(ask(&mut bench, &entry(2, 1 << ctrl::STATS_RX_BASIC), 100), None);

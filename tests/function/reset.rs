@@ -2,7 +2,7 @@
 
 use hematite_sim::driver::{Options, RX, TX, memory};
 use hematite_sim::facts::{common, status};
-use hematite_sim::root::LinkModel;
+use hematite_sim::root::{LinkModel, Posted};
 use hematite_sim::seed::{ReplayLine, Seed};
 use hematite_tests::{Bench, Make, frame, on_bodies, on_packed};
 use rand::Rng;
@@ -16,6 +16,7 @@ on_bodies!(
     a_queue_reset_mends_a_bad_queue_but_not_the_device,
     function_level_reset,
     hot_reset,
+    hot_reset_gives_all_posted_credits_back,
     resets_at_random_moments,
 );
 
@@ -174,6 +175,27 @@ fn hot_reset(make: Make) {
     assert_eq!(function, bench.driver.function);
     assert_eq!(bench.status(), 0);
     bench.recovers();
+}
+
+/// A device to which the host returns hardly any credits in time: it waits, and a link that comes up anew begins with all of them.
+fn hot_reset_gives_all_posted_credits_back(make: Make) {
+    let posted = Posted { headers: 2, data: 32, cycles: 300 };
+    let mut bench = Bench::with_link(make, Options::default(), LinkModel { posted, ..LinkModel::fast() });
+    bench.works();
+    for _ in 0..3 {
+        // It is in before the reset, for what is behind half a frame on the wire would be its rest; it needs more writes than may leave.
+        bench.root.frame_in(frame(600, 1));
+        bench.root.run(200);
+        bench.root.reset();
+        bench.wire();
+        bench.root.enumerate().expect("enumeration");
+        bench.recovers();
+        for mark in 0..5 {
+            assert_eq!(bench.receive(&frame(900, mark)), Some(frame(900, mark)));
+        }
+        bench.vectors();
+        bench.works();
+    }
 }
 
 fn resets_at_random_moments(make: Make) {

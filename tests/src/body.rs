@@ -6,7 +6,7 @@ use hematite_hw::params::Params;
 use hematite_sim::Device;
 use hematite_sim::driver::Options;
 use hematite_sim::model::{Model, Shape};
-use hematite_sim::root::Tlp;
+use hematite_sim::root::{Credits, Tlp};
 use hematite_sim::rtl::Rtl;
 use hematite_sim::seed::Seed;
 
@@ -122,6 +122,9 @@ impl Device for Steady {
     }
     fn link(&mut self, up: bool) {
         self.0.link(up);
+    }
+    fn posted_limit(&mut self, limit: Credits) {
+        self.0.posted_limit(limit);
     }
     fn step(&mut self, cycles: u64) {
         self.0.step(cycles);

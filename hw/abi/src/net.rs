@@ -88,10 +88,14 @@ flags! { HASH_TYPES, HASH_CONSTANTS in "net";
 values! { VALUES, VALUE_CONSTANTS in "net";
     /// Bytes of the configuration structure.
     CFG_LENGTH: usize = 0x1c;
+    /// Byte of the DWORD at `STATUS_DW` in which `STATUS_…` stand.
+    STATUS_LANE: usize = 2;
     /// `STATUS_LINK_UP` where it stands in the DWORD at `STATUS_DW`.
     STATUS_LINK_UP_DW: u64 = STATUS_LINK_UP << 16;
     /// `STATUS_ANNOUNCE` there.
     STATUS_ANNOUNCE_DW: u64 = STATUS_ANNOUNCE << 16;
+    /// Microseconds from the driver's reading that the link is up again to its being asked to announce itself.
+    ANNOUNCE_DELAY_US: usize = 1000;
     /// `DUPLEX`: full.
     DUPLEX_FULL: u64 = 1;
     /// Bytes of `virtio_net_hdr` (without hash or tunnel fields).

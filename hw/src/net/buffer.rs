@@ -13,7 +13,6 @@ use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::ram::Ram;
 use crate::prim::stream::StreamSource;
-use hematite_abi::feature;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -131,7 +130,7 @@ impl<const W: usize> Buffer<W> {
             passes: Default::default(),
             wide: Constant::new(W > 64),
             told: Constant::new(true),
-            all: Constant::new(params.offers(feature::MQ)),
+            all: Constant::new(params.steers()),
             eager: Constant::new(W > 64),
             // Positions count to twice the depth, so that full and empty differ.
             mask: Constant::new((2 * depth - 1).to_bits()),

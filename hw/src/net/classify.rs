@@ -13,7 +13,7 @@ use crate::prim::beat::{BeatSink, BeatSource};
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::stream::StreamSource;
 use crate::prim::toeplitz::Toeplitz;
-use hematite_abi::{ctrl, feature, net};
+use hematite_abi::{ctrl, net};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -134,7 +134,7 @@ impl<const W: usize> Classify<W> {
             ports: Default::default(),
             tcp: Default::default(),
             udp: Default::default(),
-            able: Constant::new(params.offers(feature::MQ)),
+            able: Constant::new(params.steers()),
             beats: Constant::new((LOOKED_AT * 8 / W).to_bits()),
             up: Constant::new((LOOKED_AT * 8 - W).to_bits()),
             down_half: Constant::new((W / 2).to_bits()),

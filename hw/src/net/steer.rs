@@ -96,7 +96,7 @@ impl Steer {
             take: Default::default(),
             free: Default::default(),
             chosen: Default::default(),
-            able: Constant::new(params.offers(feature::MQ)),
+            able: Constant::new(params.steers()),
             verifies: Constant::new(params.offers(feature::GUEST_CSUM)),
             reporting: Constant::new(params.offers(feature::HASH_REPORT)),
             pair_mask: Constant::new((params.pairs - 1).to_bits()),

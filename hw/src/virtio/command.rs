@@ -220,7 +220,8 @@ impl Logic for Command {
         self.report.tell.next = false;
         self.report.count.next = self.count.q.val();
         self.report.byte.next = self.data.read_data.val();
-        self.report.many.next = self.accepted.val().get_bit(feature::MQ);
+        self.report.many.next =
+            self.accepted.val().get_bit(feature::MQ) | self.accepted.val().get_bit(feature::RSS);
         self.report.commands.next = self.commands.q.val();
         self.report.carried_out.next = self.carried_out.q.val();
         self.report.value.next = self.counted.val();

@@ -55,6 +55,8 @@ pub struct Common {
     vector: Reg<Bits<16>>,
     select: Reg<Bits<16>>,
     good: Reg<Bit>,
+    /// MQ or RSS is accepted.
+    several_pairs: Signal<Local, Bit>,
     for_queue: Signal<Local, Bit>,
     /// What the DWORD holds.
     shown: Signal<Local, Bits<32>>,
@@ -104,6 +106,7 @@ impl Common {
             vector: Reg::new(common::NO_VECTOR.to_bits()),
             select: Default::default(),
             good: Default::default(),
+            several_pairs: Default::default(),
             for_queue: Default::default(),
             shown: Default::default(),
             driver_window: Default::default(),
@@ -128,16 +131,6 @@ impl Logic for Common {
     fn update(&mut self) {
         dff_setup!(self, clock, state, answer, device_select, driver_select, vector, select, good);
         dff_setup!(self, clock, driver0, driver1, driver2, driver3);
-        // "controlq: index 2*N, N=1 if VIRTIO_NET_F_MQ ... not negotiated, otherwise N is set by max_virtqueue_pairs": without it
-        // there are no more pairs.
-        self.queue_select.next = self.select.q.val();
-        if self.controlled.val() & !self.driver0.q.val().get_bit(feature::MQ) {
-            if self.select.q.val() == 2 {
-                self.queue_select.next = self.queues.val();
-            } else if self.select.q.val() > 2 {
-                self.queue_select.next = common::NO_QUEUE.into();
-            }
-        }
         self.config_vector.next = self.vector.q.val();
         // What is not offered is never accepted: synthesis sees by this which logic a parameter set does without.
         self.accepted0.next = self.driver0.q.val() & self.offered0.val();
@@ -146,6 +139,18 @@ impl Logic for Common {
             | (bit_cast::<128, 32>(self.driver1.q.val() & self.offered1.val()) << 32)
             | (bit_cast::<128, 32>(self.driver2.q.val() & self.offered2.val()) << 64)
             | (bit_cast::<128, 32>(self.driver3.q.val() & self.offered3.val()) << 96);
+        // [virtio 1.4: Network Device, Virtqueues] controlq is at 2*N, "N=1 if VIRTIO_NET_F_MQ and VIRTIO_NET_F_RSS are not negotiated,
+        // otherwise N is set by max_virtqueue_pairs": without both there are no more pairs.
+        self.several_pairs.next =
+            self.accepted.val().get_bit(feature::MQ) | self.accepted.val().get_bit(feature::RSS);
+        self.queue_select.next = self.select.q.val();
+        if self.controlled.val() & !self.several_pairs.val() {
+            if self.select.q.val() == 2 {
+                self.queue_select.next = self.queues.val();
+            } else if self.select.q.val() > 2 {
+                self.queue_select.next = common::NO_QUEUE.into();
+            }
+        }
 
         // FEATURES_OK is refused for any bit not offered, and for a driver without VERSION_1: there is no legacy interface here.
         self.good.d.next = !((self.driver0.q.val() & !self.offered0.val())

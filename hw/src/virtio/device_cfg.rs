@@ -1,8 +1,9 @@
 //! Device configuration of the network device: address, link, MTU, speed, what RSS there is.
-//! In: `access`, `link_up`, `settings`, `announces`.   Out: `generation`; `config_change`, a pulse when the link has changed.
+//! In: `access`, `link_up`, `settings`, `announces`.   Out: `generation`; `config_change`, a pulse when `status` has changed.
 //! Time: an access is answered in the cycle it comes.
 //! Waits: never. Read only: writes are ignored.
-//! When the link comes up again the driver is asked to announce itself, until it says that it has, or the link goes down.
+//! When the link comes up again the driver is asked to announce itself, until it says that it has, or the link goes down: some time
+//! after it has read that the link is up, for before it sends nothing.
 //! Spec: [virtio 1.4: Network Device: Device configuration layout], [Gratuitous Packet Sending]
 
 use crate::params::Params;
@@ -26,6 +27,10 @@ pub struct DeviceCfg {
     pub config_change: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
     announce: Reg<Bit>,
+    /// It will be asked to announce itself: when it has read that the link is up; when it has had time to act on that.
+    unread: Reg<Bit>,
+    waits: Reg<Bit>,
+    waited: Reg<Bits<20>>,
     link: Reg<Bit>,
     count: Reg<Bits<8>>,
     mac_low: Reg<Bits<32>>,
@@ -36,7 +41,10 @@ pub struct DeviceCfg {
     speed: Constant<Bits<32>>,
     duplex: Constant<Bits<32>>,
     hash_types: Constant<Bits<32>>,
+    announcing: Constant<Bit>,
+    delay: Constant<Bits<20>>,
     status: Signal<Local, Bits<32>>,
+    reads_status: Signal<Local, Bit>,
 }
 
 impl DeviceCfg {
@@ -62,6 +70,9 @@ impl DeviceCfg {
             config_change: Default::default(),
             busy: Default::default(),
             announce: Default::default(),
+            unread: Default::default(),
+            waits: Default::default(),
+            waited: Default::default(),
             link: Default::default(),
             count: Default::default(),
             mac_low: Reg::new((m[0] | m[1] << 8 | m[2] << 16 | m[3] << 24).to_bits()),
@@ -72,7 +83,10 @@ impl DeviceCfg {
             speed: Constant::new(params.speed_mbps.to_bits()),
             duplex: Constant::new((net::DUPLEX_FULL as u32 | rss[0] << 8 | rss[1] << 16).to_bits()),
             hash_types: Constant::new(rss[2].to_bits()),
+            announcing: Constant::new(params.offers(feature::GUEST_ANNOUNCE)),
+            delay: Constant::new((net::ANNOUNCE_DELAY_US * params.clock_mhz).to_bits()),
             status: Default::default(),
+            reads_status: Default::default(),
         }
     }
 }
@@ -80,7 +94,7 @@ impl DeviceCfg {
 impl Logic for DeviceCfg {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, announce, link, count, mac_low, mac_high);
+        dff_setup!(self, clock, announce, unread, waits, waited, link, count, mac_low, mac_high);
         self.generation.next = self.count.q.val();
         self.link.d.next = self.link_up.val();
         self.config_change.next = false;
@@ -91,13 +105,17 @@ impl Logic for DeviceCfg {
         if self.announce.q.val() {
             self.status.next = self.status.val() | net::STATUS_ANNOUNCE_DW;
         }
-        self.busy.next = self.link.q.val() != self.link_up.val();
+        self.busy.next = (self.link.q.val() != self.link_up.val()) | self.waits.q.val();
         self.access.ready.next = self.access.valid.val();
         self.access.read_data.next = 0.into();
+        self.reads_status.next = false;
         match self.access.addr.val().get_bits::<4>(2).index() {
             net::MAC_DW => self.access.read_data.next = self.mac_low.q.val(),
             net::STATUS_DW => {
                 self.access.read_data.next = bit_cast::<32, 16>(self.mac_high.q.val()) | self.status.val();
+                self.reads_status.next = self.access.valid.val()
+                    & !self.access.write.val()
+                    & self.access.strobe.val().get_bit(net::STATUS_LANE);
             }
             net::MTU_DW => self.access.read_data.next = self.pairs.val(),
             net::SPEED_DW => self.access.read_data.next = self.speed.val(),
@@ -109,11 +127,29 @@ impl Logic for DeviceCfg {
         if self.settings.valid.val() & (self.settings.item.val() == ctrl::SET_ANNOUNCED) {
             self.announce.d.next = false;
         }
+        // Linux (6.12) looks at ANNOUNCE before it takes note of LINK_UP, and what it sends until then is dropped: both at once would be
+        // asking for nothing.
+        if self.waits.q.val() {
+            self.waited.d.next = self.waited.q.val() + 1;
+            if self.waited.q.val() == self.delay.val() {
+                self.waits.d.next = false;
+                self.announce.d.next = true;
+                self.count.d.next = self.count.q.val() + 1;
+                self.config_change.next = true;
+            }
+        }
+        if self.unread.q.val() & self.reads_status.val() {
+            self.unread.d.next = false;
+            self.waits.d.next = true;
+            self.waited.d.next = 0.into();
+        }
         // "The device MUST change the generation whenever there is any possibility of a driver seeing an inconsistent view".
         if self.link.q.val() != self.link_up.val() {
             self.count.d.next = self.count.q.val() + 1;
             self.config_change.next = true;
-            self.announce.d.next = self.link_up.val() & self.announces.val();
+            self.announce.d.next = false;
+            self.waits.d.next = false;
+            self.unread.d.next = self.link_up.val() & self.announces.val();
         }
         if self.settings.valid.val() & (self.settings.item.val() == ctrl::SET_MAC) {
             if self.settings.index.val().any() {
@@ -128,8 +164,13 @@ impl Logic for DeviceCfg {
             self.mac_high.d.next = self.own_high.val();
             // The link is not ours to reset; nobody is told of what he has not asked for yet.
             self.config_change.next = false;
-            self.announce.d.next = false;
             self.count.d.next = 0.into();
+        }
+        if self.reset.val() | !self.announcing.val() {
+            self.announce.d.next = false;
+            self.unread.d.next = false;
+            self.waits.d.next = false;
+            self.waited.d.next = 0.into();
         }
     }
 }

@@ -189,10 +189,10 @@ impl Logic for Stats {
             self.bytes.d.next = self.so_far.val();
             self.inside.d.next = self.arrived.val().more;
         }
-        self.tallies[2].add.next = self.came.val() & !self.arrived.val().more;
-        self.tallies[2].place.next = self.arrived.val().queue >> 1;
-        self.tallies[3].add.next = self.came.val() & !self.arrived.val().more;
-        self.tallies[3].place.next = self.arrived.val().queue >> 1;
+        for i in 2..4 {
+            self.tallies[i].add.next = self.came.val() & !self.arrived.val().more;
+            self.tallies[i].place.next = self.arrived.val().queue >> 1;
+        }
         self.tallies[3].amount.next = self.so_far.val();
         self.tallies[4].add.next = self.overrun.val() | self.dropped.val();
         self.tallies[4].place.next = self.drop_queue.val() >> 1;
@@ -203,12 +203,11 @@ impl Logic for Stats {
 
         // What was sent, or was to be.
         self.owner.next = self.sent.val().owner;
-        self.tallies[7].add.next =
-            self.gone.val() & (self.owner.val().get_bits::<2>(14) == self.lives.q.val());
-        self.tallies[7].place.next = (self.owner.val() & self.queue_mask.val()) >> 1;
-        self.tallies[8].add.next =
-            self.gone.val() & (self.owner.val().get_bits::<2>(14) == self.lives.q.val());
-        self.tallies[8].place.next = (self.owner.val() & self.queue_mask.val()) >> 1;
+        for i in 7..9 {
+            self.tallies[i].add.next =
+                self.gone.val() & (self.owner.val().get_bits::<2>(14) == self.lives.q.val());
+            self.tallies[i].place.next = (self.owner.val() & self.queue_mask.val()) >> 1;
+        }
         self.tallies[8].amount.next = bit_cast::<20, 16>(self.sent.val().len);
         self.tallies[9].add.next = self.malformed.val();
         self.tallies[9].place.next = self.malformed_queue.val() >> 1;

@@ -2,7 +2,7 @@
 
 use super::negotiate::Limits;
 use crate::root::slot::Traffic;
-use crate::root::{LinkModel, Slot};
+use crate::root::{LinkModel, Posted, Slot};
 use clap::Parser;
 use hematite_abi::feature;
 use std::path::PathBuf;
@@ -135,6 +135,12 @@ pub struct Options {
     /// Reads which the host takes on at a time; 0 is without limit
     #[arg(long, default_value_t = 0)]
     pub credits: usize,
+    /// Writes for which the host has room: headers, and units of 16 bytes of their data; 0 is without limit
+    #[arg(long, value_name = "HEADERS,DATA", default_value = "0,0", value_parser = read_credits)]
+    pub posted_credits: (u64, u64),
+    /// Cycles in which the host takes a write and returns its credits
+    #[arg(long, default_value_t = 100)]
+    pub posted_cycles: u64,
     /// Reads overtake each other, and take half to twice the round-trip time
     #[arg(long)]
     pub reorder: bool,
@@ -173,6 +179,12 @@ pub struct Options {
 fn read_seed(text: &str) -> Result<u64, String> {
     crate::seed::parse(text)
         .ok_or_else(|| format!("{text:?} is neither a decimal nor a 0x hexadecimal number"))
+}
+
+fn read_credits(text: &str) -> Result<(u64, u64), String> {
+    let parts =
+        text.split_once(',').and_then(|(headers, data)| Some((headers.parse().ok()?, data.parse().ok()?)));
+    parts.ok_or_else(|| format!("{text:?} is not HEADERS,DATA"))
 }
 
 /// One line of the table.
@@ -235,8 +247,13 @@ impl Options {
         wanted.into_iter().filter(|one| one.0).map(|(_, bit, option)| (bit, option))
     }
 
+    pub(super) fn posted(&self) -> Posted {
+        let (headers, data) = self.posted_credits;
+        Posted { headers, data, cycles: self.posted_cycles }
+    }
+
     pub(super) fn link(&self) -> LinkModel {
-        LinkModel { reorder: self.reorder, ..self.slot().link(self.seed) }
+        LinkModel { reorder: self.reorder, posted: self.posted(), ..self.slot().link(self.seed) }
     }
 
     pub(super) fn frames_of(&self, size: usize) -> u64 {
@@ -256,6 +273,7 @@ impl Options {
         power("mps", self.mps, 128, 4096)?;
         power("mrrs", self.mrrs, 128, 4096)?;
         power("rcb", self.rcb, 64, 128)?;
+        self.posted().check(self.mps).map_err(|error| format!("--posted-credits: {error}"))?;
         if let Some(size) = self.queue_size {
             power("queue-size", size.into(), 2, 32768)?;
         }

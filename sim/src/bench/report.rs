@@ -31,6 +31,10 @@ pub struct Report {
     pub rcb: usize,
     pub rtt_cycles: u64,
     pub credits: usize,
+    /// Of the host, for writes: headers, 16 bytes of data each, and when they are returned.
+    pub posted_header_credits: u64,
+    pub posted_data_credits: u64,
+    pub posted_return_cycles: u64,
     pub reorder: bool,
     pub cases: Vec<Figures>,
     pub latency: Option<Vec<Latency>>,
@@ -65,6 +69,9 @@ impl Report {
             rcb: options.rcb,
             rtt_cycles: slot.rtt_cycles(),
             credits: options.credits,
+            posted_header_credits: options.posted_credits.0,
+            posted_data_credits: options.posted_credits.1,
+            posted_return_cycles: options.posted_cycles,
             reorder: options.reorder,
             targets: targets::judge(options, &cases, latency.as_deref()),
             cases,
@@ -105,7 +112,7 @@ const HEAD: &str = "\
 /// A Markdown table of all cases, and one of latencies.
 pub fn table(report: &Report) -> String {
     let mut text = format!(
-        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, {} rings{}{}\n\
+        "{}: {} MHz, PCIe Gen{} x{} ({:.2} bytes/cycle), MPS {}, MRRS {}, RCB {}, RTT {} cycles, batch {}, {} rings{}{}{}\n\
          streams: % of cycles moved / stalled (offered, not taken); the rest is idle\n\n{HEAD}\n",
         report.params,
         report.clock_mhz,
@@ -120,6 +127,12 @@ pub fn table(report: &Report) -> String {
         report.ring,
         if report.event_idx { ", EVENT_IDX" } else { "" },
         if report.notification_data { ", NOTIFICATION_DATA" } else { "" },
+        match (report.posted_header_credits, report.posted_data_credits) {
+            (0, 0) => String::new(),
+            (headers, data) => {
+                format!(", posted credits {headers},{data} back in {} cycles", report.posted_return_cycles)
+            }
+        },
     );
     let percent = |part: f64| (100.0 * part).round();
     let stream = |seam: SeamUse| format!("{} / {}", percent(seam.moved), percent(seam.stalled));

@@ -44,7 +44,10 @@ fn round_trips(options: &Options) -> u64 {
 /// The targets of what was measured; none if it was measured under other conditions.
 pub(super) fn judge(options: &Options, cases: &[Figures], latency: Option<&[Latency]>) -> Vec<Target> {
     let slot = Slot { packed: false, ..options.slot() };
-    let stated = slot == Slot::default() && options.batch == 16 && !options.reorder;
+    let stated = slot == Slot::default()
+        && options.batch == 16
+        && !options.reorder
+        && options.posted_credits == (0, 0);
     if options.params != "MAX" || !stated {
         return vec![];
     }

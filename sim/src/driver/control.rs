@@ -10,9 +10,9 @@ use crate::ring::{Buffer, Used};
 const ANSWER: u64 = 100_000;
 
 impl Driver {
-    /// The number of the control queue: behind all pairs there may be, which without MQ is one.
+    /// The number of the control queue: behind all pairs there may be, which without MQ and RSS is one.
     pub fn control_number<D: Device>(&self, root: &mut Bench<D>) -> Result<u16, DriverError> {
-        if self.features >> net::F_MQ & 1 == 0 {
+        if self.features & (1 << net::F_MQ | 1 << net::F_RSS) == 0 {
             return Ok(2);
         }
         let mut pairs = [0; 2];

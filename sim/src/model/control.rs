@@ -6,6 +6,7 @@ use crate::flow::Rss;
 
 use super::Model;
 use super::coalesce::Limits;
+use super::device_cfg::Announce;
 use super::dma::Stop;
 use super::engine::Segment;
 use super::stats::Stats;
@@ -251,7 +252,9 @@ impl Model {
                 self.registers.queues[usize::from(queue)].own = Some(limits);
             }
             (ctrl::ANNOUNCE, ctrl::ANNOUNCE_ACK) if accepted(net::F_GUEST_ANNOUNCE) && data.is_empty() => {
-                self.link.announce = false;
+                if self.link.announce == Announce::Asked {
+                    self.link.announce = Announce::No;
+                }
             }
             _ => return None,
         }

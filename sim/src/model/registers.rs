@@ -100,6 +100,12 @@ impl Registers {
         self.accepted_bits() >> bit & 1 == 1
     }
 
+    /// There may be more pairs than one: the control queue is behind all of them, not the third.
+    /// [virtio 1.4: Network Device, Virtqueues] "N=1 if VIRTIO_NET_F_MQ and VIRTIO_NET_F_RSS are not negotiated".
+    pub(super) fn several_pairs(&self) -> bool {
+        self.accepted(net::F_MQ) || self.accepted(net::F_RSS)
+    }
+
     pub(super) fn driver_ok(&self) -> bool {
         self.status & status::DRIVER_OK != 0 && !self.resetting
     }
@@ -133,9 +139,8 @@ impl Registers {
     }
 
     /// The queue selected, as the function numbers it: the control queue is behind all others.
-    /// [virtio 1.4: Network Device, Virtqueues] "controlq: N=1 if VIRTIO_NET_F_MQ ... not negotiated".
     fn number(&self) -> u16 {
-        let one_pair = self.offered >> net::F_CTRL_VQ & 1 == 1 && !self.accepted(net::F_MQ);
+        let one_pair = self.offered >> net::F_CTRL_VQ & 1 == 1 && !self.several_pairs();
         match self.queue_select {
             2 if one_pair => self.queues.len() as u16 - 1,
             3.. if one_pair => virtio::NO_QUEUE,

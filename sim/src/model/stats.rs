@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hematite_abi::ident;
 
-use crate::facts::{ctrl, net};
+use crate::facts::ctrl;
 
 use super::Model;
 
@@ -94,7 +94,7 @@ impl Model {
         let queue = u16::from_le_bytes([entry[0], entry[1]]);
         let (_, types) = entry.split_at(ctrl::STATS_ENTRY_BYTES / 2);
         let types = u64::from_le_bytes(types.try_into().ok()?);
-        let control = if self.registers.accepted(net::F_MQ) { self.shape.queues() } else { 2 };
+        let control = if self.registers.several_pairs() { self.shape.queues() } else { 2 };
         let stats = &self.settings.stats;
         let (kind, counters) = if queue == control {
             // "including the current command"

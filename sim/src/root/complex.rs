@@ -1,5 +1,6 @@
 //! The root complex: our requests to the device, the device's requests to memory, and the clock between them.
 
+use super::credits::Ledger;
 use super::faults::{Answer, Faults};
 use super::link::LinkModel;
 use super::memory::HostMemory;
@@ -67,6 +68,7 @@ pub struct Root<D: Device, M: HostMemory> {
     pub bar: Option<u64>,
     taps: Vec<Box<dyn Tap>>,
     pub(super) replies: Replies,
+    posted: Ledger,
     next_tag: u16,
     /// Completions for our own requests, as they came.
     completions: Vec<Tlp>,
@@ -74,9 +76,12 @@ pub struct Root<D: Device, M: HostMemory> {
 
 impl<D: Device, M: HostMemory> Root<D, M> {
     /// Joins `device` and `memory` by `link`.
-    pub fn new(device: D, memory: M, link: LinkModel) -> Root<D, M> {
+    pub fn new(mut device: D, memory: M, link: LinkModel) -> Root<D, M> {
+        let posted = Ledger::new(link.posted);
+        device.posted_limit(posted.limit());
         Root {
             replies: Replies::new(&link),
+            posted,
             device,
             memory,
             link,
@@ -98,10 +103,10 @@ impl<D: Device, M: HostMemory> Root<D, M> {
         &self.link
     }
 
-    /// Changes the link. Reads which are not answered yet are forgotten: only at rest.
+    /// Changes the link, but for its posted credits. Reads which are not answered yet are forgotten: only at rest.
     pub fn set_link(&mut self, link: LinkModel) {
         self.replies = Replies::new(&link);
-        self.link = link;
+        self.link = LinkModel { posted: self.link.posted, ..link };
     }
 
     /// Adds a listener.
@@ -112,6 +117,8 @@ impl<D: Device, M: HostMemory> Root<D, M> {
     /// Hot reset: the function forgets everything, its BAR too.
     pub fn reset(&mut self) {
         self.device.reset();
+        self.posted = Ledger::new(self.link.posted);
+        self.device.posted_limit(self.posted.limit());
         self.replies.clear();
         self.completions.clear();
         self.monitor.reset();
@@ -145,6 +152,7 @@ impl<D: Device, M: HostMemory> Root<D, M> {
     fn receive(&mut self, tlp: Tlp) {
         let now = self.device.now();
         self.counts.link_out += tlp.wire_bytes();
+        self.posted.take(now, &tlp);
         self.monitor.tlp(now, Direction::Out, &tlp);
         self.taps.iter_mut().for_each(|tap| tap.tlp(now, Direction::Out, &tlp));
         match tlp.view() {
@@ -199,6 +207,9 @@ impl<D: Device, M: HostMemory> Root<D, M> {
             moved = true;
         }
         let now = self.device.now();
+        if let Some(limit) = self.posted.give(now) {
+            self.device.posted_limit(limit);
+        }
         while let Some(tlp) = self.replies.next(now, self.host, &mut self.memory) {
             self.send(tlp);
             moved = true;

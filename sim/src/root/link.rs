@@ -1,5 +1,6 @@
 //! What the simulated link and the host behind it cost: latency, bandwidth, splitting and reordering.
 
+use super::credits::Posted;
 use super::slot::Slot;
 
 /// Parameters of the link between root complex and device.
@@ -21,6 +22,8 @@ pub struct LinkModel {
     pub split: bool,
     /// Reads which the root complex works on at a time (its non-posted credits); 0 is without limit.
     pub reads_in_flight: usize,
+    /// What the host has for writes of the device.
+    pub posted: Posted,
     /// Cycles which the device runs between two looks at its edge.
     pub step_cycles: u64,
     /// How long a request of ours may stay without completion.
@@ -41,6 +44,7 @@ impl LinkModel {
             reorder: false,
             split: false,
             reads_in_flight: 0,
+            posted: Posted::default(),
             step_cycles: 16,
             completion_timeout: 100_000,
             seed: 0,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod complex;
+pub mod credits;
 pub mod enumerate;
 pub mod faults;
 pub mod link;
@@ -14,6 +15,7 @@ pub mod tlp;
 
 pub use access::REQUEST_BYTES;
 pub use complex::{RequestError, Root, WaitError};
+pub use credits::{Credits, Posted};
 pub use enumerate::{EnumerateError, Function};
 pub use faults::{Answer, Faults, Which};
 pub use link::LinkModel;

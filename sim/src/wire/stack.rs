@@ -10,9 +10,10 @@ use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address, Ipv6Address};
 
-use super::Wire;
 use super::dhcp::{DhcpServer, Verdict};
 use super::services::Services;
+use super::{Wire, arp};
+use crate::log::say;
 
 /// The host's MAC address: locally administered.
 pub const MAC: EthernetAddress = EthernetAddress([0x02, 0x00, 0x0a, 0x00, 0x02, 0x02]);
@@ -112,6 +113,9 @@ impl Stack {
 
 impl Wire for Stack {
     fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+        if let Some((addr, mac)) = arp::announced(frame) {
+            say(format_args!("stack: {addr} announces itself, at {mac}"));
+        }
         match self.dhcp.look(frame) {
             Verdict::Answer(answer) => self.queues.tx.push_back(answer),
             Verdict::Silent => {}

@@ -38,6 +38,7 @@ struct Set {
     violations: unsafe extern "C" fn(*mut c_void) -> u64,
     stall: unsafe extern "C" fn(*mut c_void, u64, u32),
     pace: unsafe extern "C" fn(*mut c_void, u64),
+    posted: unsafe extern "C" fn(*mut c_void, u64, u64),
     counts: unsafe extern "C" fn(*mut c_void, *mut u64),
     waiting: unsafe extern "C" fn(*mut c_void) -> u64,
     link: unsafe extern "C" fn(*mut c_void, c_int),
@@ -175,6 +176,13 @@ impl Model {
     pub fn pace(&mut self, thousandths: u64) {
         // SAFETY: as in `reset`.
         unsafe { (self.set.pace)(self.instance, thousandths) }
+    }
+
+    /// From now on so many posted credits may have been taken since the last reset, of headers and of 16 bytes of payload: a write
+    /// that has none waits, and what is behind it too.
+    pub fn posted(&mut self, headers: u64, data: u64) {
+        // SAFETY: as in `reset`.
+        unsafe { (self.set.posted)(self.instance, headers, data) }
     }
 
     /// What each stream did since the instance was made.

@@ -2,7 +2,7 @@
 
 use super::{agrees, prints, roomy};
 use crate::streams::{Feed, Watch};
-use hematite_abi::{common, layout};
+use hematite_abi::{common, ctrl, layout};
 use hematite_hw::params::Params;
 use hematite_hw::pcie::quiesce::Quiesce;
 use hematite_hw::pcie::share::Share;
@@ -225,17 +225,25 @@ fn small_registers() {
         );
         let mut master = Master::new(layout::DEVICE_OFFSET, layout::DEVICE_END);
         prints("device_cfg", DeviceCfg::new(&Params::SIM));
+        // So that the driver is asked to announce itself within the run: a microsecond is a cycle, and half of it has no reset.
+        let quick = Params { clock_mhz: 1, ..Params::SIM };
+        let calm = CYCLES;
         agrees(
             "device_cfg",
-            DeviceCfg::new(&Params::SIM),
+            DeviceCfg::new(&quick),
             |b| &mut b.clock,
-            CYCLES,
+            2 * CYCLES,
             move |b, s| {
-                s.rare(&mut b.reset);
-                b.link_up.next = s.cycle() % 40 > 20;
+                if s.cycle() < calm {
+                    s.rare(&mut b.reset);
+                    b.link_up.next = s.cycle() % 40 > 20;
+                } else {
+                    b.reset.next = false;
+                    b.link_up.next = s.cycle() % 1500 > 120;
+                }
                 b.announces.next = s.cycle() % 300 > 100;
                 b.settings.valid.next = s.cycle() % 17 == 0;
-                b.settings.item.next = (s.rng().next_u64() % 16).into();
+                b.settings.item.next = (s.rng().next_u64() % (ctrl::SET_ANNOUNCED + 1)).into();
                 master.drive(&mut b.access, s);
                 settle(b);
                 master.sample(&b.access);

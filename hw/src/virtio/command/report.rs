@@ -35,7 +35,7 @@ pub struct Report {
     pub count: Signal<In, Bits<12>>,
     pub at: Signal<Out, Bits<12>>,
     pub byte: Signal<In, Bits<8>>,
-    /// MQ is accepted: the control queue is behind all pairs.
+    /// MQ or RSS is accepted: the control queue is behind all pairs.
     pub many: Signal<In, Bit>,
     pub done: Signal<Out, Bit>,
     pub good: Signal<Out, Bit>,
@@ -124,7 +124,7 @@ impl Logic for Report {
         self.queue.next = self.entry.q.val().get_bits::<16>(0);
         self.field.next = self.shown.q.val();
 
-        // Whose entry it is, and what may be asked of it. Without MQ there is one pair, and the control queue is the third.
+        // Whose entry it is, and what may be asked of it. Without MQ and RSS there is one pair, and the control queue is the third.
         self.control.next = self.queue.val() == self.queues.val();
         self.known.next = self.queue.val() <= self.queues.val();
         if !self.many.val() {

@@ -98,6 +98,7 @@ impl Bench {
             Action::Needs(_) => Ok("accepted".into()),
             Action::Link => self.server.flip_link().map(|()| "down, or up again".into()),
             Action::See(text) => self.seen(text, order.limit, step),
+            Action::Hear(text) => self.heard(text, order.limit, step),
         }
     }
 
@@ -147,6 +148,14 @@ impl Bench {
             std::thread::sleep(POLL);
             let console = fs::read(&bench.console).unwrap_or_default();
             Ok(String::from_utf8_lossy(&console).contains(text).then(String::new))
+        })
+    }
+
+    fn heard(&mut self, text: &str, limit: Duration, step: &mut say::Step) -> Result<String> {
+        self.wait("server", limit, step, |bench| {
+            std::thread::sleep(POLL);
+            let log = fs::read_to_string(bench.dir.join(SERVER_LOG)).unwrap_or_default();
+            Ok(look::since_link(&log).find(|line| line.contains(text)).map(String::from))
         })
     }
 

@@ -136,6 +136,15 @@ fn iperf3(text: &str) -> Result<String> {
     Ok(facts)
 }
 
+/// What a server says of the link.
+const LINK: &str = "link ";
+
+/// Lines of a server's log behind the last which says how the link is.
+pub(crate) fn since_link(log: &str) -> impl Iterator<Item = &str> {
+    let last = log.lines().enumerate().filter(|(_, line)| line.starts_with(LINK)).last();
+    log.lines().skip(last.map_or(0, |(at, _)| at + 1))
+}
+
 /// What the traffic generator on the wire reports of one round (sim/src/wire/generate.rs).
 #[derive(Debug, PartialEq)]
 pub(crate) struct Round {
@@ -223,6 +232,14 @@ mod tests {
         assert!(forwarded("io", 9, &rounds[0]).unwrap_err().to_string().contains("new addresses"));
         assert!(forwarded("mac", 9, &rounds[1]).unwrap_err().to_string().contains("lost 1"));
         assert!(forwarded("mac", 10, &rounds[0]).is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_another_link_does_not_count() {
+        let behind = |log| since_link(log).collect::<Vec<_>>();
+        assert_eq!(behind("a\nb\n"), ["a", "b"]);
+        assert_eq!(behind("a\nlink down\nb\nlink up\nc link \nd\n"), ["c link ", "d"]);
+        assert!(behind("a\nlink up\n").is_empty());
     }
 
     #[test]

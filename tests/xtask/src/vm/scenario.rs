@@ -22,6 +22,7 @@
 //! reset within 120             warm reboot, up again
 //! see "64 bytes" within 60     a text on the console
 //! link within 5                the wire's link goes down, or up again
+//! hear "announces" within 20   a text that the server says, behind what it said of the link last
 //! ```
 
 use std::path::Path;
@@ -69,6 +70,7 @@ pub(crate) enum Action {
     Hide(String),
     Needs(String),
     Link,
+    Hear(String),
 }
 
 /// One step and its limit.
@@ -188,9 +190,9 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "loop" => scenario.repeat = Some(scenario.orders.len()),
         "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
         "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
-        "boot" | "reset" | "do" | "see" | "link" => scenario.orders.push(order(word, rest)?),
+        "boot" | "reset" | "do" | "see" | "link" | "hear" => scenario.orders.push(order(word, rest)?),
         _ => bail!(
-            "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, front, logs, boot, reset, do, see, link, hide, needs, loop"
+            "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, front, logs, boot, reset, do, see, link, hear, hide, needs, loop"
         ),
     }
     Ok(())
@@ -214,6 +216,7 @@ fn order(word: &str, rest: &str) -> Result<Order> {
         "reset" => Action::Reset,
         "link" => Action::Link,
         "do" => Action::Do(what),
+        "hear" => Action::Hear(what.trim_matches('"').into()),
         _ => Action::See(what.trim_matches('"').into()),
     };
     Ok(Order { action, limit: Duration::from_secs(limit) })
@@ -227,6 +230,7 @@ impl Action {
             Action::Reset => "warm reboot".into(),
             Action::Do(order) => order.clone(),
             Action::Link => "link".into(),
+            Action::Hear(text) => format!("server says \"{text}\""),
             Action::See(text) => format!("console says \"{text}\""),
             Action::Hide(bits) => format!("hide {bits}").trim().into(),
             Action::Needs(bit) => format!("needs {bit}"),
