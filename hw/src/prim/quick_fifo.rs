@@ -17,7 +17,7 @@ pub struct QuickFifo<T: Synth> {
     pub sink: StreamSink<T>,
     pub source: StreamSource<T>,
     pub empty: Signal<Out, Bit>,
-    store: BlockFifo<T>,
+    rest: BlockFifo<T>,
     /// The word that has gone past the RAM.
     full: Reg<Bit>,
     first: Reg<T>,
@@ -34,7 +34,7 @@ impl<T: Synth> QuickFifo<T> {
             sink: Default::default(),
             source: Default::default(),
             empty: Default::default(),
-            store: BlockFifo::new(depth),
+            rest: BlockFifo::new(depth),
             full: Default::default(),
             first: Default::default(),
             passes: Default::default(),
@@ -47,30 +47,30 @@ impl<T: Synth> Logic for QuickFifo<T> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, full, first);
-        clock!(self, clock, store);
-        self.store.reset.next = self.reset.val();
-        self.store.keep.next = true;
-        self.store.forget.next = false;
+        clock!(self, clock, rest);
+        self.rest.reset.next = self.reset.val();
+        self.rest.keep.next = true;
+        self.rest.forget.next = false;
         self.passes.next =
-            self.able.val() & self.store.empty.val() & (!self.full.q.val() | self.source.ready.val());
-        self.store.sink.valid.next = self.sink.valid.val() & !self.passes.val();
-        self.store.sink.data.next = self.sink.data.val();
-        self.sink.ready.next = self.store.sink.ready.val();
+            self.able.val() & self.rest.empty.val() & (!self.full.q.val() | self.source.ready.val());
+        self.rest.sink.valid.next = self.sink.valid.val() & !self.passes.val();
+        self.rest.sink.data.next = self.sink.data.val();
+        self.sink.ready.next = self.rest.sink.ready.val();
 
         // What has gone past is older than all that is inside.
-        self.source.valid.next = self.full.q.val() | self.store.source.valid.val();
-        self.source.data.next = self.store.source.data.val();
-        self.store.source.ready.next = self.source.ready.val();
+        self.source.valid.next = self.full.q.val() | self.rest.source.valid.val();
+        self.source.data.next = self.rest.source.data.val();
+        self.rest.source.ready.next = self.source.ready.val();
         if self.full.q.val() {
             self.source.data.next = self.first.q.val();
-            self.store.source.ready.next = false;
+            self.rest.source.ready.next = false;
         }
-        self.empty.next = self.store.empty.val() & !self.full.q.val();
+        self.empty.next = self.rest.empty.val() & !self.full.q.val();
         if self.source.ready.val() {
             self.full.d.next = false;
         }
         if self.passes.val() {
-            self.full.d.next = self.sink.valid.val() & self.store.sink.ready.val();
+            self.full.d.next = self.sink.valid.val() & self.rest.sink.ready.val();
             self.first.d.next = self.sink.data.val();
         }
         if self.reset.val() {
