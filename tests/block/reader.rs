@@ -362,10 +362,10 @@ fn payload_reads_keep_step_with_writes() {
     }
     let [reads, others] = asked(&bench);
     assert!((writes - 1..=writes).contains(&reads), "{reads} reads beside {writes} writes");
-    assert!(others > 4 * reads, "{others} other reads");
+    assert!(others > 3 * reads / 2, "{others} other reads beside {reads}");
     bench.h.uut.write_waits.next = false;
     bench.h.uut.write_taken.next = false;
     bench.run(1000);
     let more = asked(&bench)[0] - reads;
-    assert!(more > 300, "{more} reads where no write waits");
+    assert!(more > 2 * reads, "{more} reads where no write waits, {reads} before");
 }

@@ -3,7 +3,7 @@
 //! Time: one beat per cycle, no cycle lost between TLPs that wait; a TLP is out one cycle after it came in, two if its input
 //! did not have the turn. In a wide function a read request rides on the last beat of another's TLP and takes no beat of its own.
 //! Waits: for `tlp.ready`. Inputs take turns, a whole TLP each; for a read request that can ride, riding is its turn, but
-//! behind eight in a row that had to wait for it one more has a turn: else those of a busy reader are as many as the others' TLPs.
+//! behind four in a row that had to wait for it one more has a turn: else those of a busy reader are as many as the others' TLPs.
 //! Spec: [PCI Express: Transaction Ordering]: a TLP of which the last beat is taken here has its place in the order for good; one that
 //! rides comes behind the one it rides on.
 
