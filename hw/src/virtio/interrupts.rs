@@ -40,7 +40,8 @@ impl Logic for Interrupts {
         dff_setup!(self, clock, held, full, changed);
         self.irq.valid.next = self.full.q.val();
         self.irq.data.next = self.held.q.val();
-        self.busy.next = self.full.q.val()
+        self.busy.next = self.config_change.val()
+            | self.full.q.val()
             | self.changed.q.val()
             | self.queue_irq.valid.val()
             | self.control_irq.valid.val();
