@@ -1,6 +1,7 @@
 //! Reads host memory for the function's blocks.
 //!
-//! In: `requests`, one per client; `completion`; `settings`; `drain`; of the payload written `write_waits`, `write_taken`.   Out: `tlp` (memory reads); `replies`, one per client; counts.
+//! In: `requests`, one per client; `completion`; `settings`; `drain`; of the payload written `write_waits`, `write_taken`.
+//! Out: `tlp` (memory reads); `replies`, one per client; counts.
 //! Time: a request per two cycles, a completion beat and a reply beat per cycle; eight cycles beside the link's round trip, five in a wide
 //! function for a reply that comes whole and finds nothing before it.
 //! Waits: a client that does not take its reply waits alone: the other has tags and slots of its own.

@@ -329,7 +329,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.locate.ids.valid.next = self.entries.source.valid.val();
         self.locate.ids.data.next = self.entries.source.data.val();
         self.unpack.ids.ready.next = self.entries.sink.ready.val();
-        // They hang on less in a wide function's clock: nothing between.
+        // A wide function does without the queue between them.
         if self.wide.val() {
             self.locate.ids.valid.next = self.unpack.ids.valid.val();
             self.locate.ids.data.next = self.unpack.ids.data.val();

@@ -1,7 +1,8 @@
 //! Finds neighbours among chains' first descriptors, so that one read fetches them: up or down the table, as drivers' free lists give
 //! them out.
 //! In: `sink`, one descriptor each.   Out: `source`, up to `most` that stand side by side within 4 KiB.
-//! Time: a run is offered in the second cycle after its last descriptor; a descriptor per cycle. Nothing is waited for: a run ends where the next one is not there.
+//! Time: a run is offered in the second cycle after its last descriptor; a descriptor per cycle. Nothing is waited for: a run ends
+//! where the next one is not there.
 //! Waits: on `source`, but a run goes on growing meanwhile.
 
 use super::locate::Place;

@@ -1,6 +1,7 @@
 //! What a descriptor says, and what is wrong with it.
-//! In: `desc`, `inside` (it is out of an indirect table), `size`, entries of the table it is out of, `left`, descriptors
-//! that its chain may still have out of the same table, with it; `first`, none was before it; `indirect`, whether tables are accepted.   Out: `chained`, `tabled`, what follows it; `flagged`, `wrong`, `code`.
+//! In: `desc`, `inside` (it is out of an indirect table), `size`, entries of the table it is out of, `left`, descriptors that its
+//! chain may still have out of the same table, with it; `first`, none was before it; `indirect`, whether tables are accepted.
+//! Out: `chained`, `tabled`, what follows it; `flagged`, `wrong`, `code`.
 //! Time: combinational.   Waits: never.
 //! Spec: [virtio: The Virtqueue Descriptor Table], [virtio: Indirect Descriptors]
 
