@@ -130,11 +130,10 @@ fn add(graph: &mut Graph, cell: &Cell) -> Result<()> {
     let outputs = || cell.connections.iter().filter(|(port, _)| is_output(port));
     let clocked = |port: &str| port != "C" && !port.contains("CLK");
     let kind = cell.kind.as_str();
-    if kind.starts_with("LUT") || kind == "INV" || kind.starts_with("MUXF") {
-        outputs().for_each(|(_, bits)| graph.comes_from(bits, inputs(&|_| true), !kind.starts_with("MUXF")));
-    } else if matches!(kind, "IBUF" | "OBUF" | "BUFG") {
-        outputs().for_each(|(_, bits)| graph.comes_from(bits, inputs(&|_| true), false));
-    } else if kind == "CARRY8" {
+    let lut = kind.starts_with("LUT") || kind == "INV";
+    if lut || kind.starts_with("MUXF") || matches!(kind, "IBUF" | "OBUF" | "BUFG") {
+        outputs().for_each(|(_, bits)| graph.comes_from(bits, inputs(&|_| true), lut));
+    } else if matches!(kind, "CARRY4" | "CARRY8") {
         carry(graph, cell);
     } else if kind.starts_with("FD") || kind.starts_with("RAMB") || kind.starts_with("DSP") {
         graph.ends.extend(inputs(&clocked));
@@ -143,7 +142,7 @@ fn add(graph: &mut Graph, cell: &Cell) -> Result<()> {
             graph.comes_from(bits, inputs(&|input| addresses(port, input)), true);
         }
         graph.ends.extend(inputs(&clocked));
-    } else if !matches!(kind, "VCC" | "GND") {
+    } else if !matches!(kind, "VCC" | "GND" | "$scopeinfo") {
         bail!("a cell of kind {kind}: how its outputs follow from its inputs is not known here");
     }
     Ok(())
@@ -161,8 +160,8 @@ fn addresses(output: &str, input: &str) -> bool {
 /// Each bit hangs on those below it.
 fn carry(graph: &mut Graph, cell: &Cell) {
     let port = |name: &str| cell.connections.get(name).map_or(&[][..], Vec::as_slice);
-    let mut below: Vec<u32> = nets(port("CI")).chain(nets(port("CI_TOP"))).collect();
-    for bit in 0..8 {
+    let mut below: Vec<u32> = ["CI", "CI_TOP", "CYINIT"].iter().flat_map(|name| nets(port(name))).collect();
+    for bit in 0..port("S").len() {
         below.extend(["S", "DI"].iter().filter_map(|name| port(name).get(bit)?.0));
         for output in ["O", "CO"].iter().filter_map(|name| port(name).get(bit)?.0) {
             graph.drivers.insert(output, Driver { inputs: below.clone(), lut: false, carry: true });
@@ -253,6 +252,17 @@ mod tests {
             "connections": { "DOA": [5], "DOB": [8], "DIA": ["0"], "ADDRA": [4], "ADDRB": [3] } });
         let cells = json!({ "a": register(5, 3), "b": lut(3, 4), "c": ram, "d": lut(8, 9) });
         assert_eq!(of(cells).unwrap().luts, 2);
+    }
+
+    /// As yosys 0.70 writes them: chains of four, and cells that only say which module something came from.
+    #[test]
+    fn chains_of_four_and_scopes_are_known() {
+        let carry = json!({ "type": "CARRY4", "port_directions": { "S": "input", "DI": "input", "CI": "input", "CYINIT": "input", "CO": "output" },
+            "connections": { "S": ["0", "0", "0", 4], "DI": ["0", "0", "0", "0"], "CI": ["0"], "CYINIT": [6], "CO": [7, 8, 10, 5] } });
+        let scope = json!({ "type": "$scopeinfo", "port_directions": {}, "connections": {} });
+        let cells = json!({ "a": register(9, 3), "b": lut(3, 6), "c": lut(6, 4), "d": carry, "e": lut(5, 9), "f": scope });
+        let longest = of(cells).unwrap();
+        assert_eq!((longest.luts, longest.carries), (3, 1));
     }
 
     #[test]

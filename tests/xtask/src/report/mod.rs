@@ -13,6 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cache::Network;
@@ -224,8 +225,8 @@ fn nextpnr(flow: &Flow, dir: &Path, name: &str, words: &[&str]) -> Result<String
     Ok(text)
 }
 
-fn read(path: &Path) -> Result<Value> {
-    serde_json::from_str(&fs::read_to_string(path)?).with_context(|| format!("reading {}", path.display()))
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&fs::read(path)?).with_context(|| format!("reading {}", path.display()))
 }
 
 /// The number in a line like `TRELLIS_COMB:    1057/  43848     2%`.

@@ -33,7 +33,7 @@ pub(crate) fn run(subjects: &[Subject], flow: &Flow) -> Result<bool> {
                 let Longest { luts, carries, path } = longest;
                 rows.push(format!("| {} | {} | {luts} |", subject.top, counts.join(" | ")));
                 paths.push(format!(
-                    "longest path of {}: {luts} LUTs, {carries} CARRY8: {}",
+                    "longest path of {}: {luts} LUTs, {carries} carry cells: {}",
                     subject.top,
                     path.join(" > ")
                 ));
@@ -58,10 +58,7 @@ fn measure(flow: &Flow, subject: &Subject) -> Result<(Vec<u64>, Longest)> {
     );
     yosys(flow, &dir, &script)?;
     let counts = counts(&read(&dir.join("stat.json"))?, top).context("yosys counted no cells")?;
-    let file = dir.join("netlist.json");
-    let text = fs::read(&file)?;
-    let netlist = serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))?;
-    Ok((counts, levels::longest(&netlist, top)?))
+    Ok((counts, levels::longest(&read(&dir.join("netlist.json"))?, top)?))
 }
 
 /// A number per column, of `stat -json` for a flat module.
