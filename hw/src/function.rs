@@ -307,11 +307,9 @@ impl<const W: usize> Logic for Function<W> {
         self.notify.with_index.next = self.common.accepted.val().get_bit(feature::NOTIFICATION_DATA);
         self.notify.by_data.next = self.common.accepted.val().get_bit(feature::NOTIF_CONFIG_DATA);
         self.queues.notify_data.next = self.common.accepted.val().get_bit(feature::NOTIF_CONFIG_DATA);
-        self.notify.enable.next = self.relay.started.valid.val() | self.queues.control_queue.enable.val();
+        self.notify.enable.next = self.relay.started.valid.val();
         self.notify.enable_queue.next = self.relay.started.queue.val();
-        if self.queues.control_queue.enable.val() {
-            self.notify.enable_queue.next = self.queues.control_queue.settings.val().queue;
-        }
+        self.notify.enable_control.next = self.queues.control_queue.enable.val();
 
         // Interrupts.
         StreamSource::<Published>::join(&mut self.used.published, &mut self.coalesce.published);

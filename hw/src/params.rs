@@ -114,6 +114,11 @@ impl Params {
         self.offers(feature::HOST_TSO4) | self.offers(feature::HOST_TSO6) | self.offers(feature::HOST_USO)
     }
 
+    /// A function of this width has room for short ways: a narrow one is a small one, on a slow link.
+    pub const fn wide(width: usize) -> bool {
+        width > 64
+    }
+
     /// Several pairs may be in use: the pair of each frame is found, and each is counted.
     pub const fn steers(&self) -> bool {
         self.offers(feature::MQ) | self.offers(feature::RSS)

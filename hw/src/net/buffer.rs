@@ -128,10 +128,10 @@ impl<const W: usize> Buffer<W> {
             step: Default::default(),
             fetch: Default::default(),
             passes: Default::default(),
-            wide: Constant::new(W > 64),
+            wide: Constant::new(Params::wide(W)),
             told: Constant::new(true),
             all: Constant::new(params.steers()),
-            eager: Constant::new(W > 64),
+            eager: Constant::new(Params::wide(W)),
             // Positions count to twice the depth, so that full and empty differ.
             mask: Constant::new((2 * depth - 1).to_bits()),
             depth: Constant::new(depth.to_bits()),

@@ -194,11 +194,6 @@ impl<const W: usize> Logic for Reader<W> {
         self.tlp.side.next = self.issue.tlp.side.val();
         self.issue.tlp.ready.next = self.tlp.ready.val();
 
-        // A wide function's payload reads and writes share the way out: both go on.
-        self.step.write_waits.next = self.write_waits.val();
-        self.step.write_taken.next = self.write_taken.val();
-        self.step.read_taken.next = self.take.val() & !self.turn.val().any();
-
         // Completions.
         self.receive.requester.next = self.settings.val().requester;
         self.receive.completion.valid.next = self.completion.valid.val();
@@ -267,6 +262,10 @@ impl<const W: usize> Logic for Reader<W> {
             self.ports[i].reply.ready.next = self.replies[i].ready.val();
         }
 
+        // A wide function's payload reads and writes share the way out: both go on.
+        self.step.write_waits.next = self.write_waits.val();
+        self.step.write_taken.next = self.write_taken.val();
+        self.step.read_taken.next = self.take.val() & !self.turn.val().any();
         if !self.step.may.val() & self.eager.val() {
             self.asking.wants[0].next = false;
         }

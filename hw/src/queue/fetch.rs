@@ -1,8 +1,7 @@
 //! From a kick to the first descriptors of the chains it announced, for one direction's queues.
 //! In: `kick`, `stop`, `rearmed`, `control`, `credit` and `supply` (rx: the cache's).   Out: `head`; `arm`; `error`; `request`,
 //! `reply`: DMA.
-//! Time: a head every second cycle out of a batch of 32; about 30 cycles, in a wide function 18, and three reads' delay from a
-//! kick to the first.
+//! Time: a head every second cycle out of a batch of 32; some 30 cycles (wide: 18) and three reads' delay from a kick to the first.
 //! Waits: on `request` and `head`. It never begins more than it can take in, so that replies are never held back. Queues
 //! take turns, read by read; within a queue nothing overtakes.   Busy: reads in flight, heads not yet taken, queues that
 //! could go on (none behind the fence). After an error the queue stops; what of it is in flight is dropped.
@@ -100,6 +99,8 @@ pub struct Fetch<const W: usize> {
     faults: Faults,
     idx_full: Reg<Bit>,
     idx: Reg<IdxRead>,
+    /// What the reply on offer says, if it is an index.
+    idx_now: Signal<Local, IdxRead>,
     /// Whose descriptor `gather` holds.
     desc_of: Reg<Entry>,
     desc_down: Reg<Bit>,
@@ -151,7 +152,7 @@ impl<const W: usize> Fetch<W> {
             odd: Constant::new((direction as u64).into()),
             slots: Constant::new((slots as u64).into()),
             slot_mask: Constant::new((2 * slots as u64 - 1).into()),
-            wide: Constant::new(W > 64),
+            wide: Constant::new(Params::wide(W)),
             ask: Ask::new(params, direction, slots, Gather::<W>::MOST),
             plan: Plan::new(params, direction, slots, Gather::<W>::MOST.min(slots / 2)),
             unpack: Unpack::new(direction, slots),
@@ -162,10 +163,11 @@ impl<const W: usize> Fetch<W> {
             gather: Gather::several(),
             strip: Strip::new(params, direction),
             able: Constant::new(params.offers(feature::RING_PACKED)),
-            heads: QuickFifo::new(slots, W > 64),
+            heads: QuickFifo::new(slots, Params::wide(W)),
             faults: Default::default(),
             idx_full: Default::default(),
             idx: Default::default(),
+            idx_now: Default::default(),
             desc_of: Default::default(),
             desc_down: Default::default(),
             desc_left: Default::default(),
@@ -260,6 +262,13 @@ impl<const W: usize> Logic for Fetch<W> {
         self.unpack.info.next.index = self.ask.purpose.data.val().index;
         self.unpack.info.next.count = self.ask.purpose.data.val().id.get_bits::<6>(0);
         self.unpack.info.next.upper = self.ask.purpose.data.val().upper;
+        self.idx_now.next.index = self.ask.purpose.data.val().index;
+        self.idx_now.next.value = self.reply.data.val().get_bits::<16>(0);
+        if self.ask.purpose.data.val().upper {
+            self.idx_now.next.value = self.reply.data.val().get_bits::<16>(16);
+        }
+        self.idx_now.next.error = self.reply.side.val().error;
+        self.idx_now.next.timeout = self.reply.side.val().timeout;
         if self.ask.purpose.data.val().desc {
             self.gather.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
             self.reply.ready.next = self.gather.sink.ready.val();
@@ -272,20 +281,14 @@ impl<const W: usize> Logic for Fetch<W> {
         } else if self.ask.purpose.data.val().entries {
             self.unpack.sink.valid.next = self.reply.valid.val() & self.ask.purpose.valid.val();
             self.reply.ready.next = self.unpack.sink.ready.val();
-        } else if self.wide.val() & !self.reply.side.val().error {
+        } else if self.wide.val() & !self.idx_now.val().error {
             // The scheduler takes it as it comes.
             self.reply.ready.next = self.plan.seen.ready.val();
         } else {
             self.reply.ready.next = !self.idx_full.q.val();
             if self.reply.valid.val() & self.ask.purpose.valid.val() & !self.idx_full.q.val() {
                 self.idx_full.d.next = self.reply.last.val();
-                self.idx.d.next.index = self.ask.purpose.data.val().index;
-                self.idx.d.next.value = self.reply.data.val().get_bits::<16>(0);
-                if self.ask.purpose.data.val().upper {
-                    self.idx.d.next.value = self.reply.data.val().get_bits::<16>(16);
-                }
-                self.idx.d.next.error = self.reply.side.val().error;
-                self.idx.d.next.timeout = self.reply.side.val().timeout;
+                self.idx.d.next = self.idx_now.val();
             }
         }
         self.ask.purpose.ready.next = self.reply.valid.val() & self.reply.last.val() & self.reply.ready.val();
@@ -300,12 +303,9 @@ impl<const W: usize> Logic for Fetch<W> {
                 & self.ask.purpose.valid.val()
                 & !self.ask.purpose.data.val().desc
                 & !self.ask.purpose.data.val().entries
-                & !self.reply.side.val().error;
-            self.plan.seen.data.next.index = bit_cast::<16, 6>(self.ask.purpose.data.val().index);
-            self.plan.seen.data.next.total = self.reply.data.val().get_bits::<16>(0);
-            if self.ask.purpose.data.val().upper {
-                self.plan.seen.data.next.total = self.reply.data.val().get_bits::<16>(16);
-            }
+                & !self.idx_now.val().error;
+            self.plan.seen.data.next.index = bit_cast::<16, 6>(self.idx_now.val().index);
+            self.plan.seen.data.next.total = self.idx_now.val().value;
         }
         self.faults.sink[1].valid.next = self.idx_full.q.val() & self.idx.q.val().error & self.idx_live.val();
         self.faults.sink[1].data.next.queue =

@@ -93,7 +93,7 @@ impl<const W: usize> Lookup<W> {
             replies: (0..clients).map(|_| Default::default()).collect(),
             request: Default::default(),
             reply: Default::default(),
-            quick: Constant::new(params.width > 64),
+            quick: Constant::new(Params::wide(params.width)),
             mask: Constant::new((params.queues() as u64 - 1).into()),
             areas: Ram::apart(2 * params.queues()),
             asking: Arbiter::new(clients),

@@ -109,7 +109,7 @@ impl<const W: usize> Walk<W> {
             tx: Constant::new(direction == Direction::Tx),
             one: Constant::new(1.into()),
             mask: Constant::new((params.pairs as u64 - 1).into()),
-            dense: Constant::new(W > 64),
+            dense: Constant::new(Params::wide(W)),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
             sizes: Lutram::new(params.pairs),
             check: Check::new(params, direction),

@@ -1,5 +1,5 @@
 //! Doorbells: a write to a queue's notification address kicks it; so does its start.
-//! In: `access`; `driver_ok`; `enable` beside `enable_queue`; `with_index`, `by_data`.   Out: `kick`, at most one a cycle.
+//! In: `access`; `driver_ok`; `enable` beside `enable_queue`, `enable_control`; `with_index`, `by_data`.   Out: `kick`, at most one a cycle.
 //! Time: a write is answered in the next cycle; when the driver sets DRIVER_OK, every queue is kicked once, one a cycle.
 //! Waits: writes wait while the queues are kicked at DRIVER_OK.
 //! A doorbell that names its queue wrongly is ignored where the name is ours (NOTIF_CONFIG_DATA); else its address is believed, and what
@@ -23,6 +23,8 @@ pub struct Notify {
     /// Pulse: this queue has just been enabled.
     pub enable: Signal<In, Bit>,
     pub enable_queue: Signal<In, Bits<16>>,
+    /// Pulse: the control queue has just been.
+    pub enable_control: Signal<In, Bit>,
     /// NOTIFICATION_DATA, NOTIF_CONFIG_DATA are accepted.
     pub with_index: Signal<In, Bit>,
     pub by_data: Signal<In, Bit>,
@@ -58,6 +60,7 @@ impl Notify {
             driver_ok: Default::default(),
             enable: Default::default(),
             enable_queue: Default::default(),
+            enable_control: Default::default(),
             with_index: Default::default(),
             by_data: Default::default(),
             kick: Default::default(),
@@ -109,10 +112,13 @@ impl Logic for Notify {
         self.told.next = false;
         self.kick.index.next = self.access.write_data.val().get_bits::<16>(ring::NOTIFY_INDEX_LSB);
 
-        if self.enable.val() {
+        if self.enable.val() | self.enable_control.val() {
             // Buffers may have been made available before the queue, or again after its reset: look.
             self.kicked.next = self.driver_ok.val();
             self.kick.queue.next = self.enable_queue.val();
+            if self.enable_control.val() {
+                self.kick.queue.next = self.queues.val();
+            }
         } else if self.sweeping.q.val() {
             self.kicked.next = true;
             self.sweep.d.next = self.sweep.q.val() + 1;

@@ -263,6 +263,7 @@ fn small_registers() {
                 b.by_data.next = s.cycle() % 110 > 100;
                 b.enable.next = s.rng().next_u32().is_multiple_of(50);
                 s.any(&mut b.enable_queue);
+                s.rare(&mut b.enable_control);
                 master.drive(&mut b.access, s);
                 settle(b);
                 master.sample(&b.access);

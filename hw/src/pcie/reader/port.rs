@@ -9,6 +9,7 @@
 
 use super::receive::Passing;
 use super::tags::{Answered, Asked};
+use crate::params::Params;
 use crate::port::dma::ReadSide;
 use crate::prim::beat::BeatSource;
 use crate::prim::beat_fifo::BeatFifo;
@@ -155,7 +156,7 @@ impl<const W: usize> ReplyPort<W> {
             most: Constant::new(tags.to_bits()),
             room: Constant::new(beats.to_bits()),
             slot_shift: Constant::new(rows.trailing_zeros().to_bits()),
-            wide: Constant::new(W > 64),
+            wide: Constant::new(Params::wide(W)),
         }
     }
 }

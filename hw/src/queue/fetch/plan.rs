@@ -180,7 +180,7 @@ impl Plan {
             ready_heads: Constant::new((params.ready_heads as u64).into()),
             most_lent: Constant::new(((params.ready_heads - params.heads_batch()) as u64).into()),
             able: Constant::new(params.offers(feature::RING_PACKED)),
-            quick: Constant::new(params.width > 64),
+            quick: Constant::new(Params::wide(params.width)),
             tells: Constant::new(params.offers(feature::NOTIFICATION_DATA)),
             mask: Constant::new((params.pairs as u64 - 1).into()),
             most_descs: Constant::new((most as u64).into()),

@@ -6,6 +6,7 @@
 //! Waits: on `ids`; on `error` after a reply that failed. It holds a beat for each entry that may be on its way.
 //! Spec: [virtio: The Virtqueue Available Ring]
 
+use crate::params::Params;
 use crate::port::dma::ReadSide;
 use crate::port::queue::QueueError;
 use crate::prim::beat::{BeatSink, BeatSource};
@@ -96,7 +97,7 @@ impl<const W: usize> Unpack<W> {
             lost: Default::default(),
             fails: Default::default(),
             passes: Default::default(),
-            wide: Constant::new(W > 64),
+            wide: Constant::new(Params::wide(W)),
             now: Default::default(),
             at: Default::default(),
             live_here: Default::default(),
