@@ -113,7 +113,9 @@ impl Bench {
             bail!("{}\n{}", ended.detail, ended.text.trim_end());
         }
         self.text = ended.text;
-        let looked = look::check(name, &self.text, &self.params)?;
+        let looked = look::check(name, &self.text, &self.params).map_err(|error| {
+            if ended.detail.is_empty() { error } else { error.context(ended.detail.clone()) }
+        })?;
         Ok([ended.detail, looked].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
     }
 
