@@ -2,6 +2,8 @@
 //!
 //! The client runs beside us and may change any byte at any moment, so nothing here is ever a Rust slice of that
 //! memory: bytes go through relaxed atomics, the widest which the address allows, so that an index is never torn.
+//! Nor is a line of 64 bytes, as hosts read their memory: a descriptor of a packed ring has its flags beside its address.
+//! Decision (2026-11-28), [PCI Express: Update Ordering and Granularity Observed by a Read Transaction], which leaves both to the host.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -17,6 +19,12 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::message::{DmaMap, Refusal, refuse};
 use crate::log::say;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// So often a line is read anew while the client writes to it; after that it is taken as it is.
+const TRIES: usize = 1000;
 
 /// Part of a file of the client's, mapped into our process.
 #[derive(Debug)]
@@ -89,8 +97,16 @@ impl Mapping {
     /// Reads at `offset`. Panics unless the region is readable and reaches that far: the table has checked both.
     pub(super) fn read(&self, offset: u64, buf: &mut [u8]) {
         assert!(self.readable);
-        // SAFETY: `at` has checked the bounds, and the pages are mapped readable.
-        unsafe { copy_out(self.at(offset, buf.len()), buf) }
+        let mut pointer = self.at(offset, buf.len());
+        let lead = (LINE - pointer as usize % LINE).min(buf.len());
+        let (first, rest) = buf.split_at_mut(lead);
+        for line in std::iter::once(first).chain(rest.chunks_mut(LINE)) {
+            // SAFETY: `at` has checked the bounds, and the pages are mapped readable.
+            pointer = unsafe {
+                copy_line(pointer, line);
+                pointer.add(line.len())
+            };
+        }
         // What the driver wrote before the index which we have read is seen by the reads that follow.
         fence(Ordering::Acquire);
     }
@@ -128,6 +144,28 @@ impl Drop for Mapping {
 fn width(pointer: *mut u8, left: usize) -> usize {
     let aligned = 1 << (pointer as usize).trailing_zeros().min(3);
     if left >= aligned { aligned } else { 1 << left.ilog2() }
+}
+
+/// Copies a line, or a part of one, as it stood at one instant: what two readings agree on stood there between them.
+/// # Safety
+/// `line.len()` bytes at `pointer`, at most [`LINE`], are mapped and readable.
+unsafe fn copy_line(pointer: *mut u8, line: &mut [u8]) {
+    let mut again = [0; LINE];
+    let again = &mut again[..line.len()];
+    // SAFETY: as the caller vouches.
+    unsafe { copy_out(pointer, line) }
+    if line.len() <= width(pointer, line.len()) {
+        return;
+    }
+    for _ in 0..TRIES {
+        fence(Ordering::Acquire);
+        // SAFETY: as the caller vouches.
+        unsafe { copy_out(pointer, again) }
+        if line == again {
+            break;
+        }
+        line.copy_from_slice(again);
+    }
 }
 
 /// Copies shared memory into `buf`.
@@ -178,5 +216,45 @@ unsafe fn copy_in(mut pointer: *mut u8, mut data: &[u8]) {
             pointer = pointer.add(now.len());
         }
         data = rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::SeqCst;
+
+    /// A driver makes descriptors of a packed ring available, address first and flags last, as often as it can; what is read
+    /// has never new flags and an old address, wherever in its line it stands.
+    #[test]
+    fn a_descriptor_is_never_torn() {
+        const ROUNDS: u64 = 1_000_000;
+        let file = memfd_create(c"ring", MFdFlags::empty()).unwrap();
+        nix::unistd::ftruncate(&file, 4096).unwrap();
+        let map = || DmaMap { readable: true, writeable: true, offset: 0, addr: 0, size: 4096 };
+        let ours = Mapping::new(file.try_clone().unwrap(), &map()).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let theirs = Mapping::new(file, &map()).unwrap();
+                for round in 1..=ROUNDS {
+                    for at in [16, 112] {
+                        theirs.write(at, &round.to_ne_bytes());
+                        theirs.write(at + 8, &round.to_ne_bytes());
+                    }
+                }
+                done.store(true, SeqCst);
+            });
+            while !done.load(SeqCst) {
+                let mut line = [0; 128];
+                ours.read(0, &mut line);
+                for at in [16, 112] {
+                    let word = |at: usize| u64::from_ne_bytes(line[at..at + 8].try_into().unwrap());
+                    assert!(word(at) >= word(at + 8), "flags {} beside address {}", word(at + 8), word(at));
+                }
+            }
+        });
     }
 }
