@@ -116,22 +116,17 @@ impl Ring {
     /// An empty queue in fresh memory.
     pub fn new(arena: &mut Arena, number: u16, size: u16, packed: bool) -> Result<Ring> {
         let entries = usize::from(size);
-        let (driver, device, align) = if packed {
-            (packed_abi::EVENT_BYTES, packed_abi::EVENT_BYTES, packed_abi::EVENT_BYTES)
+        let descriptors = arena.take(entries * split_abi::DESC_BYTES, split_abi::DESC_ALIGN as u64)?;
+        let (driver, device) = if packed {
+            let event = packed_abi::EVENT_BYTES;
+            (arena.take(event, event as u64)?, arena.take(event, event as u64)?)
         } else {
             let event = split_abi::EVENT_BYTES;
             let driver = split_abi::AVAIL_RING + entries * split_abi::AVAIL_ENTRY_BYTES + event;
-            (
-                driver,
-                split_abi::USED_RING + entries * split_abi::USED_ELEM_BYTES + event,
-                split_abi::USED_ALIGN,
-            )
+            let device = split_abi::USED_RING + entries * split_abi::USED_ELEM_BYTES + event;
+            (arena.take(driver, split_abi::AVAIL_ALIGN as u64)?, arena.take_used_ring(device)?)
         };
-        let areas = Areas {
-            descriptors: arena.take(entries * split_abi::DESC_BYTES, split_abi::DESC_ALIGN as u64)?,
-            driver: arena.take(driver, align as u64)?,
-            device: arena.take(device, align as u64)?,
-        };
+        let areas = Areas { descriptors, driver, device };
         Ring::empty(arena, number, size, areas, packed)
     }
 

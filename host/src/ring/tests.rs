@@ -91,6 +91,42 @@ fn give_back_at(arena: &Arena, ring: &Ring, count: u16, id: u32, bytes: u32) {
     arena.memory.store(used + abi::USED_IDX as u64, count).unwrap();
 }
 
+/// Pages that are neighbours for the device need not be so in memory, and not every device cuts what it writes where they meet.
+#[test]
+fn nothing_that_a_device_writes_at_once_lies_in_two_pages() {
+    const PAGE: u64 = 4096;
+    for size in (1..=10).map(|log| 1u16 << log) {
+        for packed in [false, true] {
+            let mut arena = arena();
+            // Whatever is before it.
+            for before in [0, 2, 12, 100, 1000] {
+                arena.clear();
+                arena.take(before, 1).unwrap();
+                let Areas { descriptors, device, .. } = Ring::new(&mut arena, 0, size, packed).unwrap().areas;
+                let pieces = |start: u64, bytes: usize| {
+                    (0..u64::from(size)).map(move |n| (start + n * bytes as u64, bytes))
+                };
+                let event = [(device.at, packed_abi::EVENT_BYTES)];
+                let used = pieces(device.at + abi::USED_RING as u64, abi::USED_ELEM_BYTES);
+                let written: Vec<_> = if packed {
+                    pieces(descriptors.at, abi::DESC_BYTES).chain(event).collect()
+                } else {
+                    used.chain(event).collect()
+                };
+                for (at, bytes) in written {
+                    let last = at + bytes as u64 - 1;
+                    assert_eq!(
+                        at / PAGE,
+                        last / PAGE,
+                        "{bytes} bytes at {at:#x}, ring of {size} behind {before}"
+                    );
+                }
+                assert!(device.at.is_multiple_of(abi::USED_ALIGN as u64));
+            }
+        }
+    }
+}
+
 #[test]
 fn lies_of_a_split_device_are_refused() {
     for (count, id, bytes, said) in [
