@@ -8,7 +8,8 @@ use crate::root::tlp::Tlp;
 /// `tlp_in` and `frame_in` queue without limit inside the body; a body which is hardware applies its own
 /// back pressure to that queue. Nothing moves except inside [`Device::step`] and [`Device::reset`].
 pub trait Device {
-    /// Power-on or hot reset: the PCIe scope. Everything queued on either side is lost.
+    /// Power-on or hot reset: the PCIe scope. Everything queued on either side is lost; the frame in the midst of which it comes is too,
+    /// though its rest still comes from the wire.
     fn reset(&mut self);
     /// Queues a TLP from the root complex.
     fn tlp_in(&mut self, tlp: Tlp);

@@ -33,6 +33,7 @@ struct JOIN(SET, instance) {
     int64_t pace = 0, credit = 0;  // thousandths of a byte which the link takes in a cycle, and may take now; pace 0: all
     uint64_t limit[2] = {~0ull, ~0ull}, taken[2] = {};  // posted credits, of headers and of 16 bytes, from the beginning
     bool inside_tlp = false;       // the last beat of a TLP which has begun to move is yet to come
+    bool inside_frame = false;     // the same of a frame from the wire
     uint64_t counts[4][2] = {};  // tlp_in, tlp_out, frame_in, frame_out: cycles moved, cycles stalled
 
     JOIN(SET, instance)() : top(&context, "hematite") {
@@ -115,6 +116,7 @@ struct JOIN(SET, instance) {
             offer_tlp = false;
         }
         if (offer_frame && top.frame_in_ready) {
+            inside_frame = !frame_in.front().last;
             frame_in.pop_front();
             offer_frame = false;
         }
@@ -178,14 +180,19 @@ void FN(delete)(void* p) {
     m->top.final();
     delete m;
 }
-// PCIe reset for `cycles`; what is queued at the streams is gone.
+// PCIe reset for `cycles`; what is queued at the streams is gone. Only the rest of a frame which has begun to come from the wire still
+// comes: the wire is not reset.
 void FN(reset)(void* p, uint64_t cycles) {
     Instance* m = (Instance*)p;
     m->tlp_in.clear();
     m->tlp_out.clear();
-    m->frame_in.clear();
+    size_t rest = 0;
+    if (m->inside_frame)
+        while (rest < m->frame_in.size() && !m->frame_in[rest++].last) {}
+    m->frame_in.resize(rest);
     m->frame_out.clear();
-    m->offer_tlp = m->offer_frame = m->inside_tlp = false;
+    m->offer_tlp = m->inside_tlp = false;
+    m->offer_frame &= m->inside_frame;
     m->packets_out = 0;
     m->taken[0] = m->taken[1] = 0;
     m->top.reset = 1;

@@ -17,6 +17,7 @@ on_bodies!(
     function_level_reset,
     hot_reset,
     hot_reset_gives_all_posted_credits_back,
+    hot_reset_within_a_frame_costs_that_frame_alone,
     resets_at_random_moments,
 );
 
@@ -175,6 +176,25 @@ fn hot_reset(make: Make) {
     assert_eq!(function, bench.driver.function);
     assert_eq!(bench.status(), 0);
     bench.recovers();
+}
+
+/// The wire knows nothing of the link's reset: the rest of a frame that had begun comes behind it, is passed over, and the next one is whole.
+fn hot_reset_within_a_frame_costs_that_frame_alone(make: Make) {
+    for moment in 0..24 {
+        let mut bench = Bench::random(make, Options::default(), Seed(moment));
+        for mark in 0..3 {
+            bench.root.frame_in(frame(1200, mark));
+        }
+        bench.root.run(moment * 5);
+        bench.root.reset();
+        bench.wire();
+        bench.root.enumerate().expect("enumeration");
+        let whole = frame(900, 9);
+        bench.drive(|driver, root| driver.initialise(root));
+        let came = bench.receive(&whole);
+        assert!(came == Some(whole), "none, or another, behind a reset {} cycles into the first", 5 * moment);
+        bench.recovers();
+    }
 }
 
 /// A device to which the host returns hardly any credits in time: it waits, and a link that comes up anew begins with all of them.

@@ -109,7 +109,8 @@ impl Model {
         self.set.width / 8
     }
 
-    /// Holds PCIe reset for so many cycles and lets go. What waits at the streams is gone.
+    /// Holds PCIe reset for so many cycles and lets go. What waits at the streams is gone, but for the rest of a frame which has begun
+    /// to come from the wire.
     pub fn reset(&mut self, cycles: u64) {
         // SAFETY: `instance` is live until drop.
         unsafe { (self.set.reset)(self.instance, cycles) }
