@@ -1,5 +1,9 @@
 //! The client's memory: the ranges it has mapped for us, and the function's reads and writes of them.
 //! Spec: [vfio-user: VFIO_USER_DMA_MAP], [vfio-user: VFIO_USER_DMA_UNMAP]
+//!
+//! Invariant: behind the answer to a DMA_UNMAP nothing is written to that memory. An address becomes a place in the very call that puts
+//! the bytes there, and no one keeps either; the server has one thread, so requests are answered between such calls. What the function
+//! still has under way by then meets no region: a write is dropped and counted, a read gets UR.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;

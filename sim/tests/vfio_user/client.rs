@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hematite_sim::Device;
 use hematite_sim::model::Model;
 use hematite_sim::root::complex::Root;
 use hematite_sim::root::link::LinkModel;
@@ -53,6 +54,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn start(mode: MsixMode) -> Bench {
+        Bench::start_on(mode, || Box::new(Model::default()))
+    }
+
+    /// On a body of the caller's choice.
+    pub(crate) fn start_on(mode: MsixMode, make: impl FnOnce() -> Box<dyn Device> + Send + 'static) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
@@ -60,7 +66,7 @@ impl Bench {
         let (ready, bound) = std::sync::mpsc::channel();
         let (place, end, count) = (path.clone(), stop.clone(), turns.clone());
         let thread = std::thread::spawn(move || {
-            let root = Root::new(Model::default(), GuestMemory::new(), LinkModel::random(1));
+            let root = Root::new(make(), GuestMemory::new(), LinkModel::random(1));
             let function = Function::new(root, mode).unwrap();
             let wire = Box::new(Counting(Loopback::new(), count));
             let mut server = Server::bind(&place, function, wire, Options::default()).unwrap();
@@ -207,6 +213,30 @@ impl Client {
         [0, addr, file.len].iter().for_each(|field: &u64| payload.extend(field.to_le_bytes()));
         let answer = self.ask_with(command::DMA_MAP, &payload, &[file.file.as_raw_fd()]);
         assert_eq!(answer, Answer { errno: 0, payload: vec![] });
+    }
+
+    /// Asks all of it at once, so that the server takes it up in one turn; all is answered well.
+    pub(crate) fn together(&mut self, requests: &[(u16, Vec<u8>)]) {
+        let mut bytes = vec![];
+        for (id, (command, payload)) in (self.next + 1..).zip(requests) {
+            bytes.extend(Header::command(id, *command, 0, payload));
+        }
+        self.stream.write_all(&bytes).unwrap();
+        for (command, _) in requests {
+            self.next += 1;
+            assert_eq!(self.answer(self.next, *command).errno, 0, "command {command}");
+        }
+    }
+
+    /// Withdraws what is mapped in this range.
+    pub(crate) fn unmap(&mut self, addr: u64, len: u64) {
+        self.good(command::DMA_UNMAP, &Client::unmap_payload(addr, len));
+    }
+
+    pub(crate) fn unmap_payload(addr: u64, len: u64) -> Vec<u8> {
+        let mut payload = words(&[24, 0]);
+        [addr, len].iter().for_each(|field| payload.extend(field.to_le_bytes()));
+        payload
     }
 
     /// Arms MSI-X vectors from `start` with eventfds.

@@ -2,6 +2,7 @@
 //! Spec: [virtio 1.4: Device Initialization], [virtio 1.4: Split Virtqueues]
 
 use hematite_sim::facts::{bar, common, config, ring, status, virtio};
+use hematite_sim::vfio_user::header::command;
 use hematite_sim::vfio_user::regions::index;
 
 use crate::client::{Client, Memory};
@@ -91,16 +92,26 @@ impl Driver {
         memory.put(queue(number) + AVAIL + ring::AVAIL_IDX, &posted.to_le_bytes());
     }
 
+    /// The write that rings a queue's doorbell.
+    pub(crate) fn doorbell(number: u16) -> Vec<u8> {
+        let at = bar::NOTIFY + bar::NOTIFY_MULTIPLIER * u64::from(number);
+        Client::write_payload(index::BAR0, at, &number.to_le_bytes())
+    }
+
     pub(crate) fn kick(&self, client: &mut Client, number: u16) {
-        let doorbell = bar::NOTIFY + bar::NOTIFY_MULTIPLIER * u64::from(number);
-        client.write(index::BAR0, doorbell, &number.to_le_bytes());
+        client.good(command::REGION_WRITE, &Driver::doorbell(number));
+    }
+
+    /// Puts a frame into the transmit ring.
+    pub(crate) fn put(&mut self, memory: &Memory, frame: &[u8]) {
+        let slot = self.posted[1] % SIZE;
+        memory.put(buffer(TX, slot), &[&[0; HEADER], frame].concat());
+        self.post(memory, TX, slot, (HEADER + frame.len()) as u32, 0);
     }
 
     /// Puts a frame into the transmit ring and rings the doorbell.
     pub(crate) fn transmit(&mut self, client: &mut Client, memory: &Memory, frame: &[u8]) {
-        let slot = self.posted[1] % SIZE;
-        memory.put(buffer(TX, slot), &[&[0; HEADER], frame].concat());
-        self.post(memory, TX, slot, (HEADER + frame.len()) as u32, 0);
+        self.put(memory, frame);
         self.kick(client, TX);
     }
 

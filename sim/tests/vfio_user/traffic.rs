@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hematite_sim::facts::{bar, capability, config, msix, status};
+use hematite_sim::Device;
+use hematite_sim::facts::{bar, capability, common, config, msix, status};
+use hematite_sim::rtl::Rtl;
 use hematite_sim::vfio_user::header::{command, flag};
 use hematite_sim::vfio_user::regions::{MsixMode, index};
 use nix::sys::eventfd::EventFd;
@@ -145,12 +147,10 @@ fn memory_which_goes_away_stops_the_device_and_a_reset_helps() {
     for cut in [false, true] {
         let mut guest = Guest::boot(&bench);
         guest.round_trip();
-        let mut unmap = words(&[24, 0]);
-        [BASE, BYTES].iter().for_each(|field| unmap.extend(field.to_le_bytes()));
         if cut {
             guest.memory.file.set_len(0).unwrap();
         } else {
-            guest.client.good(command::DMA_UNMAP, &unmap);
+            guest.client.unmap(BASE, BYTES);
         }
         guest.driver.kick(&mut guest.client, TX);
         assert!(
@@ -158,7 +158,7 @@ fn memory_which_goes_away_stops_the_device_and_a_reset_helps() {
         );
         assert_ne!(device_status(&mut guest.client) & status::NEEDS_RESET, 0, "cut: {cut}");
         if cut {
-            guest.client.good(command::DMA_UNMAP, &unmap);
+            guest.client.unmap(BASE, BYTES);
         }
         guest.memory = Memory::new(BYTES);
         guest.client.map(BASE, &guest.memory);
@@ -168,6 +168,51 @@ fn memory_which_goes_away_stops_the_device_and_a_reset_helps() {
         guest.round_trip();
     }
     bench.finish();
+}
+
+/// What is answered is done: the client may give the memory to others, whatever the function still has under way.
+fn nothing_lands_behind_an_unmaps_answer(bench: Bench) {
+    let mut guest = Guest::boot(&bench);
+    let mut cut = 0;
+    for moment in 0..24 {
+        // Frames go out; the withdrawal comes so many reads of a register later, of some cycles each.
+        (0..6).for_each(|n| guest.driver.put(&guest.memory, &frame(n)));
+        let mut requests = vec![(command::REGION_WRITE, Driver::doorbell(TX))];
+        let status =
+            [&(bar::COMMON + common::DEVICE_STATUS).to_le_bytes()[..], &words(&[index::BAR0, 1])].concat();
+        requests.resize(1 + moment, (command::REGION_READ, status));
+        requests.push((command::DMA_UNMAP, Client::unmap_payload(BASE, BYTES)));
+        guest.client.together(&requests);
+        cut += u32::from(guest.driver.used_idx(&guest.memory, TX) < 6);
+        let then = guest.memory.get::<{ BYTES as usize }>(0);
+        [RX, TX].iter().for_each(|queue| guest.driver.kick(&mut guest.client, *queue));
+        for _ in 0..200 {
+            device_status(&mut guest.client);
+        }
+        assert!(
+            guest.memory.get::<{ BYTES as usize }>(0) == then,
+            "moment {moment}: written to behind the answer"
+        );
+        guest.client.good(command::DEVICE_RESET, &[]);
+        guest.memory = Memory::new(BYTES);
+        guest.client.map(BASE, &guest.memory);
+        guest.driver = Driver::start(&mut guest.client, &guest.memory);
+        while guest.events.iter().any(|event| event.read().is_ok()) {}
+    }
+    assert!(cut > 0, "none fell into the traffic");
+    drop(guest);
+    bench.finish();
+}
+
+#[test]
+fn nothing_lands_behind_an_unmaps_answer_on_the_model() {
+    nothing_lands_behind_an_unmaps_answer(Bench::start(MsixMode::Eventfd));
+}
+
+#[test]
+fn nothing_lands_behind_an_unmaps_answer_on_the_rtl() {
+    let make = || -> Box<dyn Device> { Box::new(Rtl::new("SIM").unwrap()) };
+    nothing_lands_behind_an_unmaps_answer(Bench::start_on(MsixMode::Eventfd, make));
 }
 
 #[test]
