@@ -24,15 +24,21 @@ pub struct Part {
 pub struct Arena {
     /// All of it.
     pub memory: DmaMemory,
+    iova: u64,
     next: u64,
 }
 
 impl Arena {
     /// So many bytes, which the function may reach from now on.
     pub fn new(bus: &mut dyn Bus, bytes: usize, pages: Pages) -> Result<Arena> {
+        Arena::at(bus, bytes, pages, IOVA)
+    }
+
+    /// The same at a place of the caller's choice.
+    pub fn at(bus: &mut dyn Bus, bytes: usize, pages: Pages, iova: u64) -> Result<Arena> {
         let memory = DmaMemory::new(bytes, pages)?;
-        bus.map(&memory, IOVA)?;
-        Ok(Arena { memory, next: 0 })
+        bus.map(&memory, iova)?;
+        Ok(Arena { memory, iova, next: 0 })
     }
 
     /// The next `bytes` at a multiple of `align`.
@@ -64,18 +70,18 @@ impl Arena {
 
     /// Where the device has a place.
     pub fn iova(&self, at: u64) -> u64 {
-        IOVA + at
+        self.iova + at
     }
 
     /// The function reaches none of it any more.
     pub fn withdraw(&self, bus: &mut dyn Bus) -> Result<()> {
-        bus.unmap(IOVA, self.memory.bytes() as u64)
+        bus.unmap(self.iova, self.memory.bytes() as u64)
     }
 }
 
 impl Ram for Arena {
     fn read(&self, address: u64, data: &mut [u8]) -> Result<()> {
         // An address below wraps to one far beyond the end.
-        self.memory.read(address.wrapping_sub(IOVA), data)
+        self.memory.read(address.wrapping_sub(self.iova), data)
     }
 }

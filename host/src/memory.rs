@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering, fence};
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::bus::inside;
@@ -38,8 +39,9 @@ pub struct DmaMemory {
     map: MmapRaw,
     /// Where in the file it begins.
     start: usize,
-    /// Another process may cut the file short at any moment: it is never reached by the map, which is there to be handed on.
-    foreign: bool,
+    /// Another process may cut the file short at any moment, and what is reached by the map then would be a signal: its length
+    /// is looked at before each access. False for our own, and for a file that is sealed against it.
+    shrinks: bool,
 }
 
 impl DmaMemory {
@@ -61,10 +63,10 @@ impl DmaMemory {
         };
         file.set_len(bytes as u64).map_err(fail)?;
         let map = MmapRaw::map_raw(&file).map_err(fail)?;
-        Ok(DmaMemory { file, map, start: 0, foreign: false })
+        Ok(DmaMemory { file, map, start: 0, shrinks: false })
     }
 
-    /// Memory of another process, by a file of its. The device reaches it; this process reads it by the file alone.
+    /// Memory of another process, by a file of its.
     pub fn foreign(file: File, start: u64, bytes: u64) -> Result<DmaMemory> {
         let next = "memory has to be shared: memory-backend-memfd,share=on";
         let fail =
@@ -73,7 +75,9 @@ impl DmaMemory {
         inside("a file of memory", length, start, bytes)?;
         // From the file's start: huge pages begin where they like, but not in the middle.
         let map = MmapOptions::new().len((start + bytes) as usize).map_raw(&file).map_err(fail)?;
-        Ok(DmaMemory { file, map, start: start as usize, foreign: true })
+        let seals = fcntl(&file, FcntlArg::F_GET_SEALS).unwrap_or(0);
+        let shrinks = !SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_SHRINK);
+        Ok(DmaMemory { file, map, start: start as usize, shrinks })
     }
 
     /// Bytes.
@@ -92,35 +96,35 @@ impl DmaMemory {
     }
 
     fn check(&self, at: u64, bytes: usize) -> Result<()> {
-        let length = if self.foreign { 0 } else { self.map.len() as u64 };
-        inside("the device's memory", length, at, bytes as u64)
+        inside("the device's memory", self.bytes() as u64, at, bytes as u64)?;
+        if self.shrinks {
+            let length = self.file.metadata().map_err(lost)?.len();
+            inside("the other process's file", length, self.file_offset() + at, bytes as u64)?;
+        }
+        Ok(())
     }
 
-    /// Sixteen bits of memory that is another process's.
-    pub fn look(&self, at: u64) -> Result<u16> {
-        inside("the other process's memory", self.bytes() as u64, at, 2)?;
-        let mut bytes = [0; 2];
-        let read = self.file.read_exact_at(&mut bytes, self.file_offset() + at);
-        read.map_err(|error| {
-            Error::system("read the other process's memory", error, "has it cut it short?")
-        })?;
-        Ok(u16::from_le_bytes(bytes))
+    /// Copies bytes out by the file: no signal, whatever becomes of it meanwhile. For memory of others that rests: an index
+    /// which changes just now may be torn.
+    pub fn look(&self, at: u64, data: &mut [u8]) -> Result<()> {
+        inside("the other process's memory", self.bytes() as u64, at, data.len() as u64)?;
+        self.file.read_exact_at(data, self.file_offset() + at).map_err(lost)
     }
 
     fn byte(&self, at: usize) -> &AtomicU8 {
-        assert!(at < self.map.len() && !self.foreign);
+        assert!(at < self.bytes());
         // SAFETY: inside the map, which lives as long as `self`; a byte is aligned; others only access it by atomics, or
         // are a device.
-        unsafe { AtomicU8::from_ptr(self.map.as_mut_ptr().add(at)) }
+        unsafe { AtomicU8::from_ptr(self.start().add(at)) }
     }
 
     fn half(&self, at: u64) -> Result<&AtomicU16> {
         self.check(at, 2)?;
-        if !at.is_multiple_of(2) {
+        if !(self.file_offset() + at).is_multiple_of(2) {
             return Err(Error::Device(format!("16 bits of the device's memory at {at:#x}, which is odd")));
         }
         // SAFETY: as above; even, and the map begins at a page.
-        Ok(unsafe { AtomicU16::from_ptr(self.map.as_mut_ptr().add(at as usize).cast()) })
+        Ok(unsafe { AtomicU16::from_ptr(self.start().add(at as usize).cast()) })
     }
 
     /// Copies bytes out.
@@ -159,10 +163,20 @@ impl DmaMemory {
         Ok(())
     }
 
+    /// Sets bits of a byte, whoever sets or clears others at the same time; those which were not set.
+    pub fn set(&self, at: u64, bits: u8) -> Result<u8> {
+        self.check(at, 1)?;
+        Ok(bits & !self.byte(at as usize).fetch_or(bits, Ordering::SeqCst))
+    }
+
     /// What was written is seen before anything that is read or written from here on.
     pub fn barrier(&self) {
         fence(Ordering::SeqCst);
     }
+}
+
+fn lost(error: std::io::Error) -> Error {
+    Error::system("reach the other process's memory", error, "has it cut it short?")
 }
 
 impl AsFd for DmaMemory {
@@ -189,17 +203,35 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_others_is_read_by_its_file_alone() {
+    fn memory_of_others_is_reached_as_long_as_it_is_there() {
         let own = DmaMemory::new(8192, Pages::Usual).unwrap();
         own.store(4098, 0x1234).unwrap();
         let other = |start, bytes| DmaMemory::foreign(own.file.try_clone().unwrap(), start, bytes);
         let memory = other(4096, 4096).unwrap();
-        assert_eq!((memory.bytes(), memory.file_offset(), memory.look(2).unwrap()), (4096, 4096, 0x1234));
-        assert!(memory.look(4095).is_err() && memory.load(2).is_err() && memory.write(0, &[1]).is_err());
-        own.file.set_len(4096).unwrap();
-        assert!(memory.look(2).is_err(), "cut short, and no signal");
-        for (start, bytes) in [(4096, 1), (u64::MAX, 2), (0, u64::MAX), (8192, 0)] {
+        let look = |at| {
+            let mut bytes = [0; 2];
+            memory.look(at, &mut bytes).map(|()| u16::from_le_bytes(bytes))
+        };
+        assert_eq!((memory.bytes(), memory.file_offset(), look(2).unwrap()), (4096, 4096, 0x1234));
+        assert_eq!(memory.load(2).unwrap(), 0x1234);
+        memory.write(4095, &[7]).unwrap();
+        assert_eq!(own.array::<1>(8191).unwrap(), [7]);
+        assert!(look(4095).is_err() && memory.load(4096).is_err() && memory.write(4095, &[1, 2]).is_err());
+        own.file.set_len(6144).unwrap();
+        assert!(memory.load(2046).is_ok() && memory.load(2048).is_err(), "cut short, and no signal");
+        assert!(look(2046).is_ok() && look(2048).is_err() && memory.set(2048, 1).is_err());
+        for (start, bytes) in [(4096, 2049), (u64::MAX, 2), (0, u64::MAX), (8192, 0)] {
             assert!(other(start, bytes).is_err(), "{start:#x} {bytes:#x}");
         }
+        let odd = other(4097, 16).unwrap();
+        assert!(odd.load(1).is_ok() && odd.load(0).is_err(), "an index that is whole");
+    }
+
+    #[test]
+    fn bits_are_set_beside_others() {
+        let memory = DmaMemory::new(4096, Pages::Usual).unwrap();
+        assert_eq!((memory.set(9, 0b101).unwrap(), memory.set(9, 0b110).unwrap()), (0b101, 0b010));
+        assert_eq!(memory.array::<1>(9).unwrap(), [0b111]);
+        assert!(memory.set(4096, 1).is_err());
     }
 }

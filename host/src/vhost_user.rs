@@ -4,9 +4,12 @@
 
 mod guest;
 mod lane;
+mod log;
 mod message;
 mod rings;
+mod run;
 mod session;
+mod shadow;
 
 use std::fs;
 use std::io;
@@ -64,6 +67,21 @@ pub struct Counts {
     pub doorbells: u64,
     /// Requests that were refused, and front ends that were let go.
     pub refused: u64,
+    /// Times that the function was set up with shadowed rings.
+    pub shadowed: u64,
+    /// Pages that were marked in logs.
+    pub marked: u64,
+}
+
+impl Counts {
+    fn add(&mut self, more: &Counts) {
+        let Counts { clients, doorbells, refused, shadowed, marked } = more;
+        self.clients += clients;
+        self.doorbells += doorbells;
+        self.refused += refused;
+        self.shadowed += shadowed;
+        self.marked += marked;
+    }
 }
 
 /// What was done until the end.

@@ -1,4 +1,4 @@
-//! A vhost-user front end with a guest's memory and a driver's two split rings, and the back end it talks to.
+//! A vhost-user front end with a guest's memory, and the back end it talks to.
 
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -11,12 +11,13 @@ use std::time::Duration;
 use hematite_host::memory::{DmaMemory, Pages};
 use hematite_host::vhost_user::{self, Served};
 use hematite_host::{Address, function};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
+use crate::rings::{PLACES, RING};
+
 /// Only a hang is longer.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Requests by their numbers in the specification.
 pub(crate) mod request {
@@ -25,6 +26,7 @@ pub(crate) mod request {
     pub(crate) const SET_OWNER: u32 = 3;
     pub(crate) const SET_MEM_TABLE: u32 = 5;
     pub(crate) const SET_LOG_BASE: u32 = 6;
+    pub(crate) const SET_LOG_FD: u32 = 7;
     pub(crate) const SET_VRING_NUM: u32 = 8;
     pub(crate) const SET_VRING_ADDR: u32 = 9;
     pub(crate) const SET_VRING_BASE: u32 = 10;
@@ -46,6 +48,7 @@ pub(crate) const TX: usize = 1;
 const PLAIN: u32 = 1;
 const TELL_ME: u32 = 1 | 8;
 pub(crate) const PROTOCOL_BIT: u64 = 1 << 30;
+pub(crate) const LOG_BIT: u64 = 1 << 26;
 
 /// The guest's memory: one half has the rings, the other the buffers, each a region of its own.
 pub(crate) const HALF: u64 = 1 << 20;
@@ -53,12 +56,6 @@ pub(crate) const HALF: u64 = 1 << 20;
 pub(crate) const RINGS: [u64; 4] = [0x4000_0000, HALF, 0x7f00_1234_5000, 0];
 pub(crate) const BUFFERS: [u64; 4] = [0x1_0000_0000, HALF, 0x7e00_0000_1000, HALF];
 pub(crate) const SIZE: u16 = 64;
-const BUFFER: u64 = 2048;
-const HEADER: usize = 12;
-/// In a ring's 16 KiB: descriptors, available, used.
-const PLACES: [u64; 3] = [0, 0x2000, 0x3000];
-const RING: u64 = 0x4000;
-
 /// The back end in a thread.
 pub(crate) struct Back {
     pub(crate) path: PathBuf,
@@ -135,20 +132,44 @@ pub(crate) struct Front {
     pub(crate) memory: DmaMemory,
     pub(crate) kicks: [EventFd; 2],
     pub(crate) calls: [EventFd; 2],
-    available: [u16; 2],
-    used: [u16; 2],
+    pub(crate) available: [u16; 2],
+    pub(crate) used: [u16; 2],
+    /// Up to where it has thought of kicking.
+    pub(crate) kicked: [u16; 2],
+    pub(crate) features: u64,
+    /// Rings are told of with F_LOG.
+    pub(crate) logged: bool,
+    /// How far buffers are from where they would be: some lie across pages.
+    pub(crate) shift: u64,
+    /// Where buffers are cut; not at all: they are one descriptor. Else they are a table's.
+    pub(crate) cuts: Vec<u32>,
 }
 
 impl Front {
     /// Connected, agreed on the protocol.
     pub(crate) fn connect(back: &Back) -> Front {
+        Front::with(back, DmaMemory::new(2 * HALF as usize, Pages::Usual).unwrap())
+    }
+
+    /// The same with a memory that is there already.
+    pub(crate) fn with(back: &Back, memory: DmaMemory) -> Front {
         let stream = UnixStream::connect(&back.path).expect("it listens");
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let event = || EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
-        let memory = DmaMemory::new(2 * HALF as usize, Pages::Usual).unwrap();
         let pair = || [event(), event()];
-        let mut front =
-            Front { stream, memory, kicks: pair(), calls: pair(), available: [0; 2], used: [0; 2] };
+        let mut front = Front {
+            stream,
+            memory,
+            kicks: pair(),
+            calls: pair(),
+            available: [0; 2],
+            used: [0; 2],
+            kicked: [0; 2],
+            features: 0,
+            logged: false,
+            shift: 0,
+            cuts: vec![],
+        };
         let protocol = front.number(request::GET_PROTOCOL_FEATURES);
         front.send(request::SET_PROTOCOL_FEATURES, &longs(&[protocol]), &[]);
         front
@@ -207,13 +228,22 @@ impl Front {
 
     /// A ring's areas as the front end writes them: queue and flags, descriptors, used, available, log.
     pub(crate) fn areas(queue: usize) -> [u64; 5] {
-        let start = RINGS[2] + queue as u64 * RING;
-        [queue as u64, start + PLACES[0], start + PLACES[2], start + PLACES[1], 0]
+        let ring = queue as u64 * RING;
+        let [at, used, available] = [PLACES[0], PLACES[2], PLACES[1]].map(|place| RINGS[2] + ring + place);
+        [queue as u64, at, used, available, RINGS[0] + ring + PLACES[2]]
+    }
+
+    /// Tells of a ring as it is to be logged now.
+    pub(crate) fn tell_areas(&mut self, queue: usize) {
+        let [head, rest @ ..] = Front::areas(queue);
+        let payload = [&[head | u64::from(self.logged) << 32][..], &rest].concat();
+        self.must(request::SET_VRING_ADDR, &longs(&payload), &[]);
     }
 
     /// Everything but `enable`, with these features.
     pub(crate) fn prepare(&mut self, features: u64) {
         self.must(request::SET_OWNER, &[], &[]);
+        self.features = features;
         self.must(request::SET_FEATURES, &longs(&[features | PROTOCOL_BIT]), &[]);
         self.table();
         self.rings();
@@ -221,90 +251,51 @@ impl Front {
 
     /// Two empty rings.
     pub(crate) fn rings(&mut self) {
-        self.memory.write(0, &[0; 2 * RING as usize]).unwrap();
-        (self.available, self.used) = ([0; 2], [0; 2]);
+        self.rings_at(0);
+    }
+
+    /// Tells all of the rings, as they are, and where each goes on: as after `pause`.
+    pub(crate) fn go_on(&mut self, bases: [u16; 2]) {
         for queue in [RX, TX] {
             self.must(request::SET_VRING_NUM, &state(queue as u32, SIZE.into()), &[]);
-            self.must(request::SET_VRING_BASE, &state(queue as u32, 0), &[]);
-            self.must(request::SET_VRING_ADDR, &longs(&Front::areas(queue)), &[]);
+            self.must(request::SET_VRING_BASE, &state(queue as u32, bases[queue].into()), &[]);
+            self.tell_areas(queue);
             self.event(request::SET_VRING_KICK, queue);
             self.event(request::SET_VRING_CALL, queue);
+        }
+    }
+
+    /// The queues stand; where each would go on.
+    pub(crate) fn pause(&mut self) -> [u16; 2] {
+        [RX, TX].map(|queue| {
+            let answer = self.ask(request::GET_VRING_BASE, &state(queue as u32, 0));
+            assert_eq!(answer[..4], (queue as u32).to_ne_bytes());
+            u32::from_ne_bytes(answer[4..].try_into().unwrap()).try_into().expect("an index of 16 bits")
+        })
+    }
+
+    /// As QEMU does when migration begins and ends.
+    pub(crate) fn set_logging(&mut self, log: Option<&DmaMemory>) {
+        self.logged = log.is_some();
+        if let Some(log) = log {
+            let file = log.as_fd().try_clone_to_owned().unwrap();
+            self.must(request::SET_LOG_BASE, &longs(&[log.bytes() as u64, 0]), &[file.as_fd()]);
+        }
+        let bit = if self.logged { LOG_BIT } else { 0 };
+        self.must(request::SET_FEATURES, &longs(&[self.features | PROTOCOL_BIT | bit]), &[]);
+        [RX, TX].into_iter().for_each(|queue| self.tell_areas(queue));
+    }
+
+    /// All that was kicked before is done: a kick is seen with the first request at the latest.
+    pub(crate) fn sync(&mut self) {
+        for _ in 0..2 {
+            self.number(request::GET_FEATURES);
         }
     }
 
     pub(crate) fn enable(&mut self) {
         for queue in [RX, TX] {
             self.must(request::SET_VRING_ENABLE, &state(queue as u32, 1), &[]);
-        }
-    }
-
-    /// Where the buffer of a queue's descriptor is in the memory.
-    fn buffer(queue: usize, slot: u16) -> u64 {
-        HALF + (u64::from(slot) + queue as u64 * u64::from(SIZE)) * BUFFER
-    }
-
-    /// Gives a buffer of so many bytes to the function.
-    fn offer(&mut self, queue: usize, bytes: u32) {
-        let slot = self.available[queue] % SIZE;
-        let ring = queue as u64 * RING;
-        let guest = BUFFERS[0] + Front::buffer(queue, slot) - HALF;
-        let flags: u32 = if queue == RX { 2 } else { 0 };
-        let descriptor = [&guest.to_le_bytes()[..], &bytes.to_le_bytes(), &flags.to_le_bytes()].concat();
-        self.memory.write(ring + PLACES[0] + u64::from(slot) * 16, &descriptor).unwrap();
-        self.memory.store(ring + PLACES[1] + 4 + u64::from(slot) * 2, slot).unwrap();
-        self.available[queue] = self.available[queue].wrapping_add(1);
-        self.memory.store(ring + PLACES[1] + 2, self.available[queue]).unwrap();
-        self.memory.barrier();
-    }
-
-    pub(crate) fn kick(&self, queue: usize) {
-        self.kicks[queue].write(1).unwrap();
-    }
-
-    /// Receive buffers, but for one all there can be.
-    pub(crate) fn fill(&mut self) {
-        while self.available[RX].wrapping_sub(self.used[RX]) < SIZE - 1 {
-            self.offer(RX, BUFFER as u32);
-        }
-        self.kick(RX);
-    }
-
-    pub(crate) fn transmit(&mut self, frame: &[u8]) {
-        let at = Front::buffer(TX, self.available[TX] % SIZE);
-        self.memory.write(at, &[&[0; HEADER][..], frame].concat()).unwrap();
-        self.offer(TX, (HEADER + frame.len()) as u32);
-        self.kick(TX);
-    }
-
-    /// Waits by the call eventfd; slot and bytes of what comes back.
-    pub(crate) fn back(&mut self, queue: usize) -> (u16, u32) {
-        let ring = queue as u64 * RING + PLACES[2];
-        while self.memory.load(ring + 2).unwrap() == self.used[queue] {
-            let mut wanted = [PollFd::new(self.calls[queue].as_fd(), PollFlags::POLLIN)];
-            let count = poll(&mut wanted, PollTimeout::try_from(LIMIT).unwrap()).unwrap();
-            assert_eq!(count, 1, "queue {queue} calls");
-            let _ = self.calls[queue].read();
-        }
-        let element: [u8; 8] = self.memory.array(ring + 4 + u64::from(self.used[queue] % SIZE) * 8).unwrap();
-        self.used[queue] = self.used[queue].wrapping_add(1);
-        (u16::from_le_bytes([element[0], element[1]]), u32::from_le_bytes(element[4..].try_into().unwrap()))
-    }
-
-    pub(crate) fn receive(&mut self) -> Vec<u8> {
-        let (slot, bytes) = self.back(RX);
-        let mut frame = vec![0; bytes as usize - HEADER];
-        self.memory.read(Front::buffer(RX, slot) + HEADER as u64, &mut frame).unwrap();
-        frame
-    }
-
-    /// Frames of growing length go round a mirror.
-    pub(crate) fn go_round(&mut self, frames: usize) {
-        for number in 0..frames {
-            self.fill();
-            let frame: Vec<u8> = (0..60 + number * 17 % 1400).map(|byte| (byte * 7 + number) as u8).collect();
-            self.transmit(&frame);
-            assert!(self.receive() == frame, "frame {number} comes back as it went");
-            self.back(TX);
         }
     }
 

@@ -56,7 +56,8 @@ pub enum Verb {
     Bind(Bind),
     /// Give it back to the kernel's own driver for it
     Unbind,
-    /// Serve a vhost-user socket for QEMU or DPDK: their guest's rings become the function's, which must be ours; ends by a signal
+    /// Serve a vhost-user socket for QEMU or DPDK: their guest's rings become the function's, which must be ours; the guest can
+    /// be stopped and migrated live, with shadowed rings and a log of pages written; ends by a signal
     VhostUser(VhostUser),
     /// vDPA devices: what makes them, which there are, one more, one less
     Vdpa(board::Vdpa),

@@ -138,7 +138,7 @@ fn descriptor(
     Ok((one, other))
 }
 
-fn has(one: &Descriptor, flag: u64) -> bool {
+pub(crate) fn has(one: &Descriptor, flag: u64) -> bool {
     u64::from(one.flags) & flag != 0
 }
 
@@ -207,7 +207,8 @@ pub fn split(ram: &dyn Ram, at: Addresses) -> Result<Seen> {
     Ok(seen)
 }
 
-fn split_chain(ram: &dyn Ram, at: Addresses, head: u16) -> Chain {
+/// The chain of a split ring that begins at `head`.
+pub(crate) fn split_chain(ram: &dyn Ram, at: Addresses, head: u16) -> Chain {
     let mut chain = Chain { head, available: true, descriptors: vec![], broken: None };
     let mut index = head;
     for _ in 0..at.size {

@@ -1,4 +1,5 @@
-//! The memory of the front end's guest: its regions, each reached by the function at its guest physical address.
+//! The memory of the front end's guest: its regions, each reached by the function at its guest physical address, and by us
+//! where rings are shadowed.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -7,7 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use super::message::long;
 use super::{Done, Trouble};
 use crate::bus::Bus;
+use crate::error::{Error, Result};
 use crate::memory::DmaMemory;
+use crate::ring::look::Ram;
 
 /// Regions there may be, of which one SET_MEM_TABLE has eight.
 pub(super) const SLOTS: usize = 64;
@@ -38,7 +41,7 @@ pub(super) struct Place {
 }
 
 fn meet(a: u64, b: u64, a_bytes: u64, b_bytes: u64) -> bool {
-    a < b + b_bytes && b < a + a_bytes
+    a < b.saturating_add(b_bytes) && b < a.saturating_add(a_bytes)
 }
 
 impl Place {
@@ -52,6 +55,16 @@ impl Place {
             return Err(Trouble::Refused(format!("no region of memory: {place:x?}")));
         }
         Ok(place)
+    }
+
+    /// Whether a guest physical address and so many bytes behind it touch it.
+    pub(super) fn is_at(&self, guest: u64, bytes: u64) -> bool {
+        meet(self.guest, guest, self.bytes, bytes)
+    }
+
+    /// The first guest physical address beyond it.
+    pub(super) fn end(&self) -> u64 {
+        self.guest + self.bytes
     }
 
     fn meets(&self, other: &Place) -> bool {
@@ -76,9 +89,18 @@ impl Region {
         Ok(Region { place, file: (its.dev(), its.ino()), memory })
     }
 
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
     fn is(&self, other: &Region) -> bool {
         self.place == other.place && self.file == other.file
     }
+}
+
+/// The guest's memory is the front end's affair.
+fn refuse(error: Error) -> Trouble {
+    Trouble::Refused(error.to_string())
 }
 
 /// All regions, none of which meets another.
@@ -96,12 +118,46 @@ impl Memory {
         self.0.iter().find_map(|region| region.place.translate(user, bytes))
     }
 
-    /// Sixteen bits at a user address.
-    pub(super) fn look(&self, user: u64) -> Done<u16> {
-        let found = self.0.iter().find(|region| region.place.translate(user, 2).is_some());
-        let found = found.ok_or_else(|| Trouble::Refused(format!("{user:#x} is not in memory")))?;
-        let read = found.memory.look(user - found.place.user);
-        read.map_err(|error| Trouble::Refused(error.to_string()))
+    /// The first address beyond all of it.
+    pub(super) fn end(&self) -> u64 {
+        self.0.iter().map(|region| region.place.end()).max().unwrap_or(0)
+    }
+
+    /// Whether a guest physical address and so many bytes behind it touch any of it.
+    pub(super) fn is_at(&self, guest: u64, bytes: u64) -> bool {
+        self.0.iter().any(|region| region.place.is_at(guest, bytes))
+    }
+
+    /// The region of a guest physical address, where in it that is, and how many bytes there are from there on.
+    fn find_guest(&self, guest: u64) -> Result<(&DmaMemory, u64, u64)> {
+        let there = self.0.iter().find_map(|region| {
+            let at = guest.checked_sub(region.place.guest)?;
+            let left = region.place.bytes.checked_sub(at).filter(|left| *left > 0)?;
+            Some((&region.memory, at, left))
+        });
+        there.ok_or_else(|| Error::Device(format!("{guest:#x} is in no region of memory")))
+    }
+
+    /// Sixteen bits of the guest's in one piece; what is read afterwards is not older.
+    pub(super) fn load(&self, guest: u64) -> Done<u16> {
+        self.find_guest(guest).and_then(|(memory, at, _)| memory.load(at)).map_err(refuse)
+    }
+
+    /// Sixteen bits in one piece; what was written before is seen before.
+    pub(super) fn store(&self, guest: u64, value: u16) -> Done<()> {
+        self.find_guest(guest).and_then(|(memory, at, _)| memory.store(at, value)).map_err(refuse)
+    }
+
+    /// Copies bytes in, which are in one region.
+    pub(super) fn write(&self, guest: u64, data: &[u8]) -> Done<()> {
+        self.find_guest(guest).and_then(|(memory, at, _)| memory.write(at, data)).map_err(refuse)
+    }
+
+    /// Sixteen bits which nobody writes now.
+    pub(super) fn look(&self, guest: u64) -> Done<u16> {
+        let mut bytes = [0; 2];
+        let read = self.find_guest(guest).and_then(|(memory, at, _)| memory.look(at, &mut bytes));
+        read.map(|()| u16::from_le_bytes(bytes)).map_err(refuse)
     }
 
     /// Whether they can be a guest's memory.
@@ -168,5 +224,20 @@ impl Memory {
     pub(super) fn agrees(&self, regions: &[Region], user: u64, bytes: u64) -> bool {
         let then = regions.iter().find_map(|region| region.place.translate(user, bytes));
         then.is_some() && then == self.translate(user, bytes)
+    }
+}
+
+impl Ram for Memory {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<()> {
+        let mut done = 0;
+        while done < data.len() {
+            let address = address.checked_add(done as u64);
+            let address = address.ok_or_else(|| Error::Device("an address beyond the last".into()))?;
+            let (memory, at, left) = self.find_guest(address)?;
+            let part = (data.len() - done).min(usize::try_from(left).unwrap_or(usize::MAX));
+            memory.read(at, &mut data[done..done + part])?;
+            done += part;
+        }
+        Ok(())
     }
 }

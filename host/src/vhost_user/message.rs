@@ -18,6 +18,8 @@ pub(super) mod request {
     pub(in crate::vhost_user) const SET_OWNER: u32 = 3;
     pub(in crate::vhost_user) const RESET_OWNER: u32 = 4;
     pub(in crate::vhost_user) const SET_MEM_TABLE: u32 = 5;
+    pub(in crate::vhost_user) const SET_LOG_BASE: u32 = 6;
+    pub(in crate::vhost_user) const SET_LOG_FD: u32 = 7;
     pub(in crate::vhost_user) const SET_VRING_NUM: u32 = 8;
     pub(in crate::vhost_user) const SET_VRING_ADDR: u32 = 9;
     pub(in crate::vhost_user) const SET_VRING_BASE: u32 = 10;

@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
 use super::lane::QUEUES;
@@ -17,9 +19,11 @@ const NO_FD: u64 = 1 << 8;
 pub(super) struct Ring {
     pub(super) size: u16,
     /// The next available entry.
-    pub(super) base: u32,
+    pub(super) base: u16,
     /// User addresses: descriptors, available, used.
     pub(super) areas: Option<[u64; 3]>,
+    /// Where its used ring is for the log, if it is logged.
+    pub(super) log: Option<u64>,
     pub(super) kick: Option<OwnedFd>,
     pub(super) call: Option<OwnedFd>,
     pub(super) enabled: bool,
@@ -37,6 +41,11 @@ impl Ring {
         let [descriptors, available, used] = self.areas.filter(|_| size > 0)?;
         Some([(descriptors, 16 * size), (available, 6 + 2 * size), (used, 6 + 8 * size)])
     }
+
+    /// The first address beyond what of the used ring is logged; none: that is no address.
+    pub(super) fn log_end(&self) -> Option<u64> {
+        self.log.map_or(Some(0), |log| log.checked_add(6 + 8 * u64::from(self.size)))
+    }
 }
 
 /// One of the pair's queues.
@@ -45,6 +54,22 @@ pub(super) fn one_of(queue: u64) -> Done<usize> {
         .ok()
         .filter(|queue| *queue < QUEUES)
         .ok_or_else(|| Trouble::Refused(format!("queue {queue} of {QUEUES}: there is one pair")))
+}
+
+/// Signals an eventfd of the front end's. Who has filled it up is not waited for, and needs no more of it.
+pub(super) fn signal(event: &impl AsFd) {
+    let mut room = [PollFd::new(event.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut room, PollTimeout::ZERO).is_ok_and(|ready| ready == 1) {
+        let _ = nix::unistd::write(event, &1u64.to_ne_bytes());
+    }
+}
+
+/// A write to it never waits from now on, unless the front end undoes it.
+pub(super) fn hasten(event: &impl AsFd) {
+    let flags = fcntl(event, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    if let Some(flags) = flags.ok().filter(|flags| !flags.contains(OFlag::O_NONBLOCK)) {
+        let _ = fcntl(event, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK));
+    }
 }
 
 /// The queue and the eventfd of a message, if it has one.
@@ -60,7 +85,7 @@ pub(super) fn descriptor(message: Message) -> Done<(usize, Option<OwnedFd>)> {
 }
 
 /// Anything else could hold up who writes to it.
-fn is_eventfd(fd: &OwnedFd) -> bool {
+pub(super) fn is_eventfd(fd: &OwnedFd) -> bool {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
     link.is_ok_and(|link| link.as_os_str() == "anon_inode:[eventfd]")
 }

@@ -7,19 +7,23 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::guest::{Memory, Place, REGION, Region, SLOTS};
-use super::lane::{Lane, Placed, QUEUES};
+use super::lane::{Lane, QUEUES};
+use super::log::Log;
 use super::message::{Channel, Message, request, word};
-use super::rings::{Ring, descriptor, events, one_of};
+use super::rings::{Ring, descriptor, events, hasten, is_eventfd, one_of};
+use super::shadow::Shadow;
 use super::{Counts, Done, Tell, Trouble, refused};
 use crate::error::{Error, Result};
 
 /// Feature bits of vhost's own. [vhost-user: Feature bits]
-const PROTOCOL_FEATURES: u64 = 1 << 30;
+pub(super) const LOG_ALL: u64 = 1 << 26;
+pub(super) const PROTOCOL_FEATURES: u64 = 1 << 30;
 /// [vhost-user: Protocol features]
+pub(super) const LOG_SHMFD: u64 = 1 << 1;
 const REPLY_ACK: u64 = 1 << 3;
 const CONFIG: u64 = 1 << 9;
 const CONFIGURE_MEM_SLOTS: u64 = 1 << 15;
-const OFFERED: u64 = REPLY_ACK | CONFIG | CONFIGURE_MEM_SLOTS;
+const OFFERED: u64 = LOG_SHMFD | REPLY_ACK | CONFIG | CONFIGURE_MEM_SLOTS;
 /// Regions of one table.
 const TABLE: usize = 8;
 /// Bytes of configuration there may be, and before them in a message.
@@ -31,6 +35,8 @@ const LARGEST: u32 = 1 << 15;
 /// What the descriptors say that are waited for; queues' kicks are their numbers.
 const SOCKET: u64 = QUEUES as u64;
 const STOP: u64 = SOCKET + 1;
+/// And interrupts of queues whose rings are shadowed from here on.
+const INTERRUPTS: u64 = STOP + 1;
 
 /// Why it is over.
 #[derive(Debug)]
@@ -44,14 +50,32 @@ pub(super) enum End {
 /// The front end that is connected.
 pub(super) struct Session<'a> {
     channel: Channel,
-    lane: &'a mut Lane,
-    memory: Memory,
-    rings: [Ring; QUEUES],
-    features: u64,
-    protocol: u64,
+    pub(super) lane: &'a mut Lane,
+    pub(super) memory: Memory,
+    pub(super) rings: [Ring; QUEUES],
+    pub(super) features: u64,
+    pub(super) protocol: u64,
+    /// Where pages are marked, and that they are to be.
+    pub(super) log: Option<Log>,
+    pub(super) log_call: Option<OwnedFd>,
+    pub(super) logging: bool,
+    /// Our rings, if the function has them instead of the guest's; and who is interrupted then.
+    pub(super) shadow: Option<Shadow>,
+    pub(super) interrupts: [EventFd; QUEUES],
     /// Signalled for a queue that has nobody to call.
-    nobody: EventFd,
+    pub(super) nobody: EventFd,
+    pub(super) counts: Counts,
     epoll: Epoll,
+}
+
+/// The one eventfd of a message.
+fn lone_event(message: Message) -> Done<OwnedFd> {
+    let Ok([fd]) = <[OwnedFd; 1]>::try_from(message.fds) else { return refused("one descriptor is meant") };
+    if !is_eventfd(&fd) {
+        return refused("the descriptor is no eventfd");
+    }
+    hasten(&fd);
+    Ok(fd)
 }
 
 fn failed(errno: nix::Error) -> Error {
@@ -65,22 +89,44 @@ impl<'a> Session<'a> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
         epoll.add(&channel, EpollEvent::new(EpollFlags::EPOLLIN, SOCKET)).map_err(failed)?;
         epoll.add(stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP)).map_err(failed)?;
-        let nobody = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC).map_err(failed)?;
-        let (memory, rings) = (Memory::default(), Default::default());
-        Ok(Session { channel, lane, memory, rings, features: 0, protocol: 0, nobody, epoll })
+        let event = || EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC).map_err(failed);
+        let (nobody, interrupts) = (event()?, [event()?, event()?]);
+        for (queue, interrupt) in (INTERRUPTS..).zip(&interrupts) {
+            let edge = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, queue);
+            epoll.add(interrupt, edge).map_err(failed)?;
+        }
+        Ok(Session {
+            channel,
+            lane,
+            memory: Memory::default(),
+            rings: Default::default(),
+            features: 0,
+            protocol: 0,
+            log: None,
+            log_call: None,
+            logging: false,
+            shadow: None,
+            interrupts,
+            nobody,
+            counts: Counts::default(),
+            epoll,
+        })
     }
 
     /// Serves it until it goes; the function is reset then and reaches nothing of it.
     pub(super) fn run(mut self, counts: &mut Counts, tell: Tell<'_>) -> Done<End> {
-        let end = self.serve(counts, tell);
+        let end = self.serve(tell);
         self.lane.stop()?;
+        self.shadow.take().map_or(Ok(()), |shadow| shadow.withdraw(self.lane.bus()))?;
         self.memory.replace(self.lane.bus(), vec![])?;
+        self.counts.marked += self.log.map_or(0, |log| log.marked());
+        counts.add(&self.counts);
         end
     }
 
-    fn serve(&mut self, counts: &mut Counts, tell: Tell<'_>) -> Done<End> {
+    fn serve(&mut self, tell: Tell<'_>) -> Done<End> {
         loop {
-            let mut events = [EpollEvent::empty(); QUEUES + 2];
+            let mut events = [EpollEvent::empty(); 2 * QUEUES + 2];
             let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Err(nix::Error::EINTR) => continue,
                 other => other.map_err(failed)?,
@@ -90,33 +136,30 @@ impl<'a> Session<'a> {
                     STOP => return Ok(End::Stopped),
                     SOCKET => {
                         let Some(message) = self.channel.read()? else { return Ok(End::Gone) };
-                        self.take(message, counts, tell)?;
+                        self.take(message, tell)?;
                     }
-                    queue => counts.doorbells += u64::from(self.lane.ring(queue as usize)?),
+                    queue @ ..SOCKET => self.kicked(queue as usize)?,
+                    queue => self.interrupted((queue - INTERRUPTS) as usize)?,
                 }
             }
         }
     }
 
     /// Answers one message. What is refused is told, if the front end wants to know; else it is let go.
-    fn take(&mut self, message: Message, counts: &mut Counts, tell: Tell<'_>) -> Done<()> {
+    fn take(&mut self, message: Message, tell: Tell<'_>) -> Done<()> {
         let (request, tells) = (message.request, message.needs_reply && self.protocol & REPLY_ACK != 0);
-        let was_live = self.lane.is_live();
+        let before = self.state();
         let done = self.handle(message);
-        if was_live != self.lane.is_live() {
-            let features = self.features;
-            tell(if was_live {
-                "the queues stand".into()
-            } else {
-                format!("the queues run, features {features:#x}")
-            });
+        let now = self.state();
+        if before != now {
+            tell(now.unwrap_or("the queues stand".into()));
         }
         match done {
             Ok(Some(answer)) => self.channel.answer(request, &answer),
             Ok(None) if tells => self.channel.answer(request, &0u64.to_ne_bytes()),
             Ok(None) => Ok(()),
             Err(Trouble::Refused(text)) if tells => {
-                counts.refused += 1;
+                self.counts.refused += 1;
                 tell(format!("request {request} is refused: {text}"));
                 self.channel.answer(request, &1u64.to_ne_bytes())
             }
@@ -128,12 +171,17 @@ impl<'a> Session<'a> {
     fn handle(&mut self, message: Message) -> Done<Option<Vec<u8>>> {
         let number = |value: u64| Ok(Some(value.to_ne_bytes().to_vec()));
         match message.request {
-            request::GET_FEATURES => return number(self.lane.offered() | PROTOCOL_FEATURES),
+            request::GET_FEATURES => return number(self.lane.offered() | PROTOCOL_FEATURES | LOG_ALL),
             request::GET_PROTOCOL_FEATURES => return number(OFFERED),
             request::GET_MAX_MEM_SLOTS => return number(SLOTS as u64),
             request::GET_CONFIG => return self.config(&message).map(Some),
             request::GET_VRING_BASE => return self.give_back(&message).map(Some),
+            request::SET_LOG_BASE => {
+                self.set_log(message)?;
+                return number(0);
+            }
             request::SET_FEATURES => self.set_features(&message)?,
+            request::SET_LOG_FD => self.log_call = Some(lone_event(message)?),
             request::SET_PROTOCOL_FEATURES => {
                 let [bits] = message.longs()?;
                 if bits & !OFFERED != 0 {
@@ -155,7 +203,9 @@ impl<'a> Session<'a> {
                 let Ok([fd]) = <[OwnedFd; 1]>::try_from(message.fds) else {
                     return refused("a region has one descriptor");
                 };
-                self.memory.add(self.lane.bus(), Region::new(place, fd)?)?;
+                let region = Region::new(place, fd)?;
+                self.check_log(self.memory.end().max(place.end()))?;
+                self.around(&[place], |memory, bus| memory.add(bus, region))?;
             }
             request::REM_MEM_REG => self.remove_region(&message)?,
             request::SET_VRING_NUM => {
@@ -168,14 +218,25 @@ impl<'a> Session<'a> {
             }
             request::SET_VRING_BASE => {
                 let (queue, base) = self.standing(&message)?;
+                let Ok(base) = u16::try_from(base) else {
+                    return refused(format!(
+                        "queue {queue} is to go on at {base}, and has indices of 16 bits"
+                    ));
+                };
                 self.rings[queue].base = base;
             }
             request::SET_VRING_ADDR => self.set_areas(&message)?,
             request::SET_VRING_KICK => self.set_kick(message)?,
             request::SET_VRING_CALL => {
                 let (queue, event) = descriptor(message)?;
+                if let Some(event) = &event {
+                    hasten(event);
+                }
                 self.rings[queue].call = event;
-                if self.lane.is_live() {
+                if self.shadow.is_some() {
+                    // What the one of before was told may have been lost.
+                    self.call(queue);
+                } else if self.lane.is_live() {
                     let events = events(&self.rings, &self.nobody);
                     self.lane.rearm(events)?;
                 }
@@ -196,24 +257,6 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
-    fn set_features(&mut self, message: &Message) -> Done<()> {
-        let [bits] = message.longs()?;
-        let features = bits & !PROTOCOL_FEATURES;
-        if !self.lane.takes(features) {
-            return refused(format!("features {features:#x} of {:#x}", self.lane.offered()));
-        }
-        if self.lane.is_live() && features != self.features {
-            return refused("features do not change while queues run");
-        }
-        self.features = features;
-        // "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in the enabled state."
-        if bits & PROTOCOL_FEATURES == 0 {
-            self.rings.iter_mut().for_each(|ring| ring.enabled = true);
-            self.settle()?;
-        }
-        Ok(())
-    }
-
     /// All regions anew.
     fn set_table(&mut self, message: Message) -> Done<()> {
         let count = word(&message.payload, 0) as usize;
@@ -231,7 +274,9 @@ impl<'a> Session<'a> {
         {
             return refused("rings that run are in no region");
         }
-        self.memory.replace(self.lane.bus(), regions)
+        let places: Vec<Place> = regions.iter().map(Region::place).collect();
+        self.check_log(places.iter().map(Place::end).max().unwrap_or(0))?;
+        self.around(&places, |memory, bus| memory.replace(bus, regions))
     }
 
     fn remove_region(&mut self, message: &Message) -> Done<()> {
@@ -247,6 +292,26 @@ impl<'a> Session<'a> {
         self.memory.remove(self.lane.bus(), number)
     }
 
+    /// The log as it lies in a file. What an older one was told since is told this one too.
+    fn set_log(&mut self, message: Message) -> Done<()> {
+        let [bytes, offset] = message.longs()?;
+        if self.protocol & LOG_SHMFD == 0 {
+            return refused("a log is a file of its own: protocol feature LOG_SHMFD is not agreed on");
+        }
+        let Ok([fd]) = <[OwnedFd; 1]>::try_from(message.fds) else {
+            return refused("a log has one descriptor");
+        };
+        let log = Log::new(fd, bytes, offset)?;
+        if self.logging && self.lane.is_live() && !self.is_covered_by(Some(&log), self.memory.end()) {
+            return refused(format!("a log of {bytes} bytes is too small for what is logged"));
+        }
+        if let Some(old) = &self.log {
+            log.adopt(old)?;
+        }
+        self.log = Some(log);
+        self.resume()
+    }
+
     /// A queue that does not run, and a number for it.
     fn standing(&self, message: &Message) -> Done<(usize, u32)> {
         let (queue, value) = message.state()?;
@@ -255,24 +320,6 @@ impl<'a> Session<'a> {
             return refused(format!("queue {queue} runs"));
         }
         Ok((queue, value))
-    }
-
-    fn set_areas(&mut self, message: &Message) -> Done<()> {
-        let [head, descriptors, used, available, _log] = message.longs()?;
-        let (queue, flags) = (one_of(u64::from(head as u32))?, head >> 32);
-        if flags != 0 {
-            return refused(format!("queue {queue}: flags {flags:#x}: nothing is logged here"));
-        }
-        if self.lane.is_live() {
-            return refused(format!("queue {queue} runs"));
-        }
-        if !descriptors.is_multiple_of(16) || !available.is_multiple_of(2) || !used.is_multiple_of(4) {
-            return refused(format!(
-                "queue {queue}: {descriptors:#x}, {available:#x}, {used:#x}: not aligned"
-            ));
-        }
-        self.rings[queue].areas = Some([descriptors, available, used]);
-        Ok(())
     }
 
     fn set_kick(&mut self, message: Message) -> Done<()> {
@@ -289,68 +336,10 @@ impl<'a> Session<'a> {
     }
 
     /// No kick any more. The front end has the eventfd too: closed, it would still be waited for.
-    fn forget(&mut self, queue: usize) {
+    pub(super) fn forget(&mut self, queue: usize) {
         if let Some(kick) = self.rings[queue].kick.take() {
             let _ = self.epoll.delete(&kick);
         }
-    }
-
-    /// Starts the pair when both of its queues are to run, and stops it when one is not.
-    fn settle(&mut self) -> Done<()> {
-        let wanted = self.rings.iter().all(Ring::is_wanted);
-        if !wanted {
-            return self.halt();
-        }
-        if self.lane.is_live() {
-            return Ok(());
-        }
-        if self.features >> hematite_abi::feature::VERSION_1 & 1 == 0 {
-            return refused("the driver is one of before virtio 1.0: disable-legacy=on");
-        }
-        let mut placed = [Placed { size: 0, areas: [0; 3] }; QUEUES];
-        for (queue, (ring, placed)) in self.rings.iter().zip(&mut placed).enumerate() {
-            if ring.base != 0 {
-                let base = ring.base;
-                return refused(format!("queue {queue} is to go on at {base}: a PCI function begins at 0"));
-            }
-            let Some(spans) = ring.spans() else { return refused(format!("queue {queue} has no ring")) };
-            placed.size = ring.size;
-            for ((user, bytes), area) in spans.into_iter().zip(&mut placed.areas) {
-                let Some(guest) = self.memory.translate(user, bytes) else {
-                    return refused(format!("queue {queue}: {bytes} bytes at {user:#x} are in no region"));
-                };
-                *area = guest;
-            }
-        }
-        self.lane.start(self.features, placed, events(&self.rings, &self.nobody))?;
-        // Kicks of before were not handed on.
-        for queue in 0..QUEUES {
-            self.lane.ring(queue)?;
-        }
-        Ok(())
-    }
-
-    /// Stops the pair; where each queue would go on is read from its ring: what was taken and not given back is taken again.
-    fn halt(&mut self) -> Done<()> {
-        if !self.lane.is_live() {
-            return Ok(());
-        }
-        self.lane.stop()?;
-        for ring in &mut self.rings {
-            if let Some([.., (used, _)]) = ring.spans() {
-                ring.base = self.memory.look(used + 2)?.into();
-            }
-        }
-        Ok(())
-    }
-
-    /// Stops a queue and says where it would go on.
-    fn give_back(&mut self, message: &Message) -> Done<Vec<u8>> {
-        let (queue, _) = message.state()?;
-        let place = one_of(queue.into())?;
-        self.halt()?;
-        self.forget(place);
-        Ok([queue, self.rings[place].base].iter().flat_map(|word| word.to_ne_bytes()).collect())
     }
 
     /// "If the back-end ... an error ... zero-length payload": here one that says so by its size.

@@ -34,6 +34,8 @@ impl Table for Served {
             ("clients", counts.clients.to_string()),
             ("doorbells", counts.doorbells.to_string()),
             ("refused", counts.refused.to_string()),
+            ("shadowed", counts.shadowed.to_string()),
+            ("marked", counts.marked.to_string()),
         ];
         pairs(&rows)
     }

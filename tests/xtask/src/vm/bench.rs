@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
 use super::machine::Machine;
 use super::orders::{Ended, Orders};
@@ -14,6 +15,8 @@ use super::server::Server;
 use super::{HIDE, POLL, SERVER_LOG, look};
 use crate::say;
 
+/// How long a machine that is stopped stands.
+const PAUSE: Duration = Duration::from_secs(1);
 const QUIT_LIMIT: Duration = Duration::from_secs(15);
 /// How long the generator may take to say how a round ended.
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
@@ -74,6 +77,18 @@ impl Bench {
                 self.qmp.call("system_reset")?;
                 self.ended("boot", order.limit, step)
             }
+            Action::Stop => {
+                self.qmp.call("stop")?;
+                std::thread::sleep(PAUSE);
+                self.qmp.call("cont")?;
+                Ok(String::new())
+            }
+            Action::Migrate(words) => {
+                self.orders.send(words)?;
+                let written = self.migrate(order.limit, step)?;
+                let name = words.split(' ').next().unwrap_or(words);
+                Ok(format!("{written}; {}", self.ended(name, order.limit, step)?))
+            }
             Action::Do(words) => {
                 self.orders.send(words)?;
                 let name = words.split(' ').next().unwrap_or(words);
@@ -100,6 +115,25 @@ impl Bench {
             Action::See(text) => self.seen(text, order.limit, step),
             Action::Hear(text) => self.heard(text, order.limit, step),
         }
+    }
+
+    /// Writes the machine's state to nowhere, which stops it, and lets it go on.
+    fn migrate(&mut self, limit: Duration, step: &mut say::Step) -> Result<String> {
+        self.qmp.call_with("migrate", json!({ "uri": "exec:cat > /dev/null" }))?;
+        let info = self.wait("migrate", limit, step, |bench| {
+            std::thread::sleep(POLL);
+            let info = bench.qmp.call("query-migrate")?;
+            match info["status"].as_str() {
+                Some("completed") => Ok(Some(info)),
+                Some("failed" | "cancelled") => bail!("QEMU says {info}"),
+                _ => Ok(None),
+            }
+        })?;
+        self.qmp.call("cont")?;
+        let ram = &info["ram"];
+        let dirty = ram["dirty-sync-count"].as_u64().unwrap_or(0);
+        let mib = ram["transferred"].as_u64().unwrap_or(0) >> 20;
+        Ok(format!("{mib} MiB in {dirty} passes, {} ms down", info["downtime"]))
     }
 
     /// Waits until the guest says how a step ended.

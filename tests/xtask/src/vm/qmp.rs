@@ -1,4 +1,4 @@
-//! QEMU's control socket (QMP): one JSON object a line, of which the bench needs three commands.
+//! QEMU's control socket (QMP): one JSON object a line, of which the bench needs a few commands.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -28,9 +28,14 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command without arguments; events that come before its answer are passed over.
+    /// Runs a command without arguments.
     pub(crate) fn call(&mut self, name: &str) -> Result<Value> {
-        order(&mut self.writer, name)?;
+        self.call_with(name, json!({}))
+    }
+
+    /// Runs a command; events that come before its answer are passed over.
+    pub(crate) fn call_with(&mut self, name: &str, arguments: Value) -> Result<Value> {
+        order(&mut self.writer, name, arguments)?;
         loop {
             let answer = self.receive().with_context(|| format!("QEMU's answer to {name}"))?;
             if let Some(error) = answer.get("error") {
@@ -52,8 +57,8 @@ impl Qmp {
 }
 
 /// In one piece: QEMU carries out `quit` at the closing brace, and may be gone before a line's end that comes later.
-fn order(to: &mut impl Write, name: &str) -> io::Result<()> {
-    to.write_all(format!("{}\n", json!({ "execute": name })).as_bytes())
+fn order(to: &mut impl Write, name: &str, arguments: Value) -> io::Result<()> {
+    to.write_all(format!("{}\n", json!({ "execute": name, "arguments": arguments })).as_bytes())
 }
 
 /// Connects to a socket which another process is about to open.
@@ -89,7 +94,7 @@ mod tests {
     #[test]
     fn an_order_goes_out_in_one_piece() {
         let mut pieces = Pieces(vec![]);
-        order(&mut pieces, "quit").unwrap();
-        assert_eq!(pieces.0, ["{\"execute\":\"quit\"}\n"]);
+        order(&mut pieces, "quit", json!({})).unwrap();
+        assert_eq!(pieces.0, ["{\"arguments\":{},\"execute\":\"quit\"}\n"]);
     }
 }

@@ -20,6 +20,8 @@
 //! needs 34                     ends here, and well, if the driver did not accept this bit when `do features` was asked
 //! loop                         what follows is repeated by `cargo xtask soak --guests`; such a scenario is no test
 //! reset within 120             warm reboot, up again
+//! stop within 20               the machine is stopped for a moment, and goes on
+//! migrate ping 50 within 120   the machine's state is written away while the guest does this step, and it goes on
 //! see "64 bytes" within 60     a text on the console
 //! link within 5                the wire's link goes down, or up again
 //! hear "announces" within 20   a text that the server says, behind what it said of the link last
@@ -65,6 +67,8 @@ impl Msix {
 pub(crate) enum Action {
     Boot,
     Reset,
+    Stop,
+    Migrate(String),
     Do(String),
     See(String),
     Hide(String),
@@ -190,9 +194,9 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "loop" => scenario.repeat = Some(scenario.orders.len()),
         "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
         "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
-        "boot" | "reset" | "do" | "see" | "link" | "hear" => scenario.orders.push(order(word, rest)?),
+        "boot" | "reset" | "stop" | "migrate" | "do" | "see" | "link" | "hear" => scenario.orders.push(order(word, rest)?),
         _ => bail!(
-            "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, front, logs, boot, reset, do, see, link, hear, hide, needs, loop"
+            "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, front, logs, boot, reset, stop, migrate, do, see, link, hear, hide, needs, loop"
         ),
     }
     Ok(())
@@ -214,6 +218,8 @@ fn order(word: &str, rest: &str) -> Result<Order> {
     let action = match word {
         "boot" => Action::Boot,
         "reset" => Action::Reset,
+        "stop" => Action::Stop,
+        "migrate" => Action::Migrate(what),
         "link" => Action::Link,
         "do" => Action::Do(what),
         "hear" => Action::Hear(what.trim_matches('"').into()),
@@ -228,6 +234,8 @@ impl Action {
         match self {
             Action::Boot => "boot".into(),
             Action::Reset => "warm reboot".into(),
+            Action::Stop => "stop and go on".into(),
+            Action::Migrate(order) => format!("migrate beside {order}"),
             Action::Do(order) => order.clone(),
             Action::Link => "link".into(),
             Action::Hear(text) => format!("server says \"{text}\""),
@@ -244,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_scenario_is_read() {
-        let text = "# Shows it.\nkernel 6.1\nmsix raw\nserve --completions random\nlogs off\n\nboot within 120\ndo ping 20 0.2 within 60\n";
+        let text = "# Shows it.\nkernel 6.1\nmsix raw\nserve --completions random\nlogs off\n\nboot within 120\ndo ping 20 0.2 within 60\nstop within 3\nmigrate ping 5 within 9\n";
         let scenario = parse("x", text).unwrap();
         assert_eq!(scenario.guest, Guest::Linux(Kernel::V6_1));
         assert_eq!(scenario.msix, Msix::Raw);
@@ -252,6 +260,8 @@ mod tests {
         assert!(!scenario.logs);
         let ping = Order { action: Action::Do("ping 20 0.2".into()), limit: Duration::from_secs(60) };
         assert_eq!(scenario.orders[1], ping);
+        assert_eq!(scenario.orders[2].action, Action::Stop);
+        assert_eq!(scenario.orders[3].action, Action::Migrate("ping 5".into()));
     }
 
     #[test]
