@@ -199,4 +199,4 @@ impl Ring {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

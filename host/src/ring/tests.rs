@@ -5,50 +5,53 @@ use hematite_abi::{packed as packed_abi, ring as abi};
 use super::*;
 use crate::memory::Pages;
 
+/// A bus without a device behind it.
+pub(crate) struct Nowhere;
+
+impl crate::bus::Bus for Nowhere {
+    fn address(&self) -> &crate::Address {
+        unreachable!("not asked for")
+    }
+    fn holder(&self) -> &crate::bus::Holder {
+        &crate::bus::Holder::Us
+    }
+    fn config_bytes(&self) -> usize {
+        0
+    }
+    fn config_read(&mut self, _: usize, _: &mut [u8]) -> Result<()> {
+        Ok(())
+    }
+    fn config_write(&mut self, _: usize, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn bar_bytes(&self, _: crate::bus::Bar) -> u64 {
+        0
+    }
+    fn bar_read(&mut self, _: crate::bus::Bar, _: u64, _: crate::bus::Width) -> Result<u32> {
+        Ok(0)
+    }
+    fn bar_write(&mut self, _: crate::bus::Bar, _: u64, _: crate::bus::Width, _: u32) -> Result<()> {
+        Ok(())
+    }
+    fn map(&mut self, _: &DmaMemory, _: u64) -> Result<()> {
+        Ok(())
+    }
+    fn unmap(&mut self, _: u64, _: u64) -> Result<()> {
+        Ok(())
+    }
+    fn arm(&mut self, _: u16) -> Result<u16> {
+        Ok(0)
+    }
+    fn wait(&mut self, _: u16, _: std::time::Duration) -> Result<bool> {
+        Ok(false)
+    }
+    fn reset(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// An arena without a device behind it.
 fn arena() -> Arena {
-    struct Nowhere;
-    impl crate::bus::Bus for Nowhere {
-        fn address(&self) -> &crate::Address {
-            unreachable!("not asked for")
-        }
-        fn holder(&self) -> &crate::bus::Holder {
-            &crate::bus::Holder::Us
-        }
-        fn config_bytes(&self) -> usize {
-            0
-        }
-        fn config_read(&mut self, _: usize, _: &mut [u8]) -> Result<()> {
-            Ok(())
-        }
-        fn config_write(&mut self, _: usize, _: &[u8]) -> Result<()> {
-            Ok(())
-        }
-        fn bar_bytes(&self, _: crate::bus::Bar) -> u64 {
-            0
-        }
-        fn bar_read(&mut self, _: crate::bus::Bar, _: u64, _: crate::bus::Width) -> Result<u32> {
-            Ok(0)
-        }
-        fn bar_write(&mut self, _: crate::bus::Bar, _: u64, _: crate::bus::Width, _: u32) -> Result<()> {
-            Ok(())
-        }
-        fn map(&mut self, _: &DmaMemory, _: u64) -> Result<()> {
-            Ok(())
-        }
-        fn unmap(&mut self, _: u64, _: u64) -> Result<()> {
-            Ok(())
-        }
-        fn arm(&mut self, _: u16) -> Result<u16> {
-            Ok(0)
-        }
-        fn wait(&mut self, _: u16, _: std::time::Duration) -> Result<bool> {
-            Ok(false)
-        }
-        fn reset(&mut self) -> Result<()> {
-            Ok(())
-        }
-    }
     Arena::new(&mut Nowhere, 1 << 16, Pages::Usual).unwrap()
 }
 

@@ -334,3 +334,6 @@ impl Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,9 @@ fn take(scenario: &mut Scenario, line: &str) -> Result<()> {
         "loop" => scenario.repeat = Some(scenario.orders.len()),
         "hide" => scenario.orders.push(at_once(Action::Hide(rest.into()))),
         "needs" => scenario.orders.push(at_once(Action::Needs(rest.into()))),
-        "boot" | "reset" | "stop" | "migrate" | "do" | "see" | "link" | "hear" => scenario.orders.push(order(word, rest)?),
+        "boot" | "reset" | "stop" | "migrate" | "do" | "see" | "link" | "hear" => {
+            scenario.orders.push(order(word, rest)?)
+        }
         _ => bail!(
             "not one of kernel, guest, msix, serve, wire, params, image, iommu, beside, instead, front, logs, boot, reset, stop, migrate, do, see, link, hear, hide, needs, loop"
         ),
