@@ -1,6 +1,8 @@
 //! Memory that a device reads and writes: a file of its own, so that it can be handed to another process too. Never a Rust
 //! reference: the device may write at any moment. Every access is checked against its length.
 
+mod guard;
+
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
@@ -10,6 +12,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use self::guard::Guard;
 use crate::bus::inside;
 use crate::error::{Error, Result};
 
@@ -35,13 +38,12 @@ impl Pages {
 /// Memory for a device.
 #[derive(Debug)]
 pub struct DmaMemory {
+    // Before the map: it goes first.
+    guard: Option<Guard>,
     file: File,
     map: MmapRaw,
     /// Where in the file it begins.
     start: usize,
-    /// Another process may cut the file short at any moment, and what is reached by the map then would be a signal: its length
-    /// is looked at before each access. False for our own, and for a file that is sealed against it.
-    shrinks: bool,
 }
 
 impl DmaMemory {
@@ -63,7 +65,7 @@ impl DmaMemory {
         };
         file.set_len(bytes as u64).map_err(fail)?;
         let map = MmapRaw::map_raw(&file).map_err(fail)?;
-        Ok(DmaMemory { file, map, start: 0, shrinks: false })
+        Ok(DmaMemory { guard: None, file, map, start: 0 })
     }
 
     /// Memory of another process, by a file of its.
@@ -76,8 +78,10 @@ impl DmaMemory {
         // From the file's start: huge pages begin where they like, but not in the middle.
         let map = MmapOptions::new().len((start + bytes) as usize).map_raw(&file).map_err(fail)?;
         let seals = fcntl(&file, FcntlArg::F_GET_SEALS).unwrap_or(0);
+        // Another process may cut the file short at any moment, if it is not sealed against it.
         let shrinks = !SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_SHRINK);
-        Ok(DmaMemory { file, map, start: start as usize, shrinks })
+        let guard = shrinks.then(|| Guard::new(map.as_mut_ptr() as usize, map.len())).transpose();
+        Ok(DmaMemory { guard: guard.map_err(fail)?, file, map, start: start as usize })
     }
 
     /// Bytes.
@@ -97,7 +101,7 @@ impl DmaMemory {
 
     fn check(&self, at: u64, bytes: usize) -> Result<()> {
         inside("the device's memory", self.bytes() as u64, at, bytes as u64)?;
-        if self.shrinks {
+        if self.guard.is_some() {
             let length = self.file.metadata().map_err(lost)?.len();
             inside("the other process's file", length, self.file_offset() + at, bytes as u64)?;
         }
@@ -223,6 +227,15 @@ mod tests {
         for (start, bytes) in [(4096, 2049), (u64::MAX, 2), (0, u64::MAX), (8192, 0)] {
             assert!(other(start, bytes).is_err(), "{start:#x} {bytes:#x}");
         }
+        // Between the look and the access.
+        let byte = memory.byte(2048);
+        own.file.set_len(4096).unwrap();
+        assert_eq!(
+            (byte.load(Ordering::Relaxed), memory.byte(2).load(Ordering::Relaxed)),
+            (0, 0),
+            "no signal"
+        );
+        own.file.set_len(8192).unwrap();
         let odd = other(4097, 16).unwrap();
         assert!(odd.load(1).is_ok() && odd.load(0).is_err(), "an index that is whole");
     }
