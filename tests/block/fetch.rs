@@ -196,6 +196,10 @@ impl<const W: usize> Bench<W> {
         {
             q.event = index;
         }
+        // A driver that is being asked to ring has not been heard yet.
+        let asked = armed.or(self.arms.front().copied()).map(|(_, queue, _)| queue);
+        let asked = asked.filter(|queue| self.queues.get(queue).is_some_and(|q| q.on));
+        uut.supply.queue.next = asked.unwrap_or(0).into();
         uut.credit.valid.next = false;
         if self.direction == Direction::Rx
             && self.rng.random_range(0..10) == 0
@@ -216,6 +220,12 @@ impl<const W: usize> Bench<W> {
         let uut = &mut self.harness.uut;
         self.reader.sample(&mut self.rng, cycle, &uut.request, &uut.reply);
         self.ignored += u64::from(uut.count_kick_ignored.val());
+        if let Some(queue) = asked {
+            assert!(
+                !uut.supply.idle.val(),
+                "cycle {cycle}: nothing more comes of queue {queue}, while its driver is asked"
+            );
+        }
         let read = uut.request.data.val();
         let index = read.driver && u64::from(read.offset) == hematite_abi::ring::AVAIL_IDX as u64;
         self.index_reads += u64::from(uut.request.valid.val() && uut.request.ready.val() && index);
@@ -373,7 +383,8 @@ fn random_traffic_with_events() {
     random_events::<512>(&Params::MAX, Direction::Tx, 13, 4000);
 }
 
-/// With nothing in the way, a head every second cycle, and an eighth for the ring itself.
+/// With nothing in the way, a head every second cycle, and a quarter for the ring itself, of which a read may take the cycle of
+/// a descriptor's even if it does not come.
 #[test]
 fn a_head_every_second_cycle() {
     let mut bench = Bench::<512>::new(&Params::MAX, Direction::Tx, 7, 0, 0);
@@ -383,7 +394,7 @@ fn a_head_every_second_cycle() {
     bench.drain();
     let cycles = bench.harness.cycle - start;
     assert_eq!(bench.heads, 1024);
-    assert!(cycles < 2 * 1024 + 1024 / 8, "1024 heads took {cycles} cycles");
+    assert!(cycles < 2 * 1024 + 1024 / 4, "1024 heads took {cycles} cycles");
 }
 
 /// Descriptors side by side, up or down the table, are read together, eight at most; and not across 4 KiB.

@@ -1,6 +1,6 @@
 //! Sums what the driver wants summed of the frames it sends.
 //! In: `sink`, pieces, `task` beside it.   Out: `source`, the same; `sum`, one for each piece without an error, in order.
-//! Time: a beat per cycle, none of it held here. A frame's sum is offered W/8's logarithm and some 4 cycles after its last beat;
+//! Time: a beat per cycle, none of it held here. A frame's sum is offered W/8's logarithm and some 5 cycles after its last beat;
 //! where none is wanted, and no other is on its way, a cycle after it.
 //! Waits: on `source`; while as many sums wait as there is room for.
 //! A frame whose checksum would not lie within it ends with the error mark. Where CSUM is not offered nothing is summed or offered.
@@ -9,7 +9,7 @@
 use crate::params::Params;
 use crate::port::frame::{FrameSide, Sum, Task};
 use crate::prim::beat::{BeatSink, BeatSource};
-use crate::prim::fifo::Fifo;
+use crate::prim::front_fifo::FrontFifo;
 use crate::prim::stream::StreamSource;
 use crate::prim::word_sum::WordSum;
 use hematite_abi::feature;
@@ -49,7 +49,7 @@ pub struct Checksum<const W: usize> {
     /// Beside it: whose frame it is.
     pub count_owner: Signal<Out, Bits<16>>,
     words: WordSum<W, Part>,
-    sums: Fifo<Sum>,
+    sums: FrontFifo<Sum>,
     /// Within a frame: where the first byte summed and the end of the checksum are, from the next beat on. The high bit says less than nothing.
     inside: Reg<Bit>,
     passed: Reg<Bits<16>>,
@@ -108,7 +108,7 @@ impl<const W: usize> Checksum<W> {
             count_bad: Default::default(),
             count_owner: Default::default(),
             words: Default::default(),
-            sums: Fifo::new(HELD),
+            sums: FrontFifo::new(HELD, Params::wide(W)),
             inside: Default::default(),
             passed: Default::default(),
             ahead: Default::default(),

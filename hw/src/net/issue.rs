@@ -9,6 +9,7 @@ use crate::port::chain::Segment;
 use crate::port::dma::ReadRequest;
 use crate::prim::cut::Cut;
 use crate::prim::fifo::Fifo;
+use crate::prim::skid::Skid;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_abi::net;
 use hematite_verilog::{Reg, dff_setup};
@@ -59,6 +60,8 @@ pub struct Issue {
     pub busy: Signal<Out, Bit>,
     cut: Cut<Mark>,
     pieces: Fifo<Piece>,
+    /// In a wide function a read that has to wait waits here, and nobody behind it hears of that in the same cycle.
+    reads: Skid<ReadRequest>,
     /// Of the chain: bytes that it may still have, unless it is too long; there is more of it to come.
     room: Reg<Bits<18>>,
     huge: Reg<Bit>,
@@ -126,6 +129,7 @@ impl Issue {
             busy: Default::default(),
             cut: if able { cut.long() } else { cut },
             pieces: Fifo::narrow(params.tags.max(16), piece_mask),
+            reads: Skid::new(Params::wide(params.width)),
             room: Reg::new(packet.to_bits()),
             huge: Default::default(),
             midway: Default::default(),
@@ -155,7 +159,9 @@ impl Logic for Issue {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, room, huge, midway);
-        clock!(self, clock, cut, pieces);
+        clock!(self, clock, cut, pieces, reads);
+        self.reads.reset.next = self.reset.val();
+        StreamSource::<ReadRequest>::link(&mut self.request, &mut self.reads.source);
         self.cut.reset.next = self.reset.val();
         self.pieces.reset.next = self.reset.val();
         self.cut.limit.next = self.read_bytes.val();
@@ -198,14 +204,14 @@ impl Logic for Issue {
         }
 
         // Each piece is a read and an entry in the list, together.
-        self.needs_read.next = self.cut.piece.data.val().len.any();
+        self.needs_read.next = self.cut.piece.data.val().some;
         self.go.next = self.cut.piece.valid.val()
             & self.pieces.sink.ready.val()
-            & (self.request.ready.val() | !self.needs_read.val());
-        self.request.valid.next =
+            & (self.reads.sink.ready.val() | !self.needs_read.val());
+        self.reads.sink.valid.next =
             self.cut.piece.valid.val() & self.pieces.sink.ready.val() & self.needs_read.val();
-        self.request.data.next.addr = self.cut.piece.data.val().addr;
-        self.request.data.next.len = self.cut.piece.data.val().len;
+        self.reads.sink.data.next.addr = self.cut.piece.data.val().addr;
+        self.reads.sink.data.next.len = self.cut.piece.data.val().len;
         self.cut.piece.ready.next = self.go.val();
         self.pieces.sink.valid.next = self.go.val();
         self.pieces.sink.data.next.mark = self.cut.piece_tag.val();
@@ -217,7 +223,8 @@ impl Logic for Issue {
                 & self.lane_mask.val();
         self.pieces.sink.data.next.read = self.needs_read.val();
 
-        self.busy.next = self.cut.busy.val() | self.midway.q.val() | self.segment.valid.val();
+        self.busy.next =
+            self.cut.busy.val() | self.midway.q.val() | self.segment.valid.val() | !self.reads.empty.val();
         if self.reset.val() {
             self.room.d.next = self.most.val();
             self.huge.d.next = false;

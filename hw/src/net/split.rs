@@ -1,6 +1,6 @@
 //! Cuts a packet that is to be segmented into its headers and the payload of each segment. Frames pass.
 //! In: `sink`, `offload` beside it.   Out: `source`, pieces, `task` beside it.
-//! Time: a frame passes in no time; a packet takes 4 cycles, and one more for each piece of it that does not end with a beat.
+//! Time: a frame passes in no time; a packet takes 5 cycles, and one more for each piece of it that does not end with a beat.
 //! Waits: on `source`; a frame for the packet before it.
 //! Payload begins at the lane behind the headers' last one. A packet that cannot be segmented ends as one piece with the error mark.
 //! Spec: [virtio 1.4: Network Device, Packet Transmission]
@@ -8,6 +8,7 @@
 use crate::params::Params;
 use crate::port::frame::{FrameSide, Offload, Task};
 use crate::prim::beat::{BeatSink, BeatSource};
+use crate::prim::beat_fifo::BeatFifo;
 use crate::prim::pack::Pack;
 use hematite_abi::net;
 use hematite_verilog::{Reg, dff_setup};
@@ -18,6 +19,13 @@ use rust_hdl_core::prelude::*;
 pub struct Of {
     pub task: Task,
     pub error: Bit,
+}
+
+/// Beside the beats of a packet that waits to be cut.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Uncut {
+    pub side: FrameSide,
+    pub offload: Offload,
 }
 
 /// See the file's head.
@@ -35,8 +43,13 @@ pub struct Split<const W: usize> {
     /// Beside it: whose it is.
     pub count_owner: Signal<Out, Bits<16>>,
     pack: Pack<W, Of>,
-    /// Within a frame that passes; within a packet.
+    /// Packets on their way in: that they are taken hangs on nothing that is done to them.
+    uncut: BeatFifo<W, Uncut>,
+    /// Within a frame that passes; within a packet on its way in. No packet is here, and none was on its way in the last cycle.
     midway: Reg<Bit>,
+    inside: Reg<Bit>,
+    idle: Reg<Bit>,
+    /// Within a packet that is cut.
     begun: Reg<Bit>,
     // The beat being cut, and where in its packet its lane 0 is.
     held: Reg<Bit>,
@@ -44,9 +57,11 @@ pub struct Split<const W: usize> {
     last: Reg<Bit>,
     side: Reg<FrameSide>,
     at: Reg<Bits<18>>,
+    next_at: Reg<Bits<18>>,
     lane: Reg<Bits<7>>,
     // Of its packet: offset of the transport header, and of the byte that tells its length; that length in DWORDs; bytes of all headers.
     offload_held: Reg<Offload>,
+    sought: Reg<Bits<18>>,
     known: Reg<Bit>,
     words: Reg<Bits<4>>,
     headers: Reg<Bits<18>>,
@@ -60,6 +75,7 @@ pub struct Split<const W: usize> {
     gone_bad: Reg<Bit>,
     gone_owner: Reg<Bits<16>>,
     pass: Signal<Local, Bit>,
+    enters: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
     place: Signal<Local, Bits<18>>,
     probe: Signal<Local, Bits<18>>,
@@ -99,13 +115,18 @@ impl<const W: usize> Split<W> {
             count_bad: Default::default(),
             count_owner: Default::default(),
             pack: Default::default(),
+            uncut: BeatFifo::new(2),
             midway: Default::default(),
+            inside: Default::default(),
+            idle: Reg::new(true),
             begun: Default::default(),
             held: Default::default(),
             data: Default::default(),
             last: Default::default(),
             side: Default::default(),
             at: Default::default(),
+            next_at: Default::default(),
+            sought: Default::default(),
             lane: Default::default(),
             offload_held: Default::default(),
             known: Default::default(),
@@ -119,6 +140,7 @@ impl<const W: usize> Split<W> {
             gone_bad: Default::default(),
             gone_owner: Default::default(),
             pass: Default::default(),
+            enters: Default::default(),
             accept: Default::default(),
             place: Default::default(),
             probe: Default::default(),
@@ -147,15 +169,32 @@ impl<const W: usize> Split<W> {
 impl<const W: usize> Logic for Split<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, midway, begun, held, data, last, side, at, lane, offload_held, known);
+        dff_setup!(self, clock, midway, inside, idle, begun, held, data, last, side, at, next_at);
+        dff_setup!(self, clock, sought, lane, offload_held, known);
         dff_setup!(self, clock, words, headers, segment, settle, payload, end, bad, gone_bad, gone_owner);
-        clock!(self, clock, pack);
+        clock!(self, clock, pack, uncut);
         self.pack.reset.next = self.reset.val() | !self.able.val();
+        self.uncut.reset.next = self.reset.val() | !self.able.val();
 
         // A frame passes when nothing is before it.
-        self.pass.next = self.midway.q.val()
-            | !self.able.val()
-            | (!self.offload.val().gso & !self.begun.q.val() & !self.held.q.val() & !self.pack.busy.val());
+        self.pass.next =
+            self.midway.q.val() | !self.able.val() | (!self.offload.val().gso & self.idle.q.val());
+        self.enters.next =
+            self.sink.valid.val() & !self.pass.val() & (self.inside.q.val() | self.offload.val().gso);
+        self.idle.d.next = !(self.enters.val()
+            | self.inside.q.val()
+            | self.uncut.source.valid.val()
+            | self.begun.q.val()
+            | self.held.q.val()
+            | self.pack.busy.val());
+        self.uncut.sink.valid.next = self.enters.val();
+        self.uncut.sink.last.next = self.sink.last.val();
+        self.uncut.sink.data.next = self.sink.data.val();
+        self.uncut.sink.side.next.side = self.sink.side.val();
+        self.uncut.sink.side.next.offload = self.offload.val();
+        if self.enters.val() & self.uncut.sink.ready.val() {
+            self.inside.d.next = !self.sink.last.val();
+        }
 
         // The beat at hand goes up to the end of its piece, or to its own.
         self.reach.next = self.end.q.val() - self.at.q.val();
@@ -233,39 +272,44 @@ impl<const W: usize> Logic for Split<W> {
         }
 
         // The next beat; the byte that tells the length may be in it.
-        self.accept.next = self.sink.valid.val()
-            & !self.pass.val()
-            & (self.begun.q.val() | self.offload.val().gso)
-            & (!self.held.q.val() | (self.go.val() & self.through.val()));
+        self.accept.next =
+            self.uncut.source.valid.val() & (!self.held.q.val() | (self.go.val() & self.through.val()));
+        self.uncut.source.ready.next = self.accept.val();
         self.of.next = self.offload_held.q.val();
-        self.place.next = self.at.q.val() + self.step.val();
+        self.place.next = self.next_at.q.val();
         self.told.next = self.known.q.val();
         if !self.begun.q.val() {
-            self.of.next = self.offload.val();
+            self.of.next = self.uncut.source.side.val().offload;
             self.place.next = 0.into();
             self.told.next = false;
         }
-        self.probe.next = bit_cast::<18, 16>(self.of.val().csum_start);
-        if !self.of.val().udp {
-            self.probe.next = bit_cast::<18, 16>(self.of.val().csum_start) + self.to_length.val();
+        self.probe.next = bit_cast::<18, 16>(self.uncut.source.side.val().offload.csum_start);
+        if !self.uncut.source.side.val().offload.udp {
+            self.probe.next =
+                bit_cast::<18, 16>(self.uncut.source.side.val().offload.csum_start) + self.to_length.val();
+        }
+        if self.begun.q.val() {
+            self.probe.next = self.sought.q.val();
         }
         self.probe_lane.next = bit_cast::<9, 18>(self.probe.val() & self.lane_mask.val()) << 3;
         if self.accept.val() {
-            self.begun.d.next = !self.sink.last.val();
+            self.begun.d.next = !self.uncut.source.last.val();
             self.held.d.next = true;
-            self.data.d.next = self.sink.data.val();
-            self.last.d.next = self.sink.last.val();
-            self.side.d.next = self.sink.side.val();
+            self.data.d.next = self.uncut.source.data.val();
+            self.last.d.next = self.uncut.source.last.val();
+            self.side.d.next = self.uncut.source.side.val().side;
             self.at.d.next = self.place.val();
+            self.next_at.d.next = self.place.val() + self.step.val();
+            self.sought.d.next = self.probe.val();
             self.lane.d.next = 0.into();
             self.offload_held.d.next = self.of.val();
             if !self.begun.q.val() {
-                self.bad.d.next = !self.offload.val().gso_good;
+                self.bad.d.next = !self.uncut.source.side.val().offload.gso_good;
             }
             if !self.told.val() & ((self.probe.val() & !self.lane_mask.val()) == self.place.val()) {
                 self.known.d.next = true;
                 self.settle.d.next = 3.into();
-                self.words.d.next = (self.sink.data.val() >> self.probe_lane.val()).get_bits::<4>(4);
+                self.words.d.next = (self.uncut.source.data.val() >> self.probe_lane.val()).get_bits::<4>(4);
                 if self.of.val().udp {
                     self.words.d.next = self.udp_words.val();
                 }
@@ -279,7 +323,7 @@ impl<const W: usize> Logic for Split<W> {
         self.source.side.next.error = self.pack.source_tag.val().error;
         self.task.next = self.pack.source_tag.val().task;
         self.pack.source.ready.next = self.source.ready.val() & !self.pass.val();
-        self.sink.ready.next = self.accept.val();
+        self.sink.ready.next = self.enters.val() & self.uncut.sink.ready.val();
         if self.pass.val() {
             self.source.valid.next = self.sink.valid.val();
             self.source.data.next = self.sink.data.val();
@@ -298,9 +342,15 @@ impl<const W: usize> Logic for Split<W> {
         if self.source.valid.val() & self.source.ready.val() & self.pass.val() {
             self.midway.d.next = !self.sink.last.val();
         }
-        self.busy.next = self.midway.q.val() | self.begun.q.val() | self.held.q.val() | self.pack.busy.val();
+        self.busy.next = self.midway.q.val()
+            | self.uncut.source.valid.val()
+            | self.begun.q.val()
+            | self.held.q.val()
+            | self.pack.busy.val();
         if self.reset.val() | !self.able.val() {
             self.midway.d.next = false;
+            self.inside.d.next = false;
+            self.idle.d.next = true;
             self.begun.d.next = false;
             self.held.d.next = false;
             self.known.d.next = false;

@@ -1,7 +1,7 @@
 //! Configuration space, what it says to the rest of the function, and the window on the BAR.
 //!
 //! In: `access`, `captured`, `pending`, `unsupported`, `flr_answer`.   Out: `settings`, `flr`, accesses through `window`.
-//! Time: 3 cycles an access; through the window as long as the BAR takes, and 2. Settings follow a write after 2 cycles.
+//! Time: 4 cycles an access; through the window as long as the BAR takes, and 2. Settings follow a write after 2 cycles.
 //! Waits: for `window`; with the answer to what asks for a function level reset, for `flr_answer`.
 //! Spec: [PCI Express: PCI-Compatible Configuration Registers; PCI Express Capability Structure],
 //! [virtio 1.4: PCI configuration access capability]
@@ -31,6 +31,7 @@ const EXPOSED: [usize; 9] = [
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum State {
     Idle,
+    Write,
     Read,
     Window,
     Answer,
@@ -57,6 +58,8 @@ pub struct Config {
     pub flr: Signal<Out, Bit>,
     file: RegFile,
     state: Reg<State>,
+    /// What is written, a cycle after it is shown.
+    data: Reg<Bits<32>>,
     answer: Reg<Bits<32>>,
     made: Reg<PcieSettings>,
     resetting: Reg<Bit>,
@@ -123,6 +126,7 @@ impl Config {
             flr: Default::default(),
             file: RegFile::new(&rows, &EXPOSED),
             state: Default::default(),
+            data: Default::default(),
             answer: Default::default(),
             made: Default::default(),
             resetting: Default::default(),
@@ -157,7 +161,7 @@ impl Config {
 impl Logic for Config {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, answer, made, resetting, aim);
+        dff_setup!(self, clock, state, data, answer, made, resetting, aim);
         self.file.clock.next = self.clock.val();
         self.file.reset.next = self.reset.val();
         for i in 0..9 {
@@ -178,13 +182,11 @@ impl Logic for Config {
         }
         self.file.dword.next = self.dword.val();
         self.file.write.next = false;
-        self.file.write_data.next = self.access.write_data.val();
+        self.file.write_data.next = self.data.q.val();
         self.file.strobe.next = self.access.strobe.val();
         // D1 and D2 do not exist: "If software attempts to write an unsupported state to this field, the write operation
         // must complete normally; however, the data is discarded and no state change occurs."
-        if self.at_power.val()
-            & (self.access.write_data.val().get_bit(0) ^ self.access.write_data.val().get_bit(1))
-        {
+        if self.at_power.val() & (self.data.q.val().get_bit(0) ^ self.data.q.val().get_bit(1)) {
             self.file.strobe.next = self.access.strobe.val() & 14;
         }
 
@@ -241,7 +243,7 @@ impl Logic for Config {
         self.window.valid.next = self.state.q.val() == State::Window;
         self.window.write.next = self.access.write.val();
         self.window.addr.next = bit_cast::<16, 14>(self.target.val().get_bits::<14>(2)) << 2;
-        self.window.write_data.next = self.access.write_data.val() << self.shift.val();
+        self.window.write_data.next = self.data.q.val() << self.shift.val();
         self.window.strobe.next = self.strobe.val() << self.lane.val();
         self.fetched.next = self.window.read_data.val() >> self.shift.val();
 
@@ -251,23 +253,27 @@ impl Logic for Config {
             // Idle: one of ours from here, the window's data from the BAR.
             State::Idle => {
                 self.answer.d.next = 0.into();
+                self.data.d.next = self.access.write_data.val();
                 if self.access.valid.val() {
-                    self.state.d.next = State::Read;
+                    self.state.d.next = State::Write;
                     if self.at_window.val() {
                         self.state.d.next = State::Answer;
                         if self.strobe.val().any() {
                             self.state.d.next = State::Window;
                         }
-                    } else {
-                        self.file.write.next = self.access.write.val();
-                        if self.access.write.val()
-                            & self.at_control.val()
-                            & self.access.strobe.val().get_bit(1)
-                            & self.access.write_data.val().get_bit(config::DEVCTL_FLR_LSB)
-                        {
-                            self.resetting.d.next = true;
-                        }
                     }
+                }
+            }
+            // Write: it takes effect.
+            State::Write => {
+                self.state.d.next = State::Read;
+                self.file.write.next = self.access.write.val();
+                if self.access.write.val()
+                    & self.at_control.val()
+                    & self.access.strobe.val().get_bit(1)
+                    & self.data.q.val().get_bit(config::DEVCTL_FLR_LSB)
+                {
+                    self.resetting.d.next = true;
                 }
             }
             // Read: the register as it was.

@@ -16,6 +16,7 @@ pub mod step;
 pub mod tags;
 
 use crate::params::Params;
+use crate::pcie::request::RequestShape;
 use crate::port::dma::{ReadRequest, ReadSide};
 use crate::port::pcie::PcieSettings;
 use crate::port::tlp::TlpSide;
@@ -57,9 +58,8 @@ pub struct Reader<const W: usize> {
     pub count_reads: Signal<Out, Bit>,
     /// Pulse: a completion that belongs to no request of ours.
     pub count_cpl_unexpected: Signal<Out, Bit>,
-    /// Pulse: a request has failed by time-out.
+    /// Pulses: a request has failed by time-out, by its completion.
     pub count_cpl_timeout: Signal<Out, Bit>,
-    /// Pulse: a request has failed by its completion.
     pub count_cpl_error: Signal<Out, Bit>,
     ports: Vec<ReplyPort<W>>,
     step: Step,
@@ -67,6 +67,8 @@ pub struct Reader<const W: usize> {
     asking: Arbiter,
     answering: Arbiter,
     issue: Issue<W>,
+    /// Each client's request as a TLP, for an eager one.
+    shapes: Vec<RequestShape>,
     ids: Ids,
     tags: Tags,
     receive: Receive<W>,
@@ -121,6 +123,7 @@ impl<const W: usize> Reader<W> {
             asking: Arbiter::new(CLIENTS),
             answering: Arbiter::new(CLIENTS),
             issue: Issue::new(params),
+            shapes: (0..CLIENTS).map(|_| Default::default()).collect(),
             ids: Ids::new(params.tags),
             tags: Tags::new(params),
             receive: Receive::new(params),
@@ -227,7 +230,16 @@ impl<const W: usize> Logic for Reader<W> {
         self.ids.give_id.next = self.freed_tag.q.val();
 
         self.issue.request.data.next = self.requests[0].data.val();
+        self.issue.shaped.next.header = self.shapes[0].header.val();
+        self.issue.shaped.next.last_dword = self.shapes[0].last_dword.val();
+        self.shapes[0].addr.next = self.requests[0].data.val().addr;
+        self.shapes[0].len.next = self.requests[0].data.val().len;
+        self.shapes[1].addr.next = self.requests[1].data.val().addr;
+        self.shapes[1].len.next = self.requests[1].data.val().len;
         for i in 0..self.ports.len() {
+            self.shapes[i].write.next = false;
+            self.shapes[i].tag.next = self.ids.id.data.val();
+            self.shapes[i].requester.next = self.settings.val().requester;
             self.ports[i].clock.next = self.clock.val();
             self.ports[i].reset.next = self.reset.val() | self.forget.val();
             self.asking.wants[i].next =
@@ -236,6 +248,8 @@ impl<const W: usize> Logic for Reader<W> {
             self.ports[i].reserve.next = self.take.val() & (self.turn.val().index() == i);
             if self.turn.val().index() == i {
                 self.issue.request.data.next = self.requests[i].data.val();
+                self.issue.shaped.next.header = self.shapes[i].header.val();
+                self.issue.shaped.next.last_dword = self.shapes[i].last_dword.val();
             }
             self.ports[i].put.next = self.issue.alloc.val() & (self.issue.put_client.val().index() == i);
             self.ports[i].put_tag.next = self.issue.put_tag.val();

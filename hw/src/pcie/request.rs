@@ -37,6 +37,13 @@ pub struct RequestHeader {
     pub dw3: Bits<32>,
 }
 
+/// A request, made, and the number of its last DWORD.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Shaped {
+    pub header: RequestHeader,
+    pub last_dword: Bits<11>,
+}
+
 /// See the head of this file.
 #[derive(LogicBlock, Default)]
 pub struct RequestShape {

@@ -24,8 +24,9 @@ pub struct CutJob {
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Piece {
     pub addr: Bits<64>,
-    /// Bytes.
+    /// Bytes; there are some.
     pub len: Bits<13>,
+    pub some: Bit,
     /// The last one of its job.
     pub last: Bit,
 }
@@ -166,6 +167,7 @@ impl<T: Synth> Logic for Cut<T> {
             self.out.d.next.addr = (bit_cast::<64, 52>(self.page_now.val()) << 12)
                 | bit_cast::<64, 12>(self.at.q.val().get_bits::<12>(0));
             self.out.d.next.last = self.last.val();
+            self.out.d.next.some = self.stop.val() != bit_cast::<18, 17>(self.at.q.val());
             self.out.d.next.len = bit_cast::<13, 18>(self.stop.val()) - bit_cast::<13, 17>(self.at.q.val());
             self.out_tag.d.next = self.held.q.val();
         }

@@ -230,14 +230,15 @@ reg [{a}:0] tail;
 reg ready;
 wire empty = head == tail;
 wire put = sink_valid & ready;
-wire [{a}:0] next = tail + {{{a}'d0, put}};
+wire [{a}:0] behind = tail + {a1}'d1;
+wire last = behind == {{~head[{a}], head[{ah}:0]}};
 wire take = source_ready & ~empty;
 always @(posedge clock) begin
     if (put) begin
         mem[tail[{ah}:0]] <= {write};
     end
-    ready <= (next != {{~head[{a}], head[{ah}:0]}}) | take;
-    tail <= next;
+    ready <= take | (ready & ~(sink_valid & last));
+    tail <= tail + {{{a}'d0, put}};
     if (take) begin
         head <= head + {a1}'d1;
     end

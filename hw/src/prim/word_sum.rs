@@ -22,8 +22,8 @@ pub struct WordSum<const W: usize, T: Synth> {
 
 impl<const W: usize, T: Synth> WordSum<W, T> {
     const LEVELS: usize = (W / 16).trailing_zeros() as usize;
-    /// Registers on the way: one for the lanes that count, one behind every two levels of adders.
-    pub const STAGES: usize = 1 + Self::LEVELS.div_ceil(2);
+    /// Registers on the way: one for what comes, one for the lanes that count, one behind every two levels of adders.
+    pub const STAGES: usize = 2 + Self::LEVELS.div_ceil(2);
 }
 
 impl<const W: usize, T: Synth> Default for WordSum<W, T> {
@@ -67,12 +67,12 @@ impl<const W: usize, T: Synth> Logic for WordSum<W, T> {
 
     fn hdl(&self) -> Verilog {
         let (words, tag_high) = (W / 16, T::BITS - 1);
-        let mut names = String::new();
-        let mut edge = String::new();
+        let mut names = format!("reg [{}:0] beat;\nreg [6:0] first;\nreg [6:0] behind;\n", W - 1);
+        let mut edge = String::from("    beat <= data;\n    first <= from;\n    behind <= count;\n");
         for word in 0..words {
             let lane = |lane: usize| {
-                let bits = format!("data[{}:{}]", 8 * lane + 7, 8 * lane);
-                format!("({bits} & {{8{{(from <= 7'd{lane}) & (count > 7'd{lane})}}}})")
+                let bits = format!("beat[{}:{}]", 8 * lane + 7, 8 * lane);
+                format!("({bits} & {{8{{(first <= 7'd{lane}) & (behind > 7'd{lane})}}}})")
             };
             names += &format!("reg [15:0] sum0_{word};\n");
             edge += &format!("    sum0_{word} <= {{{}, {}}};\n", lane(2 * word), lane(2 * word + 1));
@@ -83,7 +83,8 @@ impl<const W: usize, T: Synth> Logic for WordSum<W, T> {
             edge += &format!("    tag{stage} <= reset ? {}'d0 : {before};\n", T::BITS);
         }
         let mut left = words;
-        for stage in 1..Self::STAGES {
+        // Behind the stage of what comes and that of the lanes.
+        for stage in 1..Self::STAGES - 1 {
             let joined = left.min(4);
             left /= joined;
             for word in 0..left {
@@ -94,10 +95,10 @@ impl<const W: usize, T: Synth> Logic for WordSum<W, T> {
                 edge += &format!("    sum{stage}_{word} <= {};\n", terms.join(" + "));
             }
         }
-        let last = Self::STAGES - 1;
+        let (last, last_tag) = (Self::STAGES - 2, Self::STAGES - 1);
         let unused = 16 - 2 * last;
         Verilog::Custom(format!(
-            "{names}always @(posedge clock) begin\n{edge}end\nalways @* begin\n    sum = {{{unused}'d0, sum{last}_0}};\n    sum_tag = tag{last};\nend"
+            "{names}always @(posedge clock) begin\n{edge}end\nalways @* begin\n    sum = {{{unused}'d0, sum{last}_0}};\n    sum_tag = tag{last_tag};\nend"
         ))
     }
 }

@@ -42,7 +42,7 @@ pub struct Cache {
     committed_out: Lutram<Bits<16>>,
     /// Bit per index: something has been committed since it was enabled.
     used: Reg<Bits<64>>,
-    /// A want is looked at, of `queue`, about which fetch is asked; the counts are those of the cycle before.
+    /// A want is looked at, of `queue`; the counts are those of the cycle before, and so is what fetch has said of it.
     looking: Reg<Bit>,
     queue: Reg<Bits<16>>,
     first: Reg<Bit>,
@@ -51,6 +51,9 @@ pub struct Cache {
     done: Reg<Bits<16>>,
     /// These counts were read while a queue started or ended.
     stale: Reg<Bit>,
+    live: Reg<Bit>,
+    idle: Reg<Bit>,
+    begun: Reg<Bits<16>>,
     full: Reg<Bit>,
     answer_queue: Reg<Bits<16>>,
     none: Reg<Bit>,
@@ -112,6 +115,9 @@ impl Cache {
             from: Default::default(),
             done: Default::default(),
             stale: Default::default(),
+            live: Default::default(),
+            idle: Default::default(),
+            begun: Default::default(),
             answer_queue: Default::default(),
             full: Default::default(),
             none: Default::default(),
@@ -141,7 +147,7 @@ impl Cache {
 impl Logic for Cache {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, used, looking, queue, first, got, from, done, stale);
+        dff_setup!(self, clock, used, looking, queue, first, got, from, done, stale, live, idle, begun);
         dff_setup!(self, clock, full, none, answer_queue, given, given_queue, given_total);
         clock!(self, clock, heads, got_in, got_out, taken_out, committed_in, committed_out);
         // A queue that starts or ends has the write ports of its counts for itself.
@@ -188,10 +194,9 @@ impl Logic for Cache {
         }
         self.index.next = (self.queue.q.val() >> 1) & self.mask.val();
         self.have.next = self.from.q.val() != self.got.q.val();
-        self.supply.queue.next = self.queue.q.val();
-        self.nothing.next = !self.supply.live.val().get_bit(self.index.val().index());
+        self.nothing.next = !self.live.q.val();
         if !self.have.val() {
-            if self.supply.idle.val() & (self.supply.begun.val() == self.got.q.val()) {
+            if self.idle.q.val() & (self.begun.q.val() == self.got.q.val()) {
                 self.nothing.next = true;
             }
             if self.got.q.val() - self.done.q.val() == self.ready_heads.val() {
@@ -243,6 +248,10 @@ impl Logic for Cache {
         self.got_out.read_addr.next = self.asked_index.val();
         self.taken_out.read_addr.next = self.asked_index.val();
         self.committed_out.read_addr.next = self.asked_index.val();
+        self.supply.queue.next = self.asked.val().queue;
+        self.live.d.next = self.supply.live.val().get_bit(self.asked_index.val().index());
+        self.idle.d.next = self.supply.idle.val();
+        self.begun.d.next = self.supply.begun.val();
         self.got.d.next = self.got_out.read_data.val();
         self.done.d.next = 0.into();
         if self.used.q.val().get_bit(self.asked_index.val().index()) {

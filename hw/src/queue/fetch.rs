@@ -14,6 +14,7 @@ use crate::port::queue::{DoorbellSink, KickSink, QueueControlSink, QueueError};
 use crate::prim::beat::BeatSink;
 use crate::prim::fifo::Fifo;
 use crate::prim::quick_fifo::QuickFifo;
+use crate::prim::skid::Skid;
 use crate::prim::stream::StreamSource;
 use crate::queue::Direction;
 use crate::queue::lookup::AreaRead;
@@ -23,7 +24,7 @@ use faults::Faults;
 use gather::Gather;
 use hematite_abi::{feature, ident};
 use hematite_verilog::{Reg, dff_setup};
-use locate::Locate;
+use locate::{Locate, Place};
 use plan::Plan;
 use runs::Runs;
 use rust_hdl_core::prelude::*;
@@ -50,6 +51,19 @@ pub struct IdxRead {
     pub value: Bits<16>,
     pub error: Bit,
     pub timeout: Bit,
+}
+
+/// What a descriptor of a packed ring says of its queue: as `strip` has it.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Found {
+    pub index: Bits<6>,
+    pub takes: Bit,
+    pub position: Bits<16>,
+    pub ends: Bit,
+    pub chains: Bits<16>,
+    pub passed: Bit,
+    pub caught: Bit,
+    pub missed: Bit,
 }
 
 /// The fetch engine.
@@ -88,7 +102,10 @@ pub struct Fetch<const W: usize> {
     ask: Ask,
     unpack: Unpack<W>,
     entries: Fifo<Entry>,
+    /// In a wide function instead of that list: what reads entries does not wait for what finds their places.
+    skid: Skid<Entry>,
     locate: Locate,
+    placed: Skid<Place>,
     /// Neighbouring descriptors are read together.
     runs: Runs,
     together: Constant<Bit>,
@@ -105,6 +122,11 @@ pub struct Fetch<const W: usize> {
     desc_of: Reg<Entry>,
     desc_down: Reg<Bit>,
     desc_left: Reg<Bits<3>>,
+    /// A descriptor's fault, told a cycle later: that the next one goes on does not hang on what this one says.
+    fault: Reg<Bit>,
+    fault_of: Reg<QueueError>,
+    /// What has been found in a packed ring, told to the scheduler a cycle later, and not in one in which a queue starts.
+    found: Reg<Found>,
     /// Places for entries: one is held from the read of an entry until its head has gone.
     free: Reg<Bits<10>>,
     returned: Reg<Bits<10>>,
@@ -157,6 +179,8 @@ impl<const W: usize> Fetch<W> {
             plan: Plan::new(params, direction, slots, Gather::<W>::MOST.min(slots / 2)),
             unpack: Unpack::new(direction, slots),
             entries: Fifo::new(2),
+            skid: Skid::new(Params::wide(W)),
+            placed: Skid::new(Params::wide(W)),
             locate: Locate::new(params, direction),
             runs: Runs::new(Gather::<W>::MOST),
             together: Constant::new(Gather::<W>::MOST > 1),
@@ -171,6 +195,9 @@ impl<const W: usize> Fetch<W> {
             desc_of: Default::default(),
             desc_down: Default::default(),
             desc_left: Default::default(),
+            fault: Default::default(),
+            fault_of: Default::default(),
+            found: Default::default(),
             stripped: Default::default(),
             free: Default::default(),
             returned: Default::default(),
@@ -188,12 +215,17 @@ impl<const W: usize> Fetch<W> {
 impl<const W: usize> Logic for Fetch<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, idx_full, idx, desc_of, desc_down, desc_left, free, returned, gone, unused);
-        clock!(self, clock, plan, ask, unpack, entries, locate, runs, gather, strip, heads, faults);
+        dff_setup!(self, clock, idx_full, idx, desc_of, desc_down, desc_left, fault, fault_of, found);
+        dff_setup!(self, clock, free, returned, gone, unused);
+        clock!(
+            self, clock, plan, ask, unpack, entries, skid, placed, locate, runs, gather, strip, heads, faults
+        );
         self.plan.reset.next = self.reset.val();
         self.ask.reset.next = self.reset.val();
         self.unpack.reset.next = self.reset.val();
         self.entries.reset.next = self.reset.val();
+        self.skid.reset.next = self.reset.val();
+        self.placed.reset.next = self.reset.val();
         self.locate.reset.next = self.reset.val();
         self.runs.reset.next = self.reset.val();
         self.gather.reset.next = self.reset.val();
@@ -229,16 +261,18 @@ impl<const W: usize> Logic for Fetch<W> {
 
         StreamSource::<AreaRead>::link(&mut self.request, &mut self.ask.request);
         StreamSource::<Line>::join(&mut self.plan.line, &mut self.ask.line);
-        self.runs.sink.valid.next = self.locate.place.valid.val() & self.together.val();
-        self.runs.sink.data.next = self.locate.place.data.val();
+        self.ask.expects.next = self.plan.expects.val();
+        StreamSource::<Place>::join(&mut self.locate.place, &mut self.placed.sink);
+        self.runs.sink.valid.next = self.placed.source.valid.val() & self.together.val();
+        self.runs.sink.data.next = self.placed.source.data.val();
         self.runs.source.ready.next = self.ask.place.ready.val();
-        self.ask.place.valid.next = self.locate.place.valid.val();
-        self.ask.place.data.next = self.locate.place.data.val();
-        self.locate.place.ready.next = self.ask.place.ready.val();
+        self.ask.place.valid.next = self.placed.source.valid.val();
+        self.ask.place.data.next = self.placed.source.data.val();
+        self.placed.source.ready.next = self.ask.place.ready.val();
         if self.together.val() {
             self.ask.place.valid.next = self.runs.source.valid.val();
             self.ask.place.data.next = self.runs.source.data.val();
-            self.locate.place.ready.next = self.runs.sink.ready.val();
+            self.placed.source.ready.next = self.runs.sink.ready.val();
         }
 
         // Replies come in the order of requests.
@@ -329,11 +363,13 @@ impl<const W: usize> Logic for Fetch<W> {
         self.locate.ids.valid.next = self.entries.source.valid.val();
         self.locate.ids.data.next = self.entries.source.data.val();
         self.unpack.ids.ready.next = self.entries.sink.ready.val();
-        // A wide function does without the queue between them.
+        self.skid.sink.valid.next = self.unpack.ids.valid.val() & self.wide.val();
+        self.skid.sink.data.next = self.unpack.ids.data.val();
+        self.skid.source.ready.next = self.locate.ids.ready.val();
         if self.wide.val() {
-            self.locate.ids.valid.next = self.unpack.ids.valid.val();
-            self.locate.ids.data.next = self.unpack.ids.data.val();
-            self.unpack.ids.ready.next = self.locate.ids.ready.val();
+            self.locate.ids.valid.next = self.skid.source.valid.val();
+            self.locate.ids.data.next = self.skid.source.data.val();
+            self.unpack.ids.ready.next = self.skid.sink.ready.val();
         }
         StreamSource::<QueueError>::join(&mut self.unpack.error, &mut self.faults.sink[2]);
         StreamSource::<QueueError>::join(&mut self.locate.error, &mut self.faults.sink[3]);
@@ -351,18 +387,24 @@ impl<const W: usize> Logic for Fetch<W> {
         self.heads.sink.data.next.next_desc = self.gather.source.data.val().next_desc;
         self.heads.sink.data.next.none = false;
         self.heads.sink.valid.next = false;
-        self.faults.sink[0].valid.next = false;
-        self.faults.sink[0].data.next.queue =
-            (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
-        self.faults.sink[0].data.next.code = ident::ERROR_DMA_READ.into();
-        if self.gather.source.data.val().timeout {
-            self.faults.sink[0].data.next.code = ident::ERROR_DMA_TIMEOUT.into();
+        self.faults.sink[0].valid.next = self.fault.q.val();
+        self.faults.sink[0].data.next = self.fault_of.q.val();
+        if self.faults.sink[0].ready.val() {
+            self.fault.d.next = false;
         }
-        self.desc_done.next = true;
-        if self.desc_live.val() & self.gather.source.valid.val() {
+        self.desc_done.next =
+            !self.fault.q.val() & !(self.packed.val() & self.able.val() & self.strip.starting.val());
+        if !self.fault.q.val() {
+            self.fault_of.d.next.queue =
+                (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
+            self.fault_of.d.next.code = ident::ERROR_DMA_READ.into();
+            if self.gather.source.data.val().timeout {
+                self.fault_of.d.next.code = ident::ERROR_DMA_TIMEOUT.into();
+            }
+        }
+        if self.desc_live.val() & self.gather.source.valid.val() & !self.fault.q.val() {
             if self.gather.source.data.val().error {
-                self.faults.sink[0].valid.next = true;
-                self.desc_done.next = self.faults.sink[0].ready.val();
+                self.fault.d.next = true;
             } else {
                 self.heads.sink.valid.next = !self.stripped.val();
             }
@@ -379,33 +421,44 @@ impl<const W: usize> Logic for Fetch<W> {
         self.strip.spot.next.position = self.desc_of.q.val().id;
         self.strip.spot.next.last = !self.desc_left.q.val().any();
         if self.strip.valid.val() {
-            self.desc_done.next = !self.strip.starting.val();
-            self.heads.sink.valid.next = self.strip.ends.val() & !self.strip.starting.val();
+            self.heads.sink.valid.next = self.strip.ends.val() & self.desc_done.val();
             self.heads.sink.data.next.id = self.strip.head.val().id;
             self.heads.sink.data.next.slots = self.strip.head.val().slots;
             self.heads.sink.data.next.addr = self.strip.head.val().addr;
             self.heads.sink.data.next.len = self.strip.head.val().len;
             self.heads.sink.data.next.flags = self.strip.head.val().flags;
             self.heads.sink.data.next.next_desc = self.strip.head.val().next_desc;
-            if self.strip.wrong.val() {
-                self.faults.sink[0].valid.next = true;
-                self.faults.sink[0].data.next.code = ident::ERROR_DESC_LOOP.into();
-                self.desc_done.next = self.faults.sink[0].ready.val();
+            if self.strip.wrong.val() & self.desc_done.val() {
+                self.fault.d.next = true;
+                self.fault_of.d.next.code = ident::ERROR_DESC_LOOP.into();
             }
         }
         self.strip.step.next = self.strip.valid.val() & self.desc_done.val();
-        self.plan.passed.valid.next = self.strip.passed.val() & self.strip.step.val();
-        self.plan.passed.queue.next = bit_cast::<16, 6>(self.desc_of.q.val().index) << 1;
-        self.plan.caught.next = self.strip.caught.val();
-        self.plan.missed.valid.next = self.strip.missed.val() & self.strip.step.val();
-        self.plan.missed.queue.next = bit_cast::<16, 6>(self.desc_of.q.val().index) << 1;
-        self.plan.begin.valid.next = self.strip.ends.val() & self.strip.step.val();
-        self.plan.begin.data.next.index = bit_cast::<16, 6>(self.desc_of.q.val().index);
-        self.plan.begin.data.next.total = self.strip.chains.val();
+        if !self.strip.starting.val() {
+            self.found.d.next.index = self.desc_of.q.val().index;
+            self.found.d.next.position = self.strip.position.val();
+            self.found.d.next.chains = self.strip.chains.val();
+            self.found.d.next.takes = self.strip.takes.val() & self.strip.step.val();
+            self.found.d.next.ends = self.strip.ends.val() & self.strip.step.val();
+            self.found.d.next.passed = self.strip.passed.val() & self.strip.step.val();
+            self.found.d.next.missed = self.strip.missed.val() & self.strip.step.val();
+            // Something is, if it is asked for in this very cycle.
+            self.found.d.next.caught = self.strip.caught.val()
+                & !(self.plan.ask.val()
+                    & (self.plan.ask_index.val().get_bits::<6>(0) == self.desc_of.q.val().index));
+        }
+        self.plan.passed.valid.next = self.found.q.val().passed & !self.strip.starting.val();
+        self.plan.passed.queue.next = bit_cast::<16, 6>(self.found.q.val().index) << 1;
+        self.plan.caught.next = self.found.q.val().caught;
+        self.plan.missed.valid.next = self.found.q.val().missed & !self.strip.starting.val();
+        self.plan.missed.queue.next = bit_cast::<16, 6>(self.found.q.val().index) << 1;
+        self.plan.begin.valid.next = self.found.q.val().ends & !self.strip.starting.val();
+        self.plan.begin.data.next.index = bit_cast::<16, 6>(self.found.q.val().index);
+        self.plan.begin.data.next.total = self.found.q.val().chains;
         if self.stripped.val() {
-            self.plan.seen.valid.next = self.strip.takes.val() & self.strip.step.val();
-            self.plan.seen.data.next.index = bit_cast::<16, 6>(self.desc_of.q.val().index);
-            self.plan.seen.data.next.total = self.strip.position.val();
+            self.plan.seen.valid.next = self.found.q.val().takes & !self.strip.starting.val();
+            self.plan.seen.data.next.index = bit_cast::<16, 6>(self.found.q.val().index);
+            self.plan.seen.data.next.total = self.found.q.val().position;
         }
         self.gather.source.ready.next = self.desc_done.val();
 
@@ -428,10 +481,18 @@ impl<const W: usize> Logic for Fetch<W> {
             | self.idx_full.q.val()
             | self.error.valid.val()
             | self.plan.busy.val()
+            | self.fault.q.val()
+            | self.found.q.val().passed
+            | self.found.q.val().missed
             | (self.free.q.val() != self.slots.val());
         if self.reset.val() {
             self.idx_full.d.next = false;
             self.free.d.next = self.slots.val();
+            self.fault.d.next = false;
+            self.found.d.next.takes = false;
+            self.found.d.next.ends = false;
+            self.found.d.next.passed = false;
+            self.found.d.next.missed = false;
             self.returned.d.next = 0.into();
             self.gone.d.next = false;
             self.unused.d.next = false;

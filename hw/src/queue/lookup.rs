@@ -11,7 +11,7 @@ use crate::port::dma::{ReadRequest, ReadSide};
 use crate::port::queue::QueueControlSink;
 use crate::prim::arbiter::Arbiter;
 use crate::prim::beat::{BeatSink, BeatSource};
-use crate::prim::fifo::Fifo;
+use crate::prim::front_fifo::FrontFifo;
 use crate::prim::ram::Ram;
 use crate::prim::stream::{StreamSink, StreamSource};
 use hematite_verilog::{Reg, dff_setup};
@@ -51,7 +51,7 @@ pub struct Lookup<const W: usize> {
     areas: Ram<Bits<64>>,
     asking: Arbiter,
     // Whose replies come, in order.
-    clients: Fifo<Bits<3>>,
+    clients: FrontFifo<Bits<3>>,
     // The second area is written in the cycle after the first.
     second: Reg<Bit>,
     // Whose read is next.
@@ -97,7 +97,7 @@ impl<const W: usize> Lookup<W> {
             mask: Constant::new((params.queues() as u64 - 1).into()),
             areas: Ram::apart(2 * params.queues()),
             asking: Arbiter::new(clients),
-            clients: Fifo::new(params.tags.max(16)),
+            clients: FrontFifo::new(params.tags.max(16), Params::wide(params.width)),
             second: Default::default(),
             choosing: Default::default(),
             chosen: Default::default(),

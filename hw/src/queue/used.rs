@@ -14,6 +14,7 @@ use crate::prim::beat::BeatSource;
 use crate::prim::beat_fifo::BeatFifo;
 use crate::prim::block_fifo::BlockFifo;
 use crate::prim::fifo::Fifo;
+use crate::prim::skid::Skid;
 use crate::prim::stream::{StreamSink, StreamSource};
 use collect::Collect;
 use hematite_abi::{feature, ring};
@@ -85,10 +86,15 @@ pub struct Used<const W: usize> {
     collect: Collect,
     /// The next of them, in a register: block RAM is slow.
     front: Fifo<Done>,
+    /// In a wide function nobody before it hears at once that it has to wait. It is of the queue in hand: found out when it comes.
+    before_front: Skid<Done>,
+    same: Reg<Bit>,
+    some: Reg<Bit>,
     notice: Notice,
     state: Reg<State>,
     queue: Reg<Bits<16>>,
     ring: Reg<UsedRing>,
+    ring_mask: Reg<Bits<16>>,
     /// The next element's.
     number: Reg<Bits<16>>,
     /// The piece in hand: elements, of which one may stand across two pages.
@@ -107,6 +113,8 @@ pub struct Used<const W: usize> {
     /// A wide function fills the next piece while one waits for the way out.
     eager: Constant<Bit>,
     out: BeatFifo<W, WriteSide>,
+    in_hand: Signal<Local, Bits<16>>,
+    nothing: Signal<Local, Bit>,
     here: Signal<Local, Bit>,
     element: Signal<Local, Bits<64>>,
     slot: Signal<Local, Bits<16>>,
@@ -161,10 +169,14 @@ impl<const W: usize> Used<W> {
             chains: BlockFifo::new(16),
             collect: Collect::new(params),
             front: Fifo::new(1),
+            before_front: Skid::new(Params::wide(W)),
+            same: Default::default(),
+            some: Default::default(),
             notice: Notice::new(if W == 64 { 4 } else { 16 }),
             state: Default::default(),
             queue: Default::default(),
             ring: Default::default(),
+            ring_mask: Default::default(),
             number: Default::default(),
             addr: Default::default(),
             data: Default::default(),
@@ -178,6 +190,8 @@ impl<const W: usize> Used<W> {
             more: Default::default(),
             eager: Constant::new(Params::wide(W)),
             out: BeatFifo::new(2),
+            in_hand: Default::default(),
+            nothing: Default::default(),
             here: Default::default(),
             element: Default::default(),
             slot: Default::default(),
@@ -200,15 +214,17 @@ impl<const W: usize> Used<W> {
 impl<const W: usize> Logic for Used<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, queue, ring, number);
+        dff_setup!(self, clock, same, some, state, queue, ring, ring_mask, number);
         dff_setup!(self, clock, addr, data, elems, split, half, index, offset, closed, since, more);
-        clock!(self, clock, turn, chains, collect, front, rings, notice, out, inscribe);
+        clock!(self, clock, turn, chains, collect, before_front, front, rings, notice, out, inscribe);
         self.chains.reset.next = self.reset.val() | self.sorts.val();
         self.collect.calm.next = self.calm.val() & !self.notice.busy.val();
         self.collect.reset.next = self.reset.val() | !self.sorts.val();
         self.chains.keep.next = true;
         self.chains.forget.next = false;
+        self.before_front.reset.next = self.reset.val();
         self.front.reset.next = self.reset.val();
+        StreamSource::<Done>::join(&mut self.before_front.source, &mut self.front.sink);
         self.out.reset.next = self.reset.val() | !self.eager.val();
         self.strip.next = self.packed.val() & self.able.val();
 
@@ -227,24 +243,37 @@ impl<const W: usize> Logic for Used<W> {
         self.collect.sink.valid.next = self.turn.source.valid.val() & self.sorts.val();
         self.collect.sink.data.next = self.turn.source.data.val();
         self.turn.source.ready.next = self.chains.sink.ready.val();
-        self.front.sink.valid.next = self.chains.source.valid.val();
-        self.front.sink.data.next = self.chains.source.data.val();
+        self.before_front.sink.valid.next = self.chains.source.valid.val();
+        self.before_front.sink.data.next = self.chains.source.data.val();
         if self.sorts.val() {
             self.turn.source.ready.next = self.collect.sink.ready.val();
-            self.front.sink.valid.next = self.collect.source.valid.val();
-            self.front.sink.data.next = self.collect.source.data.val();
+            self.before_front.sink.valid.next = self.collect.source.valid.val();
+            self.before_front.sink.data.next = self.collect.source.data.val();
         }
-        self.chains.source.ready.next = self.front.sink.ready.val();
-        self.collect.source.ready.next = self.front.sink.ready.val();
+        self.chains.source.ready.next = self.before_front.sink.ready.val();
+        self.collect.source.ready.next = self.before_front.sink.ready.val();
         self.notice.reset.next = self.reset.val();
         self.notice.notified.next = self.notified.val();
         StreamSource::<Published>::link(&mut self.published, &mut self.notice.source);
 
-        self.here.next =
-            self.front.source.valid.val() & (self.front.source.data.val().queue == self.queue.q.val());
+        self.in_hand.next = self.queue.q.val();
+        self.nothing.next = self.state.q.val() == State::Idle;
+        if self.strip.val() {
+            self.in_hand.next = self.inscribe.queue.val();
+            self.nothing.next = !self.inscribe.busy.val();
+        }
+        if self.front.sink.ready.val() {
+            self.some.d.next = self.before_front.source.data.val().len.any();
+            self.same.d.next = self.before_front.source.data.val().queue == self.in_hand.val();
+        }
+        if self.nothing.val() & self.front.source.valid.val() {
+            // It will be.
+            self.same.d.next = true;
+        }
+        self.here.next = self.front.source.valid.val() & self.same.q.val();
         self.element.next = bit_cast::<64, 16>(self.front.source.data.val().id)
             | (bit_cast::<64, 32>(self.front.source.data.val().len) << 32);
-        self.slot.next = self.number.q.val() & (self.ring.q.val().size - 1);
+        self.slot.next = self.number.q.val() & self.ring_mask.q.val();
         self.low.next = self.addr.q.val().get_bits::<12>(0) + (bit_cast::<12, 4>(self.elems.q.val()) << 3);
         self.on.next = self.here.val() & (self.more.q.val() | (self.since.q.val() < self.often.val()));
         self.straight.next = self.eager.val() & self.on.val() & !self.split.q.val() & self.slot.val().any();
@@ -308,6 +337,7 @@ impl<const W: usize> Logic for Used<W> {
             // The queue's state is at hand.
             State::Load => {
                 self.ring.d.next = self.rings.ring.val();
+                self.ring_mask.d.next = self.rings.ring.val().size - 1;
                 self.number.d.next = self.rings.number.val();
                 self.since.d.next = 0.into();
                 self.state.d.next = State::Place;
@@ -432,6 +462,8 @@ impl<const W: usize> Logic for Used<W> {
         self.inscribe.starting.next = self.control.enable.val();
         self.inscribe.done.valid.next = self.front.source.valid.val() & self.strip.val();
         self.inscribe.done.data.next = self.front.source.data.val();
+        self.inscribe.same.next = self.same.q.val();
+        self.inscribe.some.next = self.some.q.val();
         self.inscribe.ring.next = self.rings.ring.val();
         self.inscribe.number.next = self.rings.number.val();
         self.inscribe.store.ready.next = self.rings.store.ready.val();
@@ -454,6 +486,7 @@ impl<const W: usize> Logic for Used<W> {
         }
         self.busy.next = !self.chains.empty.val()
             | self.collect.busy.val()
+            | !self.before_front.empty.val()
             | self.front.source.valid.val()
             | self.notice.busy.val()
             | self.turn.open.val()

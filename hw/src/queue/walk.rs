@@ -65,8 +65,9 @@ pub struct Walk<const W: usize> {
     full: Reg<Bit>,
     /// A descriptor is to come out of `gather`.
     waiting: Reg<Bit>,
-    /// The descriptor in hand.
+    /// The descriptor in hand; its queue has stopped.
     held: Reg<Head>,
+    off: Reg<Bit>,
     /// It is out of an indirect table, and that stands here.
     inside: Reg<Bit>,
     table: Reg<Bits<64>>,
@@ -85,7 +86,6 @@ pub struct Walk<const W: usize> {
     at_held: Signal<Local, Bits<64>>,
     at_control: Signal<Local, Bits<64>>,
     at_error: Signal<Local, Bits<64>>,
-    off: Signal<Local, Bit>,
     finish: Signal<Local, Bit>,
 }
 
@@ -143,7 +143,8 @@ impl<const W: usize> Walk<W> {
 impl<const W: usize> Logic for Walk<W> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, stopped, state, full, held, size, left, first, bad, code, sent, out, waiting);
+        dff_setup!(self, clock, stopped, state, full, held, off, size, left, first, bad, code, sent);
+        dff_setup!(self, clock, out, waiting);
         dff_setup!(self, clock, inside, table);
         clock!(self, clock, sizes, gather);
         self.gather.reset.next = self.reset.val();
@@ -167,7 +168,6 @@ impl<const W: usize> Logic for Walk<W> {
         self.check.packed.next = self.packed.val();
 
         self.at_held.next = self.one.val() << ((self.held.q.val().queue >> 1) & self.mask.val());
-        self.off.next = (self.stopped.q.val() & self.at_held.val()).any();
         self.room.next = !self.sent.q.val() | (self.segment.ready.val() & self.dense.val());
         self.send.next = false;
         self.made.next.queue = self.held.q.val().queue;
@@ -195,11 +195,11 @@ impl<const W: usize> Logic for Walk<W> {
             // The descriptor in hand, if there is one, has not been looked at.
             State::Idle => {
                 if self.full.q.val() {
-                    if self.held.q.val().none | (self.off.val() & !self.tx.val()) {
+                    if self.held.q.val().none | (self.off.q.val() & !self.tx.val()) {
                         self.send.next = true;
                         self.made.next.none = true;
                         self.finish.next = self.room.val();
-                    } else if self.off.val() {
+                    } else if self.off.q.val() {
                         self.finish.next = true;
                     } else if self.check.chained.val() | self.check.tabled.val() {
                         self.bad.d.next = self.check.wrong.val();
@@ -305,6 +305,8 @@ impl<const W: usize> Logic for Walk<W> {
         } else if !self.full.q.val() | self.finish.val() {
             self.full.d.next = self.head.valid.val();
             self.held.d.next = self.head.data.val();
+            self.off.d.next =
+                self.stopped.q.val().get_bit(((self.head.data.val().queue >> 1) & self.mask.val()).index());
             self.size.d.next = self.sizes.read_data.val();
             self.left.d.next = self.sizes.read_data.val();
             self.first.d.next = true;

@@ -29,6 +29,7 @@ fn kept(params: &Params) -> usize {
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum State {
     Take,
+    Look,
     Judge,
     Second,
     Read,
@@ -102,7 +103,10 @@ pub struct Command {
     packets: Signal<Local, Bits<16>>,
     micros: Signal<Local, Bits<16>>,
     in_range: Signal<Local, Bit>,
-    runs: Signal<Local, Bit>,
+    /// Of a command about limits: whose they are; that queue is in use; its limits. Two cycles behind the command's end.
+    whose: Reg<Bits<16>>,
+    runs: Reg<Bit>,
+    found: Reg<Bits<32>>,
     mode_now: Signal<Local, Bits<8>>,
     /// Of the offloads that the driver may switch on, those it has agreed on.
     agreed: Signal<Local, Bits<32>>,
@@ -171,7 +175,9 @@ impl Command {
             packets: Default::default(),
             micros: Default::default(),
             in_range: Default::default(),
+            whose: Default::default(),
             runs: Default::default(),
+            found: Default::default(),
             mode_now: Default::default(),
             agreed: Default::default(),
             list_end: Default::default(),
@@ -198,7 +204,7 @@ impl Logic for Command {
         dff_setup!(self, clock, set_valid, set_item, set_index, set_data);
         dff_setup!(self, clock, state, count, long, class, verb, tail, ack, result, more, mode);
         dff_setup!(self, clock, at, counting, second, complete, left, phase, hash);
-        dff_setup!(self, clock, commands, carried_out, reports);
+        dff_setup!(self, clock, commands, carried_out, reports, whose, runs, found);
         self.busy.next = self.state.q.val() != State::Take;
         self.command.ready.next = self.state.q.val() == State::Take;
         self.answer.valid.next =
@@ -252,12 +258,14 @@ impl Logic for Command {
         self.micros.next = self.tail.q.val().get_bits::<16>(64);
         self.in_range.next =
             !self.tail.q.val().get_bits::<16>(48).any() & !self.tail.q.val().get_bits::<16>(80).any();
-        self.asked.next = self.tail.q.val().get_bits::<16>(0);
+        self.asked.next = self.whose.q.val();
+        self.whose.d.next = self.tail.q.val().get_bits::<16>(0);
         if self.verb.q.val() == ctrl::NOTF_COAL_VQ_GET {
-            self.asked.next = self.tail.q.val().get_bits::<16>(64);
+            self.whose.d.next = self.tail.q.val().get_bits::<16>(64);
         }
-        self.runs.next = (self.asked.val() < self.queues.val())
-            & self.enabled.val().get_bit(self.asked.val().get_bits::<8>(0).index());
+        self.runs.d.next = (self.whose.q.val() < self.queues.val())
+            & self.enabled.val().get_bit(self.whose.q.val().get_bits::<8>(0).index());
+        self.found.d.next = self.limits.val();
 
         self.agreed.next = self.accepted.val().get_bits::<32>(0) & self.offloads.val();
 
@@ -288,7 +296,7 @@ impl Logic for Command {
                 self.ack.d.next = ctrl::ACK_ERR.into();
                 if self.command.valid.val() {
                     if self.command.data.val().end {
-                        self.state.d.next = State::Judge;
+                        self.state.d.next = State::Look;
                     } else if self.count.q.val() == self.kept.val() {
                         self.long.d.next = true;
                     } else {
@@ -305,6 +313,8 @@ impl Logic for Command {
                     }
                 }
             }
+            // Look: whose limits it is about is being looked up.
+            State::Look => self.state.d.next = State::Judge,
             // Judge: all of it is here.
             State::Judge => {
                 self.commands.d.next = self.commands.q.val() + 1;
@@ -426,25 +436,25 @@ impl Logic for Command {
                     & (self.verb.q.val() == ctrl::NOTF_COAL_VQ_SET)
                     & (self.length.val() == 12)
                     & self.in_range.val()
-                    & self.runs.val()
+                    & self.runs.q.val()
                     & self.accepted.val().get_bit(feature::VQ_NOTF_COAL)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
                     self.set_valid.d.next = true;
                     self.set_item.d.next = ctrl::SET_LIMITS.into();
-                    self.set_index.d.next = self.asked.val();
+                    self.set_index.d.next = self.whose.q.val();
                     self.set_data.d.next = bit_cast::<32, 16>(self.packets.val())
                         | (bit_cast::<32, 16>(self.micros.val()) << 16);
                 }
                 if (self.class.q.val() == ctrl::CLASS_NOTF_COAL)
                     & (self.verb.q.val() == ctrl::NOTF_COAL_VQ_GET)
                     & (self.length.val() == 4)
-                    & self.runs.val()
+                    & self.runs.q.val()
                     & self.accepted.val().get_bit(feature::VQ_NOTF_COAL)
                 {
                     self.ack.d.next = ctrl::ACK_OK.into();
-                    self.result.d.next = bit_cast::<64, 16>(self.limits.val().get_bits::<16>(0))
-                        | (bit_cast::<64, 16>(self.limits.val().get_bits::<16>(16)) << 32);
+                    self.result.d.next = bit_cast::<64, 16>(self.found.q.val().get_bits::<16>(0))
+                        | (bit_cast::<64, 16>(self.found.q.val().get_bits::<16>(16)) << 32);
                     self.more.d.next = 8.into();
                 }
                 if (self.class.q.val() == ctrl::CLASS_STATS)

@@ -54,6 +54,7 @@ pub struct Common {
     driver3: Reg<Bits<32>>,
     vector: Reg<Bits<16>>,
     select: Reg<Bits<16>>,
+    selected: Reg<Bits<16>>,
     good: Reg<Bit>,
     /// MQ or RSS is accepted.
     several_pairs: Signal<Local, Bit>,
@@ -105,6 +106,7 @@ impl Common {
             driver3: Default::default(),
             vector: Reg::new(common::NO_VECTOR.to_bits()),
             select: Default::default(),
+            selected: Default::default(),
             good: Default::default(),
             several_pairs: Default::default(),
             for_queue: Default::default(),
@@ -129,7 +131,7 @@ impl Common {
 impl Logic for Common {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, answer, device_select, driver_select, vector, select, good);
+        dff_setup!(self, clock, state, answer, device_select, driver_select, vector, select, selected, good);
         dff_setup!(self, clock, driver0, driver1, driver2, driver3);
         self.config_vector.next = self.vector.q.val();
         // What is not offered is never accepted: synthesis sees by this which logic a parameter set does without.
@@ -143,12 +145,14 @@ impl Logic for Common {
         // otherwise N is set by max_virtqueue_pairs": without both there are no more pairs.
         self.several_pairs.next =
             self.accepted.val().get_bit(feature::MQ) | self.accepted.val().get_bit(feature::RSS);
-        self.queue_select.next = self.select.q.val();
+        // It is there before the next access.
+        self.queue_select.next = self.selected.q.val();
+        self.selected.d.next = self.select.q.val();
         if self.controlled.val() & !self.several_pairs.val() {
             if self.select.q.val() == 2 {
-                self.queue_select.next = self.queues.val();
+                self.selected.d.next = self.queues.val();
             } else if self.select.q.val() > 2 {
-                self.queue_select.next = common::NO_QUEUE.into();
+                self.selected.d.next = common::NO_QUEUE.into();
             }
         }
 

@@ -8,7 +8,7 @@
 use crate::params::Params;
 use crate::port::mmio::MmioSlave;
 use crate::port::queue::DoorbellSource;
-use hematite_abi::{layout, ring};
+use hematite_abi::{feature, layout, ring};
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
 
@@ -23,7 +23,7 @@ pub struct Notify {
     /// Pulse: this queue has just been enabled.
     pub enable: Signal<In, Bit>,
     pub enable_queue: Signal<In, Bits<16>>,
-    /// Pulse: the control queue has just been.
+    /// Pulse: the control queue has just been; its kick comes a cycle later.
     pub enable_control: Signal<In, Bit>,
     /// NOTIFICATION_DATA, NOTIF_CONFIG_DATA are accepted.
     pub with_index: Signal<In, Bit>,
@@ -39,13 +39,17 @@ pub struct Notify {
     sweeping: Reg<Bit>,
     sweep: Reg<Bits<16>>,
     answered: Reg<Bit>,
+    control_starts: Reg<Bit>,
     kicked: Signal<Local, Bit>,
     addressed: Signal<Local, Bits<16>>,
     named: Signal<Local, Bits<16>>,
     told: Signal<Local, Bit>,
     right: Signal<Local, Bit>,
+    /// The queue is not the control queue, and is one; else it is that.
+    plain: Signal<Local, Bit>,
+    last: Signal<Local, Bit>,
     queues: Constant<Bits<16>>,
-    numbers: Constant<Bits<16>>,
+    controlled: Constant<Bit>,
     last_queue: Constant<Bits<16>>,
     data: Constant<Bits<16>>,
 }
@@ -72,13 +76,16 @@ impl Notify {
             sweeping: Default::default(),
             sweep: Default::default(),
             answered: Default::default(),
+            control_starts: Default::default(),
             kicked: Default::default(),
             addressed: Default::default(),
             named: Default::default(),
             told: Default::default(),
             right: Default::default(),
+            plain: Default::default(),
+            last: Default::default(),
             queues: Constant::new(params.queues().to_bits()),
-            numbers: Constant::new(params.numbers().to_bits()),
+            controlled: Constant::new(params.offers(feature::CTRL_VQ)),
             last_queue: Constant::new((params.numbers() - 1).to_bits()),
             data: Constant::new(layout::NOTIFY_DATA.to_bits()),
         }
@@ -88,7 +95,8 @@ impl Notify {
 impl Logic for Notify {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, was_ok, sweeping, sweep, answered);
+        dff_setup!(self, clock, was_ok, sweeping, sweep, answered, control_starts);
+        self.control_starts.d.next = self.enable_control.val();
         self.kicked.next = false;
         self.kick.queue.next = self.sweep.q.val();
         self.busy.next = self.sweeping.q.val();
@@ -112,15 +120,22 @@ impl Logic for Notify {
         self.told.next = false;
         self.kick.index.next = self.access.write_data.val().get_bits::<16>(ring::NOTIFY_INDEX_LSB);
 
-        if self.enable.val() | self.enable_control.val() {
+        // Which of them is meant is found out beside what is done.
+        self.plain.next = self.addressed.val() < self.queues.val();
+        self.last.next = self.addressed.val() == self.queues.val();
+        if self.enable.val() | self.control_starts.q.val() {
             // Buffers may have been made available before the queue, or again after its reset: look.
             self.kicked.next = self.driver_ok.val();
             self.kick.queue.next = self.enable_queue.val();
-            if self.enable_control.val() {
+            self.plain.next = !self.control_starts.q.val();
+            self.last.next = true;
+            if self.control_starts.q.val() {
                 self.kick.queue.next = self.queues.val();
             }
         } else if self.sweeping.q.val() {
             self.kicked.next = true;
+            self.plain.next = self.sweep.q.val() < self.queues.val();
+            self.last.next = self.sweep.q.val() == self.queues.val();
             self.sweep.d.next = self.sweep.q.val() + 1;
             if self.sweep.q.val() == self.last_queue.val() {
                 self.sweeping.d.next = false;
@@ -131,7 +146,7 @@ impl Logic for Notify {
             self.kick.queue.next = self.addressed.val();
             if self.access.write.val() & self.access.strobe.val().any() {
                 self.kicked.next = self.driver_ok.val()
-                    & (self.addressed.val() < self.numbers.val())
+                    & (self.plain.val() | (self.last.val() & self.controlled.val()))
                     & (self.right.val() | !self.by_data.val());
                 self.told.next = self.with_index.val()
                     & self.right.val()
@@ -141,9 +156,9 @@ impl Logic for Notify {
                 self.count_ignored.next = !self.kicked.val();
             }
         }
-        self.kick.valid.next = self.kicked.val() & (self.kick.queue.val() < self.queues.val());
+        self.kick.valid.next = self.kicked.val() & self.plain.val();
         self.kick.told.next = self.told.val() & self.kick.valid.val();
-        self.control_kick.next = self.kicked.val() & (self.kick.queue.val() == self.queues.val());
+        self.control_kick.next = self.kicked.val() & !self.plain.val() & self.last.val();
         if self.driver_ok.val() & !self.was_ok.q.val() {
             self.sweeping.d.next = true;
             self.sweep.d.next = 0.into();
@@ -151,6 +166,7 @@ impl Logic for Notify {
         if self.reset.val() {
             self.sweeping.d.next = false;
             self.was_ok.d.next = false;
+            self.control_starts.d.next = false;
         }
     }
 }

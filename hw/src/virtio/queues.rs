@@ -75,13 +75,14 @@ pub struct Queues {
     shown: Reg<Bit>,
     /// `quiet`, in the cycle before.
     still: Reg<Bit>,
-    exists: Signal<Local, Bit>,
+    /// The queue selected in the cycle before exists; is enabled.
+    exists: Reg<Bit>,
+    enabled_here: Reg<Bit>,
     /// The queue selected; the one enabled or cleared, which is the control queue.
     here: Signal<Local, Bits<8>>,
     starts: Signal<Local, Bit>,
     clears: Signal<Local, Bit>,
     is_control: Signal<Local, Bit>,
-    enabled_here: Signal<Local, Bit>,
     is_word: Signal<Local, Bit>,
     word: Signal<Local, Bits<16>>,
     merge: Merge,
@@ -163,28 +164,16 @@ impl Queues {
 impl Logic for Queues {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(
-            self,
-            clock,
-            state,
-            enables,
-            resetting,
-            reset_queue,
-            sweep,
-            swept,
-            was_reset,
-            answer,
-            old,
-            shown,
-            still
-        );
+        dff_setup!(self, clock, state, enables, resetting, reset_queue, sweep, swept, was_reset);
+        dff_setup!(self, clock, answer, old, shown, still, exists, enabled_here);
         dff_setup!(self, clock, chain0, chain1, chain2, chain3, chain4, chain5, chain6);
         clock!(self, clock, words, vectors);
         self.busy.next = !self.swept.q.val() | (self.reset.val() & !self.was_reset.q.val());
-        self.exists.next = self.queue_select.val() < self.numbers.val();
+        self.exists.d.next = self.queue_select.val() < self.numbers.val();
         // Bits of queues there are not are never set: synthesis sees that.
         self.here.next = (self.queue_select.val() & self.number_mask.val()).get_bits::<8>(0);
-        self.enabled_here.next = self.exists.val() & self.enables.q.val().get_bit(self.here.val().index());
+        self.enabled_here.d.next =
+            self.exists.d.val() & self.enables.q.val().get_bit(self.here.val().index());
         self.enabled.next = self.enables.q.val();
 
         // The words of a queue: its DWORDs of common configuration, by the low three bits of their index.
@@ -239,7 +228,7 @@ impl Logic for Queues {
         if (self.size.val() == 0)
             | ((self.size.val() & (self.size.val() - 1)) != 0)
             | (self.size.val() > self.size_max.val())
-            | self.enabled_here.val()
+            | self.enabled_here.q.val()
         {
             self.size.next = self.old.q.val().get_bits::<16>(0);
         }
@@ -267,7 +256,7 @@ impl Logic for Queues {
             State::Act => {
                 self.state.d.next = State::Answer;
                 // Under reset there is nothing to read, and nothing is kept.
-                if self.exists.val() & !self.reset.val() {
+                if self.exists.q.val() & !self.reset.val() {
                     if self.is_word.val() {
                         self.answer.d.next = self.old.q.val();
                     }
@@ -284,14 +273,14 @@ impl Logic for Queues {
                         common::QUEUE_ENABLE_DW => {
                             // queue_enable, and queue_notify_off, which is the queue's own number.
                             self.answer.d.next = bit_cast::<32, 16>(self.queue_select.val()) << 16;
-                            if self.enabled_here.val() {
+                            if self.enabled_here.q.val() {
                                 self.answer.d.next = (bit_cast::<32, 16>(self.queue_select.val()) << 16) | 1;
                             }
                             // "The driver MUST NOT write a 0 to queue_enable": such a write is ignored.
                             if self.access.write.val()
                                 & self.access.strobe.val().get_bit(0)
                                 & self.access.write_data.val().get_bit(0)
-                                & !self.enabled_here.val()
+                                & !self.enabled_here.q.val()
                                 & !self.resetting.q.val()
                             {
                                 self.sweep.d.next = 0.into();
@@ -315,7 +304,7 @@ impl Logic for Queues {
                             if self.access.write.val()
                                 & self.access.strobe.val().get_bit(2)
                                 & self.access.write_data.val().get_bit(16)
-                                & self.enabled_here.val()
+                                & self.enabled_here.q.val()
                                 & !self.resetting.q.val()
                             {
                                 self.resetting.d.next = true;
@@ -323,7 +312,7 @@ impl Logic for Queues {
                             }
                         }
                         _ => {
-                            if self.access.write.val() & self.is_word.val() & !self.enabled_here.val() {
+                            if self.access.write.val() & self.is_word.val() & !self.enabled_here.q.val() {
                                 self.words.write.next = true;
                             }
                         }

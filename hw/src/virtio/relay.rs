@@ -1,5 +1,5 @@
 //! Tells the data plane of queues a cycle late: so many blocks hear of it that the way there is a cycle of its own.
-//! In: `sink`.   Out: `source`: starts, stops and settings of the cycle before; the fence at once, and a cycle longer; `started`, a
+//! In: `sink`.   Out: `source`: starts, stops, settings and the fence of the cycle before; `started`, a
 //! pulse a cycle behind a start, when all know of it.
 //! Time: one cycle.   Waits: never.
 
@@ -38,8 +38,7 @@ impl Logic for Relay {
         self.last_queue.d.next = self.settings.q.val().queue;
         self.started.valid.next = self.last.q.val();
         self.started.queue.next = self.last_queue.q.val();
-        // Nothing begins before a queue that is off is known to be.
-        self.source.fence.next = self.sink.fence.val() | self.fence.q.val();
+        self.source.fence.next = self.fence.q.val();
         if self.reset.val() {
             self.enable.d.next = false;
             self.clear.d.next = false;

@@ -15,9 +15,11 @@ use hematite_hw::prim::block_fifo::BlockFifo;
 use hematite_hw::prim::cut::{Cut, CutJob};
 use hematite_hw::prim::dword_ram::DwordRam;
 use hematite_hw::prim::fifo::Fifo;
+use hematite_hw::prim::front_fifo::FrontFifo;
 use hematite_hw::prim::ids::Ids;
 use hematite_hw::prim::packet_fifo::PacketFifo;
 use hematite_hw::prim::quick_fifo::QuickFifo;
+use hematite_hw::prim::skid::Skid;
 use hematite_verilog::gate::{Random, Stimulus};
 use hematite_verilog::offer;
 use rand::Rng;
@@ -27,6 +29,24 @@ use std::collections::VecDeque;
 
 fn bits<const N: usize>(s: &mut Stimulus) -> Bits<N> {
     Bits::random(s.rng())
+}
+
+/// A block that is a queue of words.
+macro_rules! word_queue {
+    ($name:literal, $new:expr) => {
+        prints($name, $new);
+        agrees(
+            $name,
+            $new,
+            |b| &mut b.clock,
+            3000,
+            |b, s| {
+                s.rare(&mut b.reset);
+                offer!(s, b.sink, data);
+                s.bit("source_ready", &mut b.source.ready);
+            },
+        );
+    };
 }
 
 #[test]
@@ -172,18 +192,9 @@ fn memories<const W: usize>() {
         },
     );
     for quick in [false, true] {
-        prints("quick_fifo", QuickFifo::<Bits<W>>::new(16, quick));
-        agrees(
-            "quick_fifo",
-            QuickFifo::<Bits<W>>::new(16, quick),
-            |b| &mut b.clock,
-            3000,
-            |b, s| {
-                s.rare(&mut b.reset);
-                offer!(s, b.sink, data);
-                s.bit("source_ready", &mut b.source.ready);
-            },
-        );
+        word_queue!("quick_fifo", QuickFifo::<Bits<W>>::new(16, quick));
+        word_queue!("front_fifo", FrontFifo::<Bits<W>>::new(16, quick));
+        word_queue!("skid", Skid::<Bits<W>>::new(quick));
     }
     for depth in [2, 64] {
         prints("block_fifo", BlockFifo::<Bits<W>>::new(depth));

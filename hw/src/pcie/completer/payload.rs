@@ -35,6 +35,7 @@ pub struct Payload<const W: usize> {
     lane: Reg<Bits<6>>,
     part: Signal<Local, Bits<32>>,
     whole: Signal<Local, Bits<W>>,
+    place: Signal<Local, Bits<10>>,
     room: Signal<Local, Bit>,
     depth: Constant<Bits<16>>,
     dwords: Constant<Bits<6>>,
@@ -64,6 +65,7 @@ impl<const W: usize> Default for Payload<W> {
             lane: Default::default(),
             part: Default::default(),
             whole: Default::default(),
+            place: Default::default(),
             room: Default::default(),
             depth: Constant::new(depth.to_bits()),
             dwords: Constant::new((W / 32).to_bits()),
@@ -81,7 +83,6 @@ impl<const W: usize> Logic for Payload<W> {
         self.lanes.next = self.dwords.val();
         self.ends.next = self.lane.q.val() == self.last_lane.val();
         self.whole.next = 0.into();
-        self.dword.next = self.banks[0].read_data.val();
         for i in 0..self.banks.len() {
             self.banks[i].clock.next = self.clock.val();
             self.banks[i].read.next = self.load.val();
@@ -95,11 +96,10 @@ impl<const W: usize> Logic for Payload<W> {
             }
             self.part.next = self.banks[i].read_data.val();
             self.whole.next = self.whole.val() | (bit_cast::<W, 32>(self.part.val()) << self.places[i].val());
-            if self.lane.q.val().index() == i {
-                self.dword.next = self.banks[i].read_data.val();
-            }
         }
         self.beat_out.next = self.whole.val();
+        self.place.next = bit_cast::<10, 6>(self.lane.q.val() & self.last_lane.val()) << 5;
+        self.dword.next = (self.whole.val() >> self.place.val()).get_bits::<32>(0);
 
         if self.pass.val() | self.keep.val() {
             self.lane.d.next = self.lane.q.val() + 1;

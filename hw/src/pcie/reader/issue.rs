@@ -10,11 +10,12 @@
 use super::port::ReplyTag;
 use super::tags::TagState;
 use crate::params::Params;
-use crate::pcie::request::{RequestHeader, RequestShape};
+use crate::pcie::request::{RequestHeader, RequestShape, Shaped};
 use crate::port::dma::ReadRequest;
 use crate::port::pcie::PcieSettings;
 use crate::port::tlp::TlpSide;
 use crate::prim::beat::BeatSource;
+use crate::prim::fifo::Fifo;
 use crate::prim::stream::StreamSink;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -30,6 +31,8 @@ pub struct Issue<const W: usize> {
     /// There is a place for a request in the next cycle.
     pub room: Signal<Out, Bit>,
     pub client: Signal<In, Bits<8>>,
+    /// Of an eager one: `request` as a TLP, with `tag`. Who offers one has it made before it is known whose turn it is.
+    pub shaped: Signal<In, Shaped>,
     pub tag_valid: Signal<In, Bit>,
     pub tag: Signal<In, Bits<8>>,
     pub hold: Signal<In, Bit>,
@@ -48,7 +51,10 @@ pub struct Issue<const W: usize> {
     asker: Reg<Bits<8>>,
     offered: Reg<Bit>,
     header: Reg<RequestHeader>,
+    /// Of an eager one: no request waits for `tlp` in the cycle in which it comes.
+    out: Fifo<RequestHeader>,
     shape: RequestShape,
+    made: Signal<Local, Shaped>,
     refuse: Signal<Local, Bit>,
     fire: Signal<Local, Bit>,
     able: Signal<Local, Bit>,
@@ -73,6 +79,7 @@ impl<const W: usize> Issue<W> {
             request: Default::default(),
             room: Default::default(),
             client: Default::default(),
+            shaped: Default::default(),
             tag_valid: Default::default(),
             tag: Default::default(),
             hold: Default::default(),
@@ -88,7 +95,9 @@ impl<const W: usize> Issue<W> {
             asker: Default::default(),
             offered: Default::default(),
             header: Default::default(),
+            out: Fifo::new(2),
             shape: Default::default(),
+            made: Default::default(),
             refuse: Default::default(),
             fire: Default::default(),
             able: Default::default(),
@@ -105,6 +114,8 @@ impl<const W: usize> Logic for Issue<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, full, asked, asker, offered, header);
+        clock!(self, clock, out);
+        self.out.reset.next = self.reset.val();
         self.now.next = self.asked.q.val();
         self.put_client.next = self.asker.q.val();
         if self.eager.val() {
@@ -116,12 +127,18 @@ impl<const W: usize> Logic for Issue<W> {
         self.shape.write.next = false;
         self.shape.tag.next = self.tag.val();
         self.shape.requester.next = self.settings.val().requester;
+        self.made.next.header = self.shape.header.val();
+        self.made.next.last_dword = self.shape.last_dword.val();
+        if self.eager.val() {
+            self.made.next = self.shaped.val();
+        }
         // A request no slot can hold would overwrite its neighbour's; one of no bytes has no answer.
         self.refuse.next = !self.settings.val().bus_master
             | !self.now.val().len.any()
-            | (self.shape.last_dword.val() >> self.slot_shift.val()).any();
+            | (self.made.val().last_dword >> self.slot_shift.val()).any();
         self.able.next = self.tag_valid.val()
-            & (!self.offered.q.val() | (self.eager.val() & self.tlp.ready.val()))
+            & !self.offered.q.val()
+            & self.out.sink.ready.val()
             & !self.hold.val()
             & !self.forget.val();
         self.fire.next = self.full.q.val() & self.able.val();
@@ -139,7 +156,7 @@ impl<const W: usize> Logic for Issue<W> {
         self.state.next.at = 0.into();
         self.state.next.failed = false;
         self.put_tag.next.tag = self.tag.val();
-        self.rows.next = self.shape.last_dword.val() >> self.row_shift.val();
+        self.rows.next = self.made.val().last_dword >> self.row_shift.val();
         self.put_tag.next.last_row = bit_cast::<9, 11>(self.rows.val());
         self.put_tag.next.refused = self.refuse.val();
         self.tlp.valid.next = self.offered.q.val();
@@ -147,15 +164,22 @@ impl<const W: usize> Logic for Issue<W> {
         self.tlp.data.next = 0.into();
         self.tlp.side.next.header = self.header.q.val().into();
         self.tlp.side.next.error = false;
-        self.busy.next = self.full.q.val() | self.offered.q.val();
+        self.out.sink.valid.next = self.fire.val() & !self.refuse.val() & self.eager.val();
+        self.out.sink.data.next = self.made.val().header;
+        self.out.source.ready.next = self.tlp.ready.val();
+        if self.eager.val() {
+            self.tlp.valid.next = self.out.source.valid.val();
+            self.tlp.side.next.header = self.out.source.data.val().into();
+        }
+        self.busy.next = self.full.q.val() | self.offered.q.val() | self.out.source.valid.val();
 
         if self.offered.q.val() & self.tlp.ready.val() {
             self.offered.d.next = false;
         }
         if self.fire.val() {
             self.full.d.next = false;
-            self.offered.d.next = !self.refuse.val();
-            self.header.d.next = self.shape.header.val();
+            self.offered.d.next = !self.refuse.val() & !self.eager.val();
+            self.header.d.next = self.made.val().header;
         }
         if self.request.valid.val() & !self.eager.val() & (!self.full.q.val() | self.fire.val()) {
             self.full.d.next = true;

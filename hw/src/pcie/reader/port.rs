@@ -13,7 +13,7 @@ use crate::params::Params;
 use crate::port::dma::ReadSide;
 use crate::prim::beat::BeatSource;
 use crate::prim::beat_fifo::BeatFifo;
-use crate::prim::fifo::Fifo;
+use crate::prim::front_fifo::FrontFifo;
 use crate::prim::lutram::Lutram;
 use hematite_verilog::{Reg, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -56,7 +56,7 @@ pub struct ReplyPort<const W: usize> {
     pub read_data: Signal<In, Bits<W>>,
     pub reply: BeatSource<W, ReadSide>,
     pub busy: Signal<Out, Bit>,
-    tags: Fifo<ReplyTag>,
+    tags: FrontFifo<ReplyTag>,
     asked_copy: Lutram<Asked>,
     answered_copy: Lutram<Answered>,
     beats: BeatFifo<W, ReadSide>,
@@ -125,7 +125,7 @@ impl<const W: usize> ReplyPort<W> {
             read_data: Default::default(),
             reply: Default::default(),
             busy: Default::default(),
-            tags: Fifo::new(tags.next_power_of_two().max(2)),
+            tags: FrontFifo::new(tags.next_power_of_two().max(4), Params::wide(W)),
             asked_copy: Lutram::new(all),
             answered_copy: Lutram::new(all),
             beats: BeatFifo::new(beats),
@@ -184,7 +184,7 @@ impl<const W: usize> Logic for ReplyPort<W> {
         self.answered_copy.read_addr.next = bit_cast::<16, 8>(self.tags.source.data.val().tag);
         self.waits.next = self.asked_copy.read_data.val().turn ^ self.answered_copy.read_data.val().turn;
 
-        self.busy.next = self.tags.source.valid.val()
+        self.busy.next = !self.tags.empty.val()
             | self.done.q.val()
             | self.reading.q.val()
             | self.arriving.q.val()
@@ -223,7 +223,8 @@ impl<const W: usize> Logic for ReplyPort<W> {
         }
 
         // The next reply is looked up while the current one is read.
-        self.load.next = !self.done.q.val() | self.pop.val();
+        // Of one that goes as it comes none is `done`.
+        self.load.next = !self.done.q.val() | (self.grant.val() & self.last.val());
         self.tags.source.ready.next = self.load.val() & !self.waits.val();
         if self.load.val() {
             self.done.d.next = self.tags.source.valid.val() & !self.waits.val() & !self.closes.val();

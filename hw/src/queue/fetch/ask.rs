@@ -1,11 +1,13 @@
 //! Sends fetch's reads, and remembers what each is for.
 //! In: `line`, reads of rings; `place`, of descriptors.   Out: `request`; `purpose`, one per reply, in the same order;
 //! `lent`, in one cycle, how many entries the read that goes out is for.
-//! Time: one read every second cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight.
+//! Time: one read every second cycle, the cycle after it is taken.   Waits: on `request`, and while too many are in flight. In a wide
+//! function `place` does not wait for `line`: what has to is kept here.
 
 use super::locate::Place;
 use crate::params::Params;
-use crate::prim::fifo::Fifo;
+use crate::prim::front_fifo::FrontFifo;
+use crate::prim::skid::Skid;
 use crate::prim::stream::{StreamSink, StreamSource};
 use crate::queue::Direction;
 use crate::queue::lookup::AreaRead;
@@ -49,6 +51,8 @@ pub struct Ask {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub line: StreamSink<Line>,
+    /// A line may come in this cycle: no place is taken. What is sent is chosen by that, not by who comes.
+    pub expects: Signal<In, Bit>,
     pub place: StreamSink<Place>,
     pub request: StreamSource<AreaRead>,
     pub purpose: StreamSource<Purpose>,
@@ -58,10 +62,12 @@ pub struct Ask {
     odd: Constant<Bits<16>>,
     idx_bytes: Constant<Bits<8>>,
     desc_bytes: Constant<Bits<8>>,
-    purposes: Fifo<Purpose>,
+    places: Skid<Place>,
+    purposes: FrontFifo<Purpose>,
     asking: Reg<Bit>,
     asked: Reg<AreaRead>,
     load: Signal<Local, Bit>,
+    offered: Signal<Local, Bit>,
     last: Signal<Local, Bits<3>>,
     behind: Signal<Local, Bits<6>>,
 }
@@ -83,6 +89,7 @@ impl Ask {
             clock: Default::default(),
             reset: Default::default(),
             line: Default::default(),
+            expects: Default::default(),
             place: Default::default(),
             request: Default::default(),
             purpose: Default::default(),
@@ -91,10 +98,12 @@ impl Ask {
             odd: Constant::new((direction as u64).into()),
             idx_bytes: Constant::new(2.into()),
             desc_bytes: Constant::new((ring::DESC_BYTES as u64).into()),
-            purposes: Fifo::narrow(depth, purpose_mask),
+            places: Skid::new(Params::wide(params.width)),
+            purposes: FrontFifo::narrow(depth, purpose_mask, Params::wide(params.width)),
             asking: Default::default(),
             asked: Default::default(),
             load: Default::default(),
+            offered: Default::default(),
             last: Default::default(),
             behind: Default::default(),
         }
@@ -105,8 +114,10 @@ impl Logic for Ask {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, asking, asked);
-        clock!(self, clock, purposes);
+        clock!(self, clock, places, purposes);
+        self.places.reset.next = self.reset.val();
         self.purposes.reset.next = self.reset.val();
+        StreamSink::<Place>::link(&mut self.place, &mut self.places.sink);
         StreamSource::<Purpose>::link(&mut self.purpose, &mut self.purposes.source);
         self.request.valid.next = self.asking.q.val();
         self.request.data.next = self.asked.q.val();
@@ -115,16 +126,17 @@ impl Logic for Ask {
         // Reads of rings first: they are few, and more hangs on them.
         self.load.next = !self.asking.q.val() & self.purposes.sink.ready.val();
         self.line.ready.next = self.load.val();
-        self.place.ready.next = self.load.val() & !self.line.valid.val();
-        self.purposes.sink.valid.next = self.load.val() & (self.line.valid.val() | self.place.valid.val());
-        self.purposes.sink.data.next.desc = !self.line.valid.val() | self.line.data.val().descs;
-        self.purposes.sink.data.next.entries = self.line.valid.val() & self.line.data.val().entries;
-        self.purposes.sink.data.next.index = self.place.data.val().index;
-        self.purposes.sink.data.next.id = self.place.data.val().id;
-        self.purposes.sink.data.next.more = self.place.data.val().more;
-        self.purposes.sink.data.next.down = self.place.data.val().down;
+        self.places.source.ready.next = self.load.val() & !self.expects.val();
+        self.offered.next = self.line.valid.val() | (self.places.source.valid.val() & !self.expects.val());
+        self.purposes.sink.valid.next = self.load.val() & self.offered.val();
+        self.purposes.sink.data.next.desc = !self.expects.val() | self.line.data.val().descs;
+        self.purposes.sink.data.next.entries = self.expects.val() & self.line.data.val().entries;
+        self.purposes.sink.data.next.index = self.places.source.data.val().index;
+        self.purposes.sink.data.next.id = self.places.source.data.val().id;
+        self.purposes.sink.data.next.more = self.places.source.data.val().more;
+        self.purposes.sink.data.next.down = self.places.source.data.val().down;
         self.purposes.sink.data.next.upper = self.line.data.val().upper;
-        if self.line.valid.val() {
+        if self.expects.val() {
             self.purposes.sink.data.next.index = self.line.data.val().index;
             self.purposes.sink.data.next.id = bit_cast::<16, 6>(self.line.data.val().count);
             if self.line.data.val().descs {
@@ -138,31 +150,36 @@ impl Logic for Ask {
             self.asking.d.next = false;
         }
         if self.load.val() {
-            self.asking.d.next = self.line.valid.val() | self.place.valid.val();
-            self.asked.d.next.queue = (bit_cast::<16, 6>(self.place.data.val().index) << 1) | self.odd.val();
-            self.asked.d.next.driver = self.line.valid.val();
+            self.asking.d.next = self.offered.val();
+            self.asked.d.next.queue =
+                (bit_cast::<16, 6>(self.places.source.data.val().index) << 1) | self.odd.val();
+            self.asked.d.next.driver = self.expects.val();
             self.asked.d.next.fixed = false;
             self.asked.d.next.base = 0.into();
-            self.asked.d.next.offset = self.place.data.val().offset;
+            self.asked.d.next.offset = self.places.source.data.val().offset;
             self.asked.d.next.len =
-                self.desc_bytes.val() + (bit_cast::<8, 3>(self.place.data.val().more) << 4);
-            if self.line.valid.val() {
+                self.desc_bytes.val() + (bit_cast::<8, 3>(self.places.source.data.val().more) << 4);
+            if self.expects.val() {
                 self.asked.d.next.queue =
                     (bit_cast::<16, 6>(self.line.data.val().index) << 1) | self.odd.val();
                 self.asked.d.next.offset = self.line.data.val().offset;
                 self.asked.d.next.len = self.idx_bytes.val();
                 if self.line.data.val().entries {
                     self.asked.d.next.len = bit_cast::<8, 6>(self.line.data.val().count) << 1;
-                    self.lent.next = bit_cast::<10, 6>(self.line.data.val().count);
                 }
                 if self.line.data.val().descs {
                     self.asked.d.next.driver = false;
                     self.asked.d.next.len = bit_cast::<8, 6>(self.line.data.val().count) << 4;
-                    self.lent.next = bit_cast::<10, 6>(self.line.data.val().count);
                 }
             }
         }
-        self.busy.next = self.asking.q.val() | self.purposes.source.valid.val();
+        if self.load.val()
+            & self.line.valid.val()
+            & (self.line.data.val().entries | self.line.data.val().descs)
+        {
+            self.lent.next = bit_cast::<10, 6>(self.line.data.val().count);
+        }
+        self.busy.next = self.asking.q.val() | !self.places.empty.val() | !self.purposes.empty.val();
         if self.reset.val() {
             self.asking.d.next = false;
         }

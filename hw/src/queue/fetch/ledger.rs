@@ -42,9 +42,11 @@ pub struct Ledger {
     /// Pulse: what a doorbell said of its ring.
     pub tell: Signal<In, Bit>,
     pub tell_count: Signal<In, Count>,
-    /// Undefined before the first. Pulse, in a cycle without `seen` in which no queue starts: it is what has been seen of that queue.
+    /// Undefined before the first.
     pub told_here: Signal<Out, Bits<16>>,
+    /// Pulse, in a cycle without `seen` in which no queue starts: `trusted` is what has been seen of the queue at `index`.
     pub trust: Signal<In, Bit>,
+    pub trusted: Signal<In, Bits<16>>,
     /// Packed rings: the driver is to ring at what has been seen.
     pub packed: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
@@ -94,6 +96,7 @@ impl Ledger {
             tell_count: Default::default(),
             told_here: Default::default(),
             trust: Default::default(),
+            trusted: Default::default(),
             packed: Default::default(),
             index: Default::default(),
             ring: Default::default(),
@@ -152,7 +155,7 @@ impl Logic for Ledger {
         self.seen_count.next = self.seen.data.val();
         if self.trust.val() {
             self.seen_count.next.index = self.index.val();
-            self.seen_count.next.total = self.told.read_data.val();
+            self.seen_count.next.total = self.trusted.val();
         }
         self.begun_write.next = self.starting.val() | self.begin.valid.val();
         self.begun_count.next = self.begin.data.val();

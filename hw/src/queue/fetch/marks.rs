@@ -78,6 +78,8 @@ pub struct Marks {
     reading: Reg<Bits<64>>,
     /// Entries may be there that have not been begun.
     open: Reg<Bits<64>>,
+    /// Its driver is being asked to ring, and cannot know yet: what it has given meanwhile is looked for then.
+    arming: Reg<Bits<64>>,
     blocked: Reg<Bits<64>>,
     empty: Reg<Bits<64>>,
     lent: Reg<Bits<64>>,
@@ -161,6 +163,7 @@ impl Marks {
             kicked: Default::default(),
             reading: Default::default(),
             open: Default::default(),
+            arming: Default::default(),
             blocked: Default::default(),
             empty: Default::default(),
             lent: Default::default(),
@@ -199,9 +202,8 @@ impl Marks {
 impl Logic for Marks {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(
-            self, clock, enabled, stopped, kicked, reading, open, blocked, lent, armed, told, eased, empty
-        );
+        dff_setup!(self, clock, enabled, stopped, kicked, reading, open, arming, blocked, lent, armed);
+        dff_setup!(self, clock, told, eased, empty);
         // One bit for each who speaks, none if he does not.
         self.place.next = self.index.val() & self.mask.val();
         self.here.next = self.one.val() << self.place.val();
@@ -219,13 +221,16 @@ impl Logic for Marks {
             }
         }
         self.at_kick.next = 0.into();
+        self.kicks.next = false;
         self.count_kick_ignored.next = false;
         if self.kick.valid.val() & (self.kick.queue.val().get_bit(0) == self.tx.val()) {
             if !((self.kick.queue.val() >> 1) & self.beyond.val()).any() {
                 self.at_kick.next = (self.one.val() << ((self.kick.queue.val() >> 1) & self.mask.val()))
                     & self.enabled.q.val();
             }
-            self.count_kick_ignored.next = !self.at_kick.val().any();
+            self.kicks.next = !((self.kick.queue.val() >> 1) & self.beyond.val()).any()
+                & self.enabled.q.val().get_bit(((self.kick.queue.val() >> 1) & self.mask.val()).index());
+            self.count_kick_ignored.next = !self.kicks.val();
         }
         self.at_stop.next = 0.into();
         if self.stop.valid.val() & (self.stop.queue.val().get_bit(0) == self.tx.val()) {
@@ -284,7 +289,9 @@ impl Logic for Marks {
         if self.left.val() {
             self.at_left.next = self.here.val();
         }
-        self.eased_now.next = self.eased.q.val() | (self.at_credit.val() & self.here.val()).any();
+        self.eased_now.next = self.eased.q.val()
+            | (self.credit.valid.val()
+                & (((self.credit.queue.val() >> 1) & self.mask.val()) == self.place.val()));
         self.eased.d.next = self.eased_now.val() & !self.look.val();
         self.at_block.next = 0.into();
         if self.block.val() & !self.eased_now.val() {
@@ -295,18 +302,21 @@ impl Logic for Marks {
         self.live.next = self.enabled.q.val() & !self.stopped.q.val();
         self.unread.next = self.kicked.q.val() & !self.reading.q.val();
         self.work.next = (self.unread.val() | (self.open.q.val() & !self.blocked.q.val())) & self.live.val();
-        self.live_here.next = self.live.val().get_bit(self.place.val().index());
-        self.unread_here.next = self.unread.val().get_bit(self.place.val().index());
+        // Chosen first, and joined then: one selection of 64 is shallower than that of what is joined.
+        self.live_here.next = self.enabled.q.val().get_bit(self.place.val().index())
+            & !self.stopped.q.val().get_bit(self.place.val().index());
+        self.unread_here.next = self.kicked.q.val().get_bit(self.place.val().index())
+            & !self.reading.q.val().get_bit(self.place.val().index());
         self.open_here.next = self.open.q.val().get_bit(self.place.val().index());
         self.empty_here.next = self.empty.q.val().get_bit(self.place.val().index());
         self.lent_here.next = self.lent.q.val().get_bit(self.place.val().index());
         self.armed_here.next = self.armed.q.val().get_bit(self.place.val().index());
         self.told_here.next = self.told.q.val().get_bit(self.place.val().index());
-        self.kicks.next = self.at_kick.val().any();
         // Behind the fence nothing is begun, so that only what is in flight still comes.
         self.coming.next = self.reading.q.val();
         if !self.control.fence.val() {
-            self.coming.next = self.reading.q.val() | self.kicked.q.val() | self.open.q.val();
+            self.coming.next =
+                self.reading.q.val() | self.kicked.q.val() | self.open.q.val() | self.arming.q.val();
         }
         self.supply_coming.next = self.coming.val().get_bit(self.supply_place.val().index())
             | (self.working.val() & (self.place.val() == self.supply_place.val()));
@@ -329,6 +339,8 @@ impl Logic for Marks {
             | self.at_passed.val()
             | self.at_missed.val())
             & self.keep.val();
+        self.arming.d.next =
+            ((self.arming.q.val() & !self.at_rearmed.val()) | self.at_arm.val()) & self.keep.val();
         self.blocked.d.next = (self.blocked.q.val() | self.at_block.val())
             & !self.at_credit.val()
             & !self.at_passed.val()
@@ -355,6 +367,7 @@ impl Logic for Marks {
             self.kicked.d.next = 0.into();
             self.reading.d.next = 0.into();
             self.open.d.next = 0.into();
+            self.arming.d.next = 0.into();
             self.blocked.d.next = 0.into();
             self.empty.d.next = 0.into();
             self.lent.d.next = 0.into();

@@ -33,6 +33,7 @@ const PAGE_DESCS: u64 = 256;
 enum State {
     Idle,
     Load,
+    Told,
     Ahead,
     Empty,
     Check,
@@ -75,6 +76,8 @@ pub struct Plan {
     pub seen: StreamSink<Count>,
     pub room: Signal<In, Bits<10>>,
     pub line: StreamSource<Line>,
+    /// It may be on offer in this cycle.
+    pub expects: Signal<Out, Bit>,
     pub arm: StreamSource<Arm>,
     pub error: StreamSource<QueueError>,
     /// A bit per index.
@@ -118,6 +121,9 @@ pub struct Plan {
     /// Packed rings: so much has been asked for and not come.
     ahead: Reg<Bits<16>>,
     slot: Reg<Bits<16>>,
+    /// What the last kick told, and what of it is beyond what has been seen.
+    told: Reg<Bits<16>>,
+    news: Reg<Bits<16>>,
     /// What else limits the read.
     limit: Reg<Bits<16>>,
     offset: Reg<Bits<20>>,
@@ -131,8 +137,6 @@ pub struct Plan {
     idx_place: Signal<Local, Bits<6>>,
     /// There is nothing to be read, or no place for it.
     none: Signal<Local, Bit>,
-    /// What the last kick told beyond what has been seen; it is to be believed.
-    news: Signal<Local, Bits<16>>,
     fresh: Signal<Local, Bit>,
     from: Signal<Local, Bits<16>>,
     spot: Signal<Local, Bits<16>>,
@@ -167,6 +171,7 @@ impl Plan {
             seen: Default::default(),
             room: Default::default(),
             line: Default::default(),
+            expects: Default::default(),
             arm: Default::default(),
             error: Default::default(),
             live: Default::default(),
@@ -204,6 +209,8 @@ impl Plan {
             lent: Default::default(),
             ahead: Default::default(),
             slot: Default::default(),
+            told: Default::default(),
+            news: Default::default(),
             limit: Default::default(),
             offset: Default::default(),
             place: Default::default(),
@@ -213,7 +220,6 @@ impl Plan {
             to_end: Default::default(),
             idx_place: Default::default(),
             none: Default::default(),
-            news: Default::default(),
             fresh: Default::default(),
             from: Default::default(),
             spot: Default::default(),
@@ -227,7 +233,7 @@ impl Logic for Plan {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, state, index, entries, base, size, begun);
-        dff_setup!(self, clock, todo, armed, lent, ahead, slot, limit, offset, place, count);
+        dff_setup!(self, clock, todo, armed, lent, ahead, slot, told, news, limit, offset, place, count);
         clock!(self, clock, marks, ledger, scan);
         self.marks.reset.next = self.reset.val();
         QueueControlSink::link(&mut self.control, &mut self.marks.control);
@@ -286,11 +292,9 @@ impl Logic for Plan {
         self.ledger.tell_count.next.index = (self.kick.queue.val() >> 1) & self.mask.val();
         self.ledger.tell_count.next.total = self.kick.index.val();
         self.ledger.trust.next = false;
-        self.news.next = self.ledger.told_here.val() - self.ledger.seen_here.val();
-        self.fresh.next = self.tells.val()
-            & self.marks.told_here.val()
-            & self.news.val().any()
-            & (self.news.val() <= self.ledger.ring.val().size)
+        self.ledger.trusted.next = self.told.q.val();
+        self.fresh.next = self.news.q.val().any()
+            & (self.news.q.val() <= self.size.q.val())
             & !self.seen.valid.val()
             & !self.control.enable.val();
         self.ledger.probe_queue.next = self.probe_queue.val();
@@ -405,13 +409,15 @@ impl Logic for Plan {
                             self.state.d.next = State::Empty;
                         }
                     }
-                } else if self.marks.live_here.val() & self.marks.unread_here.val() & self.fresh.val() {
+                } else if self.marks.live_here.val()
+                    & self.marks.unread_here.val()
+                    & self.marks.told_here.val()
+                    & self.tells.val()
+                {
                     self.marks.heard.next = true;
-                    self.marks.look.next = true;
-                    self.ledger.trust.next = true;
-                    self.todo.d.next = self.ledger.told_here.val() - self.ledger.begun_here.val();
-                    self.entries.d.next = true;
-                    self.state.d.next = State::Check;
+                    self.told.d.next = self.ledger.told_here.val();
+                    self.news.d.next = self.ledger.told_here.val() - self.ledger.seen_here.val();
+                    self.state.d.next = State::Told;
                 } else if self.marks.live_here.val() & self.marks.unread_here.val() {
                     self.marks.heard.next = true;
                     self.marks.read_index.next = true;
@@ -433,6 +439,23 @@ impl Logic for Plan {
                     self.marks.look.next = true;
                     self.entries.d.next = true;
                     self.state.d.next = State::Check;
+                }
+            }
+            // Its driver has said its index: something new, and no more than the ring holds, or it is read all the same.
+            State::Told => {
+                if self.tells.val() {
+                    self.offset.d.next = self.idx_offset.val();
+                    self.place.d.next = self.base.q.val() + self.idx_offset.val().get_bits::<6>(0);
+                    self.todo.d.next = self.told.q.val() - self.begun.q.val();
+                    self.entries.d.next = self.fresh.val();
+                    if self.fresh.val() {
+                        self.marks.look.next = true;
+                        self.ledger.trust.next = true;
+                        self.state.d.next = State::Check;
+                    } else {
+                        self.marks.read_index.next = true;
+                        self.state.d.next = State::Issue;
+                    }
                 }
             }
             // Of a packed ring. What is ahead of the window waits for what is on its way.
@@ -581,6 +604,12 @@ impl Logic for Plan {
                 }
             }
             _ => self.state.d.next = State::Idle,
+        }
+        self.expects.next = self.line.valid.val();
+        if self.quick.val() {
+            self.expects.next = (self.state.q.val() == State::Load)
+                | (self.state.q.val() == State::Begin)
+                | (self.state.q.val() == State::Issue);
         }
         if self.reset.val() {
             self.state.d.next = State::Idle;

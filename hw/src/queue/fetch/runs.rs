@@ -22,6 +22,9 @@ pub struct Runs {
     growing: Reg<Bit>,
     run: Reg<Place>,
     tip: Reg<Place>,
+    /// The chains beside it.
+    above: Reg<Bits<16>>,
+    below: Reg<Bits<16>>,
     offered: Reg<Bit>,
     out: Reg<Place>,
     next: Signal<Local, Place>,
@@ -45,6 +48,8 @@ impl Runs {
             growing: Default::default(),
             run: Default::default(),
             tip: Default::default(),
+            above: Default::default(),
+            below: Default::default(),
             offered: Default::default(),
             out: Default::default(),
             next: Default::default(),
@@ -60,17 +65,17 @@ impl Runs {
 impl Logic for Runs {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, growing, run, tip, offered, out);
+        dff_setup!(self, clock, growing, run, tip, above, below, offered, out);
         self.next.next = self.sink.data.val();
         self.same.next = self.growing.q.val()
             & (self.next.val().index == self.tip.q.val().index)
             & (self.run.q.val().more != self.last.val());
         self.up.next = self.same.val()
-            & (self.next.val().id == self.tip.q.val().id + 1)
+            & (self.next.val().id == self.above.q.val())
             & !self.tip.q.val().page_end
             & (!self.run.q.val().down | !self.run.q.val().more.any());
         self.down.next = self.same.val()
-            & (self.next.val().id + 1 == self.tip.q.val().id)
+            & (self.next.val().id == self.below.q.val())
             & !self.tip.q.val().page_start
             & (self.run.q.val().down | !self.run.q.val().more.any());
         self.grows.next = self.sink.valid.val() & (self.up.val() | self.down.val());
@@ -94,6 +99,8 @@ impl Logic for Runs {
         if self.sink.valid.val() & self.sink.ready.val() {
             self.growing.d.next = true;
             self.tip.d.next = self.next.val();
+            self.above.d.next = self.next.val().id + 1;
+            self.below.d.next = self.next.val().id - 1;
             if self.grows.val() {
                 self.run.d.next.more = self.run.q.val().more + 1;
                 if self.down.val() {

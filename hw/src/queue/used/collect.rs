@@ -1,7 +1,7 @@
 //! Puts chains that are done with side by side, queue by queue: neighbours share a write and an index.
 //! In: `sink`, in which the chains of a packet stand together (`more`).   Out: `source`: the chains of a queue in their order, those
 //! of several queues in runs, which end with a packet.
-//! Time: one per cycle; a chain that finds nothing before it is offered 7 cycles later.
+//! Time: one per cycle; a chain that finds nothing before it is offered 8 cycles later.
 //! Waits: on `source`, and `sink` while there are as many of its queue as may wait. A turn is sixteen chains of a queue, and the packet
 //! they end in. Queues that have as many take turns; fewer wait until it is `calm`, or for 3,584 cycles, behind a turn for twice as many at most.
 
@@ -42,6 +42,15 @@ pub struct Collect {
     last_of_run: Constant<Bits<8>>,
     patience: Constant<Bits<8>>,
     front: Fifo<Done>,
+    /// The chain that is put in next, and what is known of its queue: counts put in and taken out, whether it is listed, and due.
+    held: Reg<Bit>,
+    chain: Reg<Done>,
+    puts: Reg<Bits<8>>,
+    takes: Reg<Bits<8>>,
+    known: Reg<Bit>,
+    known_due: Reg<Bit>,
+    /// `calm`, in the cycle before.
+    quiet: Reg<Bit>,
     /// The queues that have chains, each once, the longest there first; a bit for each. Those of them that had a turn in the meantime.
     list: BlockFifo<Bits<16>>,
     listed: Reg<Bits<128>>,
@@ -72,9 +81,14 @@ pub struct Collect {
     sink_queue: Signal<Local, Bits<16>>,
     at_sink: Signal<Local, Bits<128>>,
     at_queue: Signal<Local, Bits<128>>,
-    known: Signal<Local, Bit>,
     count: Signal<Local, Bits<8>>,
+    waits: Signal<Local, Bits<8>>,
     put: Signal<Local, Bit>,
+    /// The one that is put in next in the next cycle; its queue is that of the one put in, and the one whose turn ends.
+    coming: Signal<Local, Done>,
+    asked: Signal<Local, Bits<16>>,
+    after_put: Signal<Local, Bit>,
+    after_turn: Signal<Local, Bit>,
     /// With it the queue has a run; it comes on the list.
     crosses: Signal<Local, Bit>,
     enters: Signal<Local, Bit>,
@@ -117,6 +131,12 @@ impl Collect {
             last_of_run: Constant::new((RUN - 1).into()),
             patience: Constant::new(PATIENCE.into()),
             front: Fifo::new(2),
+            held: Default::default(),
+            chain: Default::default(),
+            puts: Default::default(),
+            takes: Default::default(),
+            known_due: Default::default(),
+            quiet: Default::default(),
             list: BlockFifo::new(2 * queues),
             listed: Default::default(),
             served: Default::default(),
@@ -143,6 +163,11 @@ impl Collect {
             at_queue: Default::default(),
             known: Default::default(),
             count: Default::default(),
+            waits: Default::default(),
+            coming: Default::default(),
+            asked: Default::default(),
+            after_put: Default::default(),
+            after_turn: Default::default(),
             put: Default::default(),
             crosses: Default::default(),
             enters: Default::default(),
@@ -168,6 +193,7 @@ impl Collect {
 impl Logic for Collect {
     #[hdl_gen]
     fn update(&mut self) {
+        dff_setup!(self, clock, held, chain, puts, takes, known, known_due, quiet);
         dff_setup!(self, clock, listed, served, is_due, time, first, late);
         dff_setup!(self, clock, serving, waited, queue, from, run, less, full);
         clock!(self, clock, front, list, due, chains, put_in, put_out, taken_in, taken_out, since);
@@ -181,28 +207,35 @@ impl Logic for Collect {
         StreamSink::<Done>::link(&mut self.sink, &mut self.front.sink);
 
         // In: behind those of its queue; a queue that has none comes on the list, one that has a run is due.
-        self.sink_queue.next = self.front.source.data.val().queue & self.mask.val();
+        self.sink_queue.next = self.chain.q.val().queue & self.mask.val();
         self.at_sink.next = self.one.val() << self.sink_queue.val();
-        self.known.next = self.listed.q.val().get_bit(self.sink_queue.val().index());
-        self.put_in.read_addr.next = self.sink_queue.val();
-        self.taken_in.read_addr.next = self.sink_queue.val();
-        self.count.next = self.taken_in.read_data.val();
-        if self.known.val() {
-            self.count.next = self.put_in.read_data.val();
+        self.count.next = self.takes.q.val();
+        if self.known.q.val() {
+            self.count.next = self.puts.q.val();
         }
-        self.put.next = self.front.source.valid.val()
-            & (self.count.val() - self.taken_in.read_data.val() != self.places.val())
+        self.waits.next = self.count.val() - self.takes.q.val();
+        self.put.next = self.held.q.val()
+            & (self.waits.val() != self.places.val())
             & self.due.sink.ready.val()
-            & (self.known.val() | self.list.sink.ready.val());
-        self.enters.next = self.put.val() & !self.known.val();
-        self.crosses.next = self.put.val()
-            & (self.count.val() - self.taken_in.read_data.val() >= self.last_of_run.val())
-            & !self.is_due.q.val().get_bit(self.sink_queue.val().index());
-        self.front.source.ready.next = self.put.val();
+            & (self.known.q.val() | self.list.sink.ready.val());
+        self.enters.next = self.put.val() & !self.known.q.val();
+        self.crosses.next =
+            self.put.val() & (self.waits.val() >= self.last_of_run.val()) & !self.known_due.q.val();
+        // What is known of the next one's queue is looked up in the cycle before.
+        self.coming.next = self.chain.q.val();
+        self.front.source.ready.next = self.put.val() | !self.held.q.val();
+        if self.front.source.ready.val() {
+            self.coming.next = self.front.source.data.val();
+            self.held.d.next = self.front.source.valid.val();
+        }
+        self.chain.d.next = self.coming.val();
+        self.asked.next = self.coming.val().queue & self.mask.val();
+        self.put_in.read_addr.next = self.asked.val();
+        self.taken_in.read_addr.next = self.asked.val();
         self.chains.write.next = self.put.val();
         self.chains.write_addr.next = (self.sink_queue.val() << self.place_bits.val())
             | bit_cast::<16, 8>(self.count.val() & self.place_mask.val());
-        self.chains.write_data.next = self.front.source.data.val();
+        self.chains.write_data.next = self.chain.q.val();
         self.put_in.write.next = self.put.val();
         self.put_in.write_addr.next = self.sink_queue.val();
         self.put_in.write_data.next = self.count.val() + 1;
@@ -220,7 +253,8 @@ impl Logic for Collect {
             & self.first.q.val()
             & self.late.q.val()
             & !(self.waited.q.val() & self.due.source.valid.val());
-        self.rest.next = self.list.source.valid.val() & !self.due.source.valid.val() & self.calm.val();
+        self.quiet.d.next = self.calm.val();
+        self.rest.next = self.list.source.valid.val() & !self.due.source.valid.val() & self.quiet.q.val();
         self.from_list.next = self.hurry.val() | self.rest.val();
         self.next.next = self.due.source.data.val();
         if self.from_list.val() {
@@ -324,11 +358,36 @@ impl Logic for Collect {
                 }
             }
         }
+        // What has just been put in counts, and a turn that has just ended.
+        self.after_put.next = self.put.val() & (self.asked.val() == self.sink_queue.val());
+        self.after_turn.next = self.finish.val() & (self.asked.val() == self.queue.q.val());
+        self.puts.d.next = self.put_in.read_data.val();
+        self.takes.d.next = self.taken_in.read_data.val();
+        self.known.d.next = self.listed.q.val().get_bit(self.asked.val().index());
+        self.known_due.d.next = self.is_due.q.val().get_bit(self.asked.val().index());
+        if self.after_put.val() {
+            self.puts.d.next = self.count.val() + 1;
+            self.known.d.next = true;
+            if self.crosses.val() {
+                self.known_due.d.next = true;
+            }
+        }
+        if self.after_turn.val() {
+            self.takes.d.next = self.from.q.val();
+            if !self.again.val() & self.waited.q.val() {
+                self.known.d.next = false;
+            }
+            if !self.again.val() & !self.waited.q.val() {
+                self.known_due.d.next = false;
+            }
+        }
         self.since.write.next = self.list.sink.valid.val();
         self.since.write_addr.next = self.list.sink.data.val();
         self.since.write_data.next = self.now.val();
-        self.busy.next = self.front.source.valid.val() | self.listed.q.val().any() | self.full.q.val();
+        self.busy.next =
+            self.front.source.valid.val() | self.held.q.val() | self.listed.q.val().any() | self.full.q.val();
         if self.reset.val() {
+            self.held.d.next = false;
             self.listed.d.next = 0.into();
             self.served.d.next = 0.into();
             self.is_due.d.next = 0.into();

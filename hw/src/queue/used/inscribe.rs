@@ -1,5 +1,5 @@
 //! Gives chains of packed rings back: writes used descriptors over those that made them available.
-//! In: `done`; `ring` and `number` of `queue`, a cycle after `look`.   Out: `store`, its new number; `write`: DMA; `published`.
+//! In: `done`, `same` and `some` beside it; `ring` and `number` of `queue`, a cycle after `look`.   Out: `store`, its new number; `write`: DMA; `published`.
 //! Time: three cycles per publication and one per chain; up to W/128 neighbours go in one write, and are whole in it.
 //! Waits: on `write`, `published`, `store`, and on `done` inside a packet.   Busy: a chain is in hand.
 //! Of a packet of several chains the first is written last: with it the driver sees the packet. What is published ends with the write
@@ -33,6 +33,9 @@ pub struct Inscribe<const W: usize> {
     /// A queue starts: none is looked at.
     pub starting: Signal<In, Bit>,
     pub done: StreamSink<Done>,
+    /// It is of the queue in hand; something was written into its buffers.
+    pub same: Signal<In, Bit>,
+    pub some: Signal<In, Bit>,
     pub queue: Signal<Out, Bits<16>>,
     pub look: Signal<Out, Bit>,
     pub ring: Signal<In, UsedRing>,
@@ -95,6 +98,8 @@ impl<const W: usize> Inscribe<W> {
             reset: Default::default(),
             starting: Default::default(),
             done: Default::default(),
+            same: Default::default(),
+            some: Default::default(),
             queue: Default::default(),
             look: Default::default(),
             ring: Default::default(),
@@ -162,14 +167,14 @@ impl<const W: usize> Logic for Inscribe<W> {
         if !(self.count.q.val() & self.here.q.val().size).any() {
             self.flags.next = self.avail.val() | self.used.val();
         }
-        if self.done.data.val().len.any() {
+        if self.some.val() {
             self.flags.next = self.flags.val() | self.written.val();
         }
         self.element.next = (bit_cast::<128, 32>(self.done.data.val().len) << self.len_at.val())
             | (bit_cast::<128, 16>(self.done.data.val().id) << self.id_at.val())
             | (bit_cast::<128, 16>(self.flags.val()) << self.flags_at.val());
         self.on.next = self.done.valid.val()
-            & (self.done.data.val().queue == self.chosen.q.val())
+            & self.same.val()
             & (self.more.q.val() | (self.since.q.val() < self.often.val()));
         self.keeps.next = self.done.data.val().more & !self.more.q.val();
         self.owed.next = self.kept.q.val() & !self.more.q.val();
