@@ -57,6 +57,7 @@ pub struct Split<const W: usize> {
     last: Reg<Bit>,
     side: Reg<FrameSide>,
     at: Reg<Bits<18>>,
+    /// Where the next beat's is.
     next_at: Reg<Bits<18>>,
     lane: Reg<Bits<7>>,
     // Of its packet: offset of the transport header, and of the byte that tells its length; that length in DWORDs; bytes of all headers.

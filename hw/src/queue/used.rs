@@ -86,8 +86,9 @@ pub struct Used<const W: usize> {
     collect: Collect,
     /// The next of them, in a register: block RAM is slow.
     front: Fifo<Done>,
-    /// In a wide function nobody before it hears at once that it has to wait. It is of the queue in hand: found out when it comes.
+    /// In a wide function nobody before it hears at once that it has to wait.
     before_front: Skid<Done>,
+    /// What is in front is of the queue in hand; something was written into its buffers: found out when it comes.
     same: Reg<Bit>,
     some: Reg<Bit>,
     notice: Notice,

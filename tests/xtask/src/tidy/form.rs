@@ -28,7 +28,7 @@ const LONG: [(&str, usize, &str); 27] = [
     ("hw/src/queue/used/collect.rs", 400, "who waits and whose turn it is change together"),
     (
         "hw/src/queue/used.rs",
-        500,
+        505,
         "one state machine, what it offers, and the way out that packed rings share",
     ),
     ("hw/src/queue/suppress.rs", 320, "a field is asked for, read and judged in one place"),
