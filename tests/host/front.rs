@@ -249,7 +249,7 @@ impl Front {
         self.rings();
     }
 
-    /// Two empty rings.
+    /// Two rings with receive buffers and nothing to send.
     pub(crate) fn rings(&mut self) {
         self.rings_at(0);
     }

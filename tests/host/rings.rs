@@ -23,7 +23,8 @@ impl Front {
         self.features >> bit & 1 == 1
     }
 
-    /// Two empty rings, which have come to this index.
+    /// Two rings, which have come to this index. There are receive buffers before the function begins: a frame that comes
+    /// before it has seen the first of them is dropped.
     pub(crate) fn rings_at(&mut self, base: u16) {
         self.memory.write(0, &[0; 2 * RING as usize]).unwrap();
         (self.available, self.used, self.kicked) = ([base; 2], [base; 2], [base; 2]);
@@ -32,6 +33,7 @@ impl Front {
             self.memory.store(ring + PLACES[2] + 2, base).unwrap();
             self.memory.store(ring + AVAIL_EVENT, base).unwrap();
         }
+        self.fill();
         self.go_on([base; 2]);
     }
 
@@ -121,12 +123,19 @@ impl Front {
             }
             let mut wanted = [PollFd::new(self.calls[queue].as_fd(), PollFlags::POLLIN)];
             let count = poll(&mut wanted, PollTimeout::try_from(LIMIT).unwrap()).unwrap();
-            assert_eq!(count, 1, "queue {queue} calls");
+            assert_eq!(count, 1, "queue {queue} calls: {}", self.told());
             let _ = self.calls[queue].read();
         }
         let element: [u8; 8] = self.memory.array(ring + 4 + u64::from(self.used[queue] % SIZE) * 8).unwrap();
         self.used[queue] = self.used[queue].wrapping_add(1);
         (u16::from_le_bytes([element[0], element[1]]), u32::from_le_bytes(element[4..].try_into().unwrap()))
+    }
+
+    /// Where the rings stand: available, used, and the events of both.
+    fn told(&self) -> String {
+        let places = [PLACES[1] + 2, PLACES[2] + 2, AVAIL_EVENT, USED_EVENT];
+        let rings = [0, RING].map(|ring| places.map(|place| self.memory.load(ring + place).unwrap()));
+        format!("{rings:?}, kicked {:?}, used {:?}, features {:#x}", self.kicked, self.used, self.features)
     }
 
     pub(crate) fn receive(&mut self) -> Vec<u8> {
