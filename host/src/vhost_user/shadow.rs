@@ -116,7 +116,7 @@ impl Shadow {
             let Placed { size, areas: [descriptors, driver, device] } = rings[number];
             let event = ring::EVENT_BYTES as u64;
             let available = arena.take((used_event(size) + event) as usize, ring::AVAIL_ALIGN as u64)?.at;
-            let used = arena.take((avail_event(size) + event) as usize, ring::USED_ALIGN as u64)?.at;
+            let used = arena.take_used_ring((avail_event(size) + event) as usize)?.at;
             Ok(Relay {
                 number,
                 at: Addresses { size, descriptors, driver, device },
