@@ -124,8 +124,9 @@ fn a_logged_round(front: &mut Front, log: &DmaMemory, rng: &mut impl Rng) -> u64
             noise(rng, bytes)
         })
         .collect();
-    frames.iter().for_each(|frame| front.prepare_frame(frame));
+    // No kick of before is under way any more: none of these frames is seen before its own.
     front.sync();
+    frames.iter().for_each(|frame| front.prepare_frame(frame));
     taken_from(log);
     let before = copy(&front.memory);
     front.kick(TX);
