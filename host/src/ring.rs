@@ -51,6 +51,16 @@ struct Given {
     writable: u64,
 }
 
+/// Bytes of a split ring's areas: descriptors, the driver's, the device's.
+pub(crate) fn split_bytes(entries: usize) -> [usize; 3] {
+    let event = split_abi::EVENT_BYTES;
+    [
+        entries * split_abi::DESC_BYTES,
+        split_abi::AVAIL_RING + entries * split_abi::AVAIL_ENTRY_BYTES + event,
+        split_abi::USED_RING + entries * split_abi::USED_ELEM_BYTES + event,
+    ]
+}
+
 /// A queue.
 #[derive(Debug)]
 pub struct Ring {
@@ -121,9 +131,7 @@ impl Ring {
             let event = packed_abi::EVENT_BYTES;
             (arena.take(event, event as u64)?, arena.take(event, event as u64)?)
         } else {
-            let event = split_abi::EVENT_BYTES;
-            let driver = split_abi::AVAIL_RING + entries * split_abi::AVAIL_ENTRY_BYTES + event;
-            let device = split_abi::USED_RING + entries * split_abi::USED_ELEM_BYTES + event;
+            let [_, driver, device] = split_bytes(entries);
             (arena.take(driver, split_abi::AVAIL_ALIGN as u64)?, arena.take_used_ring(device)?)
         };
         let areas = Areas { descriptors, driver, device };

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use hematite_abi::ring;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
@@ -9,6 +10,7 @@ use nix::sys::eventfd::EventFd;
 use super::lane::QUEUES;
 use super::message::Message;
 use super::{Done, Trouble, refused};
+use crate::ring::split_bytes;
 
 /// In a message with a descriptor: which queue, and that there is none.
 const QUEUE_MASK: u64 = 0xff;
@@ -37,15 +39,22 @@ impl Ring {
 
     /// The areas with their lengths. Spec: [virtio 1.4: Split Virtqueues]
     pub(super) fn spans(&self) -> Option<[(u64, u64); 3]> {
-        let size = u64::from(self.size);
-        let [descriptors, available, used] = self.areas.filter(|_| size > 0)?;
-        Some([(descriptors, 16 * size), (available, 6 + 2 * size), (used, 6 + 8 * size)])
+        let areas = self.areas.filter(|_| self.size > 0)?;
+        let bytes = split_bytes(self.size.into());
+        Some(std::array::from_fn(|area| (areas[area], bytes[area] as u64)))
     }
 
     /// The first address beyond what of the used ring is logged; none: that is no address.
     pub(super) fn log_end(&self) -> Option<u64> {
-        self.log.map_or(Some(0), |log| log.checked_add(6 + 8 * u64::from(self.size)))
+        let [.., used] = split_bytes(self.size.into());
+        self.log.map_or(Some(0), |log| log.checked_add(used as u64))
     }
+}
+
+/// Whether areas begin where the specification allows it: descriptors, available, used. Spec: [virtio 1.4: Split Virtqueues]
+pub(super) fn are_aligned(areas: [u64; 3]) -> bool {
+    let aligns = [ring::DESC_ALIGN, ring::AVAIL_ALIGN, ring::USED_ALIGN];
+    areas.iter().zip(aligns).all(|(area, align)| area.is_multiple_of(align as u64))
 }
 
 /// One of the pair's queues.

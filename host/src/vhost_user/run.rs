@@ -1,10 +1,12 @@
 //! Queues that run: begun, carried over, stopped; and what is logged meanwhile.
 
+use hematite_abi::{feature, ring};
+
 use super::guest::{Memory, Place};
 use super::lane::{Placed, QUEUES};
 use super::log::Log;
 use super::message::Message;
-use super::rings::{Ring, events, one_of, signal};
+use super::rings::{Ring, are_aligned, events, one_of, signal};
 use super::session::{LOG_ALL, LOG_SHMFD, PROTOCOL_FEATURES, Session};
 use super::shadow::{Shadow, Side};
 use super::{Done, refused};
@@ -12,6 +14,11 @@ use crate::bus::Bus;
 
 /// In SET_VRING_ADDR: the used ring is logged too.
 const F_LOG: u64 = 1;
+
+/// The index of a used ring at a guest physical address, which the function writes no more.
+fn look_used_idx(memory: &Memory, used: u64) -> Done<u16> {
+    memory.look(used + ring::USED_IDX as u64)
+}
 
 impl Session<'_> {
     /// How the queues run, in words; none: they stand.
@@ -90,7 +97,7 @@ impl Session<'_> {
         if flags & !F_LOG != 0 {
             return refused(format!("queue {queue}: flags {flags:#x} of {F_LOG}"));
         }
-        if !descriptors.is_multiple_of(16) || !available.is_multiple_of(2) || !used.is_multiple_of(4) {
+        if !are_aligned([descriptors, available, used]) {
             return refused(format!(
                 "queue {queue}: {descriptors:#x}, {available:#x}, {used:#x}: not aligned"
             ));
@@ -135,7 +142,7 @@ impl Session<'_> {
         if self.lane.is_live() {
             return Ok(());
         }
-        if self.features >> hematite_abi::feature::VERSION_1 & 1 == 0 {
+        if self.features >> feature::VERSION_1 & 1 == 0 {
             return refused("the driver is one of before virtio 1.0: disable-legacy=on");
         }
         let mut placed = [Placed { size: 0, areas: [0; 3] }; QUEUES];
@@ -161,13 +168,12 @@ impl Session<'_> {
     fn start_shadowed(&mut self, placed: [Placed; QUEUES]) -> Done<()> {
         let mut bases = [0; QUEUES];
         for (queue, base) in bases.iter_mut().enumerate() {
-            let (Placed { size, areas: [descriptors, available, used] }, told) =
-                (placed[queue], self.rings[queue].base);
-            if !descriptors.is_multiple_of(16) || !available.is_multiple_of(2) || !used.is_multiple_of(4) {
+            let (Placed { size, areas }, told) = (placed[queue], self.rings[queue].base);
+            if !are_aligned(areas) {
                 return refused(format!("queue {queue} is not aligned in the guest's memory"));
             }
             // What was taken and not given back is taken again.
-            *base = self.memory.look(used + 2)?;
+            *base = look_used_idx(&self.memory, areas[2])?;
             if told.wrapping_sub(*base) > size {
                 return refused(format!("queue {queue} is to go on at {told}, and its used ring at {base}"));
             }
@@ -247,7 +253,7 @@ impl Session<'_> {
             for ring in &mut self.rings {
                 let used = ring.spans().and_then(|[.., (user, bytes)]| self.memory.translate(user, bytes));
                 if let Some(used) = used {
-                    ring.base = self.memory.look(used + 2)?;
+                    ring.base = look_used_idx(&self.memory, used)?;
                 }
             }
             return Ok(());

@@ -15,6 +15,7 @@ use crate::bus::Bus;
 use crate::error::Error;
 use crate::memory::{DmaMemory, Pages};
 use crate::ring::look::{Addresses, has, split_chain};
+use crate::ring::split_bytes;
 
 /// Where our rings may be for the function: where machines have no memory, or so high that few have any.
 const IOVAS: [u64; 5] = [0xf000_0000, 1 << 34, 1 << 36, 1 << 37, 1 << 38];
@@ -114,9 +115,9 @@ impl Shadow {
         let has = |bit: usize| features >> bit & 1 == 1;
         let mut relay = |number: usize| -> Done<Relay> {
             let Placed { size, areas: [descriptors, driver, device] } = rings[number];
-            let event = ring::EVENT_BYTES as u64;
-            let available = arena.take((used_event(size) + event) as usize, ring::AVAIL_ALIGN as u64)?.at;
-            let used = arena.take_used_ring((avail_event(size) + event) as usize)?.at;
+            let [_, available, used] = split_bytes(size.into());
+            let available = arena.take(available, ring::AVAIL_ALIGN as u64)?.at;
+            let used = arena.take_used_ring(used)?.at;
             Ok(Relay {
                 number,
                 at: Addresses { size, descriptors, driver, device },
