@@ -236,9 +236,9 @@ wire take = source_ready & ~empty;
 always @(posedge clock) begin
     if (put) begin
         mem[tail[{ah}:0]] <= {write};
+        tail <= behind;
     end
     ready <= take | (ready & ~(sink_valid & last));
-    tail <= tail + {{{a}'d0, put}};
     if (take) begin
         head <= head + {a1}'d1;
     end

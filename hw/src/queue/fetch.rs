@@ -387,13 +387,13 @@ impl<const W: usize> Logic for Fetch<W> {
         self.heads.sink.data.next.next_desc = self.gather.source.data.val().next_desc;
         self.heads.sink.data.next.none = false;
         self.heads.sink.valid.next = false;
+        self.stripped.next = self.packed.val() & self.able.val();
         self.faults.sink[0].valid.next = self.fault.q.val();
         self.faults.sink[0].data.next = self.fault_of.q.val();
         if self.faults.sink[0].ready.val() {
             self.fault.d.next = false;
         }
-        self.desc_done.next =
-            !self.fault.q.val() & !(self.packed.val() & self.able.val() & self.strip.starting.val());
+        self.desc_done.next = !self.fault.q.val() & !(self.stripped.val() & self.strip.starting.val());
         if !self.fault.q.val() {
             self.fault_of.d.next.queue =
                 (bit_cast::<16, 6>(self.desc_of.q.val().index) << 1) | self.odd.val();
@@ -411,7 +411,6 @@ impl<const W: usize> Logic for Fetch<W> {
         }
 
         // Descriptors of packed rings: those that end a chain make a head.
-        self.stripped.next = self.packed.val() & self.able.val();
         self.strip.valid.next = self.stripped.val()
             & self.gather.source.valid.val()
             & self.desc_live.val()
