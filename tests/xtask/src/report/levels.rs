@@ -51,13 +51,28 @@ impl From<serde_json::Value> for Bit {
     }
 }
 
-/// A path.
+/// The longest path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Longest {
     pub(super) luts: usize,
     pub(super) carries: usize,
-    /// The module's own signals along it.
-    pub(super) path: Vec<String>,
+    /// From where it begins to the last cell before its end.
+    pub(super) steps: Vec<Step>,
+    /// The input it ends at.
+    pub(super) end: String,
+    /// How many ends lie behind as many LUTs as the place in this list says.
+    pub(super) ends: Vec<usize>,
+}
+
+/// A net of a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Step {
+    /// LUTs up to here.
+    pub(super) luts: usize,
+    /// As the module calls it, if it does.
+    pub(super) name: Option<String>,
+    /// What else the module has a name for goes into the cell.
+    pub(super) beside: Vec<String>,
 }
 
 /// What a net follows from within a cycle.
@@ -67,18 +82,59 @@ struct Driver {
     carry: bool,
 }
 
-/// The inputs a clock samples, and the nets that follow from others.
-#[derive(Default)]
-struct Graph {
-    drivers: HashMap<u32, Driver>,
-    ends: Vec<u32>,
+/// An input that a clock samples, or a port.
+struct End<'a> {
+    net: u32,
+    /// `D of FDRE`, and the register's output or the cell.
+    what: String,
+    output: Option<u32>,
+    cell: &'a str,
 }
 
-impl Graph {
+impl End<'_> {
+    fn at(&self) -> (&str, &str, u32) {
+        (self.cell, &self.what, self.net)
+    }
+}
+
+/// The ends of paths, and the nets that follow from others.
+#[derive(Default)]
+struct Graph<'a> {
+    drivers: HashMap<u32, Driver>,
+    ends: Vec<End<'a>>,
+}
+
+impl<'a> Graph<'a> {
     fn comes_from(&mut self, outputs: &[Bit], inputs: Vec<u32>, lut: bool) {
         for output in nets(outputs) {
             self.drivers.insert(output, Driver { inputs: inputs.clone(), lut, carry: false });
         }
+    }
+
+    fn ends_at(&mut self, name: &'a str, cell: &'a Cell) {
+        let output = cell.outputs().find_map(|(_, bits)| nets(bits).next());
+        let output = output.filter(|_| cell.kind.starts_with("FD"));
+        let clocked = |port: &str| port != "C" && !port.contains("CLK");
+        let inputs = cell.connections.iter().filter(|(port, _)| !cell.is_output(port) && clocked(port));
+        for (port, bits) in inputs {
+            let end = |net| End { net, what: format!("{port} of {}", cell.kind), output, cell: name };
+            self.ends.extend(nets(bits).map(end));
+        }
+    }
+}
+
+impl Cell {
+    fn is_output(&self, port: &str) -> bool {
+        self.port_directions.get(port).is_some_and(|way| way == "output")
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = (&String, &Vec<Bit>)> {
+        self.connections.iter().filter(|(port, _)| self.is_output(port))
+    }
+
+    fn inputs(&self, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        let ports = self.connections.iter().filter(|(port, _)| !self.is_output(port) && wanted(port));
+        ports.flat_map(|(_, bits)| nets(bits)).collect()
     }
 }
 
@@ -92,56 +148,60 @@ pub(super) fn longest(netlist: &Netlist, top: &str) -> Result<Longest> {
     let graph = graph(module)?;
     let (depths, before) = depths(&graph);
     let depth = |net: &u32| depths.get(net).copied().unwrap_or_default();
-    let Some(end) = graph.ends.iter().max_by_key(|net| depth(net)) else {
+    let mut ends = Vec::new();
+    for (luts, _) in graph.ends.iter().map(|end| depth(&end.net)) {
+        ends.resize(ends.len().max(luts + 1), 0);
+        ends[luts] += 1;
+    }
+    // Of several that are as long, that with the least name: cells come in no order.
+    let longer = |a: &&End, b: &&End| depth(&a.net).cmp(&depth(&b.net)).then_with(|| b.at().cmp(&a.at()));
+    let Some(end) = graph.ends.iter().max_by(longer) else {
         return Ok(Longest::default());
     };
     let names = names(module);
-    let mut path: Vec<String> = Vec::new();
-    let mut at = Some(*end);
+    let (mut steps, mut at) = (Vec::new(), Some(end.net));
     while let Some(net) = at {
-        if let Some(name) = names.get(&net)
-            && path.last().is_none_or(|last| last != name)
-        {
-            path.push((*name).to_string());
-        }
         at = before.get(&net).copied();
+        let inputs = graph.drivers.get(&net).map_or(&[][..], |driver| &driver.inputs);
+        let beside = inputs.iter().filter(|input| Some(**input) != at);
+        let mut beside: Vec<String> = beside.filter_map(|input| names.get(input).cloned()).collect();
+        beside.sort();
+        beside.dedup();
+        steps.push(Step { luts: depth(&net).0, name: names.get(&net).cloned(), beside });
     }
-    path.reverse();
-    let (luts, carries) = depth(end);
-    Ok(Longest { luts, carries, path })
+    steps.reverse();
+    let (luts, carries) = depth(&end.net);
+    let register = end.output.and_then(|output| names.get(&output));
+    let end = format!("{}, {}", end.what, register.map_or(end.cell, String::as_str));
+    Ok(Longest { luts, carries, steps, end, ends })
 }
 
-fn graph(module: &Module) -> Result<Graph> {
+fn graph(module: &Module) -> Result<Graph<'_>> {
     let mut graph = Graph::default();
-    for cell in module.cells.values() {
-        add(&mut graph, cell)?;
+    for (name, cell) in &module.cells {
+        add(&mut graph, name, cell)?;
     }
-    let out = |port: &&Port| port.direction == "output";
-    graph.ends.extend(module.ports.values().filter(out).flat_map(|port| nets(&port.bits)));
+    for (name, port) in module.ports.iter().filter(|(_, port)| port.direction == "output") {
+        let end = |net| End { net, what: "port".into(), output: None, cell: name };
+        graph.ends.extend(nets(&port.bits).map(end));
+    }
     Ok(graph)
 }
 
-fn add(graph: &mut Graph, cell: &Cell) -> Result<()> {
-    let is_output = |port: &str| cell.port_directions.get(port).is_some_and(|way| way == "output");
-    let inputs = |wanted: &dyn Fn(&str) -> bool| -> Vec<u32> {
-        let ports = cell.connections.iter().filter(|(port, _)| !is_output(port) && wanted(port));
-        ports.flat_map(|(_, bits)| nets(bits)).collect()
-    };
-    let outputs = || cell.connections.iter().filter(|(port, _)| is_output(port));
-    let clocked = |port: &str| port != "C" && !port.contains("CLK");
+fn add<'a>(graph: &mut Graph<'a>, name: &'a str, cell: &'a Cell) -> Result<()> {
     let kind = cell.kind.as_str();
     let lut = kind.starts_with("LUT") || kind == "INV";
     if lut || kind.starts_with("MUXF") || matches!(kind, "IBUF" | "OBUF" | "BUFG") {
-        outputs().for_each(|(_, bits)| graph.comes_from(bits, inputs(&|_| true), lut));
+        cell.outputs().for_each(|(_, bits)| graph.comes_from(bits, cell.inputs(|_| true), lut));
     } else if matches!(kind, "CARRY4" | "CARRY8") {
         carry(graph, cell);
     } else if kind.starts_with("FD") || kind.starts_with("RAMB") || kind.starts_with("DSP") {
-        graph.ends.extend(inputs(&clocked));
+        graph.ends_at(name, cell);
     } else if kind.starts_with("RAM") || kind.starts_with("SRL") {
-        for (port, bits) in outputs() {
-            graph.comes_from(bits, inputs(&|input| addresses(port, input)), true);
+        for (port, bits) in cell.outputs() {
+            graph.comes_from(bits, cell.inputs(|input| addresses(port, input)), true);
         }
-        graph.ends.extend(inputs(&clocked));
+        graph.ends_at(name, cell);
     } else if !matches!(kind, "VCC" | "GND" | "$scopeinfo") {
         bail!("a cell of kind {kind}: how its outputs follow from its inputs is not known here");
     }
@@ -158,7 +218,7 @@ fn addresses(output: &str, input: &str) -> bool {
 }
 
 /// Each bit hangs on those below it.
-fn carry(graph: &mut Graph, cell: &Cell) {
+fn carry(graph: &mut Graph<'_>, cell: &Cell) {
     let port = |name: &str| cell.connections.get(name).map_or(&[][..], Vec::as_slice);
     let mut below: Vec<u32> = ["CI", "CI_TOP", "CYINIT"].iter().flat_map(|name| nets(port(name))).collect();
     for bit in 0..port("S").len() {
@@ -172,11 +232,11 @@ fn carry(graph: &mut Graph, cell: &Cell) {
 type Depths = HashMap<u32, (usize, usize)>;
 
 /// LUTs and carries up to each net, and the net before it on that path. A loop, of which synthesis makes none, would be cut.
-fn depths(graph: &Graph) -> (Depths, HashMap<u32, u32>) {
+fn depths(graph: &Graph<'_>) -> (Depths, HashMap<u32, u32>) {
     let (mut depths, mut before) = (Depths::new(), HashMap::new());
     let mut entered = HashSet::new();
     for end in &graph.ends {
-        let mut stack = vec![*end];
+        let mut stack = vec![end.net];
         while let Some(&net) = stack.last() {
             let Some(driver) = graph.drivers.get(&net).filter(|_| !depths.contains_key(&net)) else {
                 depths.entry(net).or_default();
@@ -198,14 +258,16 @@ fn depths(graph: &Graph) -> (Depths, HashMap<u32, u32>) {
 }
 
 /// Nets by the names that the module gives them, not by those which synthesis makes up: `$...`, or a name, `_` and a kind of cell.
-fn names(module: &Module) -> HashMap<u32, &str> {
+fn names(module: &Module) -> HashMap<u32, String> {
     let made = ["$", "_LUT", "_MUXF", "_CARRY", "_FD", "_RAM", "_INV", "_SRL", "_IBUF", "_OBUF"];
     let own = |(name, _): &(&String, &Net)| !made.iter().any(|mark| name.contains(mark));
-    let mut names: HashMap<u32, &str> = HashMap::new();
+    let mut names: HashMap<u32, String> = HashMap::new();
     for (name, net) in module.netnames.iter().filter(own) {
-        for bit in nets(&net.bits) {
-            let known = names.entry(bit).or_insert(name);
-            if (name.len(), name.as_str()) < (known.len(), *known) {
+        for (at, bit) in net.bits.iter().enumerate() {
+            let Some(bit) = bit.0 else { continue };
+            let name = if net.bits.len() == 1 { name.clone() } else { format!("{name}[{at}]") };
+            let known = names.entry(bit).or_insert_with(|| name.clone());
+            if (name.len(), &name) < (known.len(), known) {
                 *known = name;
             }
         }
@@ -221,7 +283,8 @@ mod tests {
 
     fn of(cells: serde_json::Value) -> Result<Longest> {
         let ports = json!({ "in": { "direction": "input", "bits": [2] }, "out": { "direction": "output", "bits": [9] } });
-        let nets = json!({ "q": { "bits": [3] }, "$made": { "bits": [4] }, "sum": { "bits": [5] } });
+        let nets = json!({ "q": { "bits": [3] }, "$made": { "bits": [4] }, "sum": { "bits": [5] },
+            "wish": { "bits": [0, 10] }, "result": { "bits": [6] } });
         let netlist = json!({ "modules": { "top": { "ports": ports, "cells": cells, "netnames": nets } } });
         longest(&serde_json::from_value(netlist).unwrap(), "top")
     }
@@ -240,10 +303,25 @@ mod tests {
     fn luts_between_registers_are_counted_and_carries_apart() {
         let carry = json!({ "type": "CARRY8", "port_directions": { "S": "input", "DI": "input", "CI": "input", "O": "output" },
             "connections": { "S": [4, "0"], "DI": ["0", "0"], "CI": ["0"], "O": [5, 7] } });
-        let cells =
-            json!({ "a": register(6, 3), "b": lut(3, 4), "c": carry, "d": lut(5, 6), "e": lut(2, 9) });
-        let path = vec!["q".to_string(), "sum".into()];
-        assert_eq!(of(cells).unwrap(), Longest { luts: 2, carries: 1, path });
+        let two = json!({ "type": "LUT2", "port_directions": { "I0": "input", "I1": "input", "O": "output" },
+            "connections": { "I0": [3], "I1": [10], "O": [4] } });
+        let cells = json!({ "a": register(6, 3), "b": two, "c": carry, "d": lut(5, 6), "e": lut(2, 9) });
+        let step = |luts, name: Option<&str>, beside: &[&str]| Step {
+            luts,
+            name: name.map(String::from),
+            beside: beside.iter().map(|name| name.to_string()).collect(),
+        };
+        let steps = vec![
+            step(0, Some("wish[1]"), &[]),
+            step(1, None, &["q"]),
+            step(1, Some("sum"), &[]),
+            step(2, Some("result"), &[]),
+        ];
+        let longest = of(cells).unwrap();
+        assert_eq!(
+            longest,
+            Longest { luts: 2, carries: 1, steps, end: "D of FDRE, q".into(), ends: vec![0, 1, 1] }
+        );
     }
 
     #[test]
