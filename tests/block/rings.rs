@@ -52,6 +52,36 @@ impl Memory {
     }
 }
 
+/// A read under way.
+struct Asked {
+    addr: u64,
+    len: u64,
+    /// The cycle in which the reply is there.
+    due: u64,
+    /// Its bytes in each line of 64, once they have been read, and when they are.
+    lines: Vec<(u64, Option<Vec<u8>>)>,
+}
+
+impl Asked {
+    /// Reads what it is time for in this cycle.
+    fn read(&mut self, cycle: u64, memory: &Memory) {
+        let mut from = self.addr;
+        for (at, bytes) in &mut self.lines {
+            let to = ((from | 63) + 1).min(self.addr + self.len);
+            if bytes.is_none() && *at <= cycle {
+                *bytes = Some(memory.read(from, (to - from) as usize));
+            }
+            from = to;
+        }
+    }
+
+    /// All of them; what is still missing as it is now.
+    fn bytes(mut self, memory: &Memory) -> Vec<u8> {
+        self.read(u64::MAX, memory);
+        self.lines.into_iter().filter_map(|(_, bytes)| bytes).flatten().collect()
+    }
+}
+
 /// What `queue::lookup` and the host do for one client: replies in order, after a while, with pauses.
 pub(crate) struct Reader<const W: usize> {
     /// Largest number of cycles until a reply.
@@ -60,8 +90,9 @@ pub(crate) struct Reader<const W: usize> {
     pub(crate) stall: u32,
     /// Where each queue's areas stand: the Descriptor Area and the Driver Area.
     areas: HashMap<(u64, bool), u64>,
-    /// Address, length, and the cycle in which the reply is there.
-    asked: VecDeque<(u64, u64, u64)>,
+    asked: VecDeque<Asked>,
+    /// Lines are read in any order, between request and reply; otherwise all are when the reply goes.
+    pub(crate) scattered: bool,
     beats: VecDeque<(bool, Bits<W>, ReadSide)>,
     pub(crate) taken: u64,
     /// Highest number of requests in flight.
@@ -76,6 +107,7 @@ impl<const W: usize> Reader<W> {
             stall,
             areas: HashMap::new(),
             asked: VecDeque::new(),
+            scattered: false,
             beats: VecDeque::new(),
             taken: 0,
             most: 0,
@@ -104,17 +136,18 @@ impl<const W: usize> Reader<W> {
         request: &mut StreamSource<AreaRead>,
         reply: &mut BeatSink<W, ReadSide>,
     ) {
+        self.asked.iter_mut().for_each(|asked| asked.read(cycle, memory));
         if self.beats.is_empty()
-            && let Some(&(addr, len, due)) = self.asked.front()
-            && due <= cycle
+            && let Some(asked) = self.asked.pop_front_if(|asked| asked.due <= cycle)
         {
+            let (addr, len) = (asked.addr, asked.len);
             let bad = (addr..addr + len).find_map(|at| memory.bad.get(&at));
             let lead = (addr & 3) as usize;
             let mut bytes: Vec<u8> = (0..lead).map(|_| rng.random()).collect();
             if bad.is_some() && rng.random() {
                 bytes.extend((0..W / 8 - lead).map(|_| rng.random::<u8>()));
             } else {
-                bytes.extend(memory.read(addr, len as usize));
+                bytes.extend(asked.bytes(memory));
             }
             let count = bytes.len().div_ceil(W / 8);
             for (i, chunk) in bytes.chunks(W / 8).enumerate() {
@@ -122,7 +155,6 @@ impl<const W: usize> Reader<W> {
                 let side = ReadSide { error: last && bad.is_some(), timeout: last && bad == Some(&true) };
                 self.beats.push_back((last, to_bits(chunk), side));
             }
-            self.asked.pop_front();
         }
         request.ready.next = rng.random_range(0..100) >= self.stall;
         self.offering |= rng.random_range(0..100) >= self.stall;
@@ -162,7 +194,10 @@ impl<const W: usize> Reader<W> {
             assert!((1..=128).contains(&len), "read of {len} bytes");
             assert_eq!(addr >> 12, (addr + len - 1) >> 12, "read of {len} bytes at {addr:#x} crosses 4 KiB");
             let due = cycle + rng.random_range(0..=self.delay);
-            self.asked.push_back((addr, len, due));
+            let when =
+                |_| if self.scattered { (rng.random_range(cycle..=due), None) } else { (u64::MAX, None) };
+            let lines = (addr >> 6..=(addr + len - 1) >> 6).map(when).collect();
+            self.asked.push_back(Asked { addr, len, due, lines });
             self.taken += 1;
             self.most = self.most.max(self.asked.len());
         }

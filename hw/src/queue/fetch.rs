@@ -31,6 +31,7 @@ use rust_hdl_core::prelude::*;
 use strip::Strip;
 use unpack::{Entry, Unpack};
 
+pub mod ahead;
 pub mod ask;
 pub mod faults;
 pub mod gather;
@@ -64,6 +65,7 @@ pub struct Found {
     pub passed: Bit,
     pub caught: Bit,
     pub missed: Bit,
+    pub again: Bit,
 }
 
 /// The fetch engine.
@@ -441,6 +443,7 @@ impl<const W: usize> Logic for Fetch<W> {
             self.found.d.next.ends = self.strip.ends.val() & self.strip.step.val();
             self.found.d.next.passed = self.strip.passed.val() & self.strip.step.val();
             self.found.d.next.missed = self.strip.missed.val() & self.strip.step.val();
+            self.found.d.next.again = self.strip.again.val();
             // Something is, if it is asked for in this very cycle.
             self.found.d.next.caught = self.strip.caught.val()
                 & !(self.plan.ask.val()
@@ -451,6 +454,7 @@ impl<const W: usize> Logic for Fetch<W> {
         self.plan.caught.next = self.found.q.val().caught;
         self.plan.missed.valid.next = self.found.q.val().missed & !self.strip.starting.val();
         self.plan.missed.queue.next = bit_cast::<16, 6>(self.found.q.val().index) << 1;
+        self.plan.again.next = self.found.q.val().again;
         self.plan.begin.valid.next = self.found.q.val().ends & !self.strip.starting.val();
         self.plan.begin.data.next.index = bit_cast::<16, 6>(self.found.q.val().index);
         self.plan.begin.data.next.total = self.found.q.val().chains;

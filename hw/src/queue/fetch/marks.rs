@@ -25,10 +25,12 @@ pub struct Marks {
     pub seen: KickSink,
     /// Its driver will ring again: look once more for what came before it knew.
     pub rearmed: KickSink,
-    /// Packed rings: of this queue all that was read was available, nothing further is on its way; or something was not available.
+    /// Packed rings: of this queue all that was read was available, nothing further is on its way; or something was not available,
+    /// which is to be read once more.
     pub passed: KickSink,
     pub caught: Signal<In, Bit>,
     pub missed: KickSink,
+    pub again: Signal<In, Bit>,
     /// Pulse: its kick has been heard.
     pub heard: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
@@ -106,6 +108,7 @@ pub struct Marks {
     at_passed: Signal<Local, Bits<64>>,
     at_caught: Signal<Local, Bits<64>>,
     at_missed: Signal<Local, Bits<64>>,
+    at_again: Signal<Local, Bits<64>>,
     at_heard: Signal<Local, Bits<64>>,
     at_poll: Signal<Local, Bits<64>>,
     at_arm: Signal<Local, Bits<64>>,
@@ -132,6 +135,7 @@ impl Marks {
             passed: Default::default(),
             caught: Default::default(),
             missed: Default::default(),
+            again: Default::default(),
             heard: Default::default(),
             index: Default::default(),
             working: Default::default(),
@@ -188,6 +192,7 @@ impl Marks {
             at_passed: Default::default(),
             at_caught: Default::default(),
             at_missed: Default::default(),
+            at_again: Default::default(),
             at_heard: Default::default(),
             at_poll: Default::default(),
             at_arm: Default::default(),
@@ -262,8 +267,12 @@ impl Logic for Marks {
             }
         }
         self.at_missed.next = 0.into();
+        self.at_again.next = 0.into();
         if self.missed.valid.val() {
             self.at_missed.next = self.one.val() << ((self.missed.queue.val() >> 1) & self.mask.val());
+            if self.again.val() {
+                self.at_again.next = self.at_missed.val();
+            }
         }
         self.at_heard.next = 0.into();
         if self.heard.val() {
@@ -327,7 +336,8 @@ impl Logic for Marks {
         self.kicked.d.next = ((self.kicked.q.val() & !self.at_heard.val())
             | self.at_kick.val()
             | self.at_rearmed.val()
-            | self.at_poll.val())
+            | self.at_poll.val()
+            | self.at_again.val())
             & self.keep.val();
         self.reading.d.next = ((self.reading.q.val() & !self.at_seen.val() & !self.at_caught.val())
             | self.at_read.val())

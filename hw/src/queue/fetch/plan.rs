@@ -64,6 +64,7 @@ pub struct Plan {
     pub passed: KickSink,
     pub caught: Signal<In, Bit>,
     pub missed: KickSink,
+    pub again: Signal<In, Bit>,
     pub begin: StreamSink<Count>,
     /// Where the next read of the queue at `ask_index` begins: what was told last by `ask`.
     pub asked: Signal<In, Bits<16>>,
@@ -160,6 +161,7 @@ impl Plan {
             passed: Default::default(),
             caught: Default::default(),
             missed: Default::default(),
+            again: Default::default(),
             begin: Default::default(),
             asked: Default::default(),
             window: Default::default(),
@@ -244,6 +246,7 @@ impl Logic for Plan {
         KickSink::link(&mut self.passed, &mut self.marks.passed);
         KickSink::link(&mut self.missed, &mut self.marks.missed);
         self.marks.caught.next = self.caught.val();
+        self.marks.again.next = self.again.val();
         self.marks.heard.next = false;
         self.strip.next = self.packed.val() & self.able.val();
         self.ask.next = false;

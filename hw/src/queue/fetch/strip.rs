@@ -4,8 +4,11 @@
 //! begins.   Out: in the same cycle `head`, `wrong`; `takes`, `position`, what has been counted; `passed`, `missed`, pulses.
 //! Time: combinational, a descriptor per cycle; `step` says that the one shown goes.   Waits: never; not in a cycle in which a queue starts.
 //! What was read from elsewhere than the position, behind one that was not available, is old: nothing follows from it.
-//! Spec: [virtio 1.4: Packed Virtqueues, Driver and Device Ring Wrap Counters, Next Flag]
+//! A host may serve reads, and the lines of a read, in any order. What continues a chain, in another line of 64 bytes or by another
+//! read than what is before it, may be older than that: it is not believed, and read once more (`again`).
+//! Spec: [virtio 1.4: Packed Virtqueues, Driver and Device Ring Wrap Counters, Next Flag], [PCIe: Transaction Ordering]
 
+use super::ahead::Ahead;
 use super::gather::Descriptor;
 use crate::params::Params;
 use crate::port::chain::Head;
@@ -14,9 +17,6 @@ use crate::prim::lutram::Lutram;
 use crate::queue::Direction;
 use hematite_abi::{feature, packed, ring};
 use rust_hdl_core::prelude::*;
-
-/// Descriptors by which more may be asked for ahead of the position, after each read of which all were available.
-const GROWTH: u64 = 8;
 
 /// Where a descriptor was read.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
@@ -28,12 +28,30 @@ pub struct Spot {
     pub last: Bit,
 }
 
+/// Where a ring is.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Extent {
+    /// Descriptors.
+    pub size: Bits<16>,
+    /// Descriptors before it in its line of 64 bytes.
+    pub start: Bits<2>,
+}
+
 /// A chain of which not all has been seen.
 #[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
 pub struct Begun {
     pub addr: Bits<64>,
     pub len: Bits<32>,
     pub flags: Bits<16>,
+}
+
+/// How much of a chain has been seen.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+pub struct Seen {
+    /// Descriptors.
+    pub slots: Bits<16>,
+    /// With one more it is as long as the ring.
+    pub full: Bit,
 }
 
 /// See the file's head.
@@ -61,8 +79,9 @@ pub struct Strip {
     /// The last of a read, and all were available; and nothing further is on its way.
     pub passed: Signal<Out, Bit>,
     pub caught: Signal<Out, Bit>,
-    /// It is not available.
+    /// It is not available; or it is not believed, and is to be read again.
     pub missed: Signal<Out, Bit>,
+    pub again: Signal<Out, Bit>,
     /// Pulse: the next read of the queue at `ask_index` begins here.
     pub ask: Signal<In, Bit>,
     pub ask_index: Signal<In, Bits<16>>,
@@ -73,16 +92,14 @@ pub struct Strip {
     tx: Constant<Bit>,
     able: Constant<Bit>,
     mask: Constant<Bits<16>>,
-    growth: Constant<Bits<16>>,
-    sizes: Lutram<Bits<16>>,
+    extents: Lutram<Extent>,
     positions: Lutram<Bits<16>>,
     counts: Lutram<Bits<16>>,
     begun: Lutram<Begun>,
-    slots: Lutram<Bits<16>>,
-    windows: Lutram<Bits<16>>,
-    windows_plan: Lutram<Bits<16>>,
-    asked_here: Lutram<Bits<16>>,
-    asked_plan: Lutram<Bits<16>>,
+    /// What comes next continues a chain, and was read too early to be believed.
+    doubts: Lutram<Bit>,
+    seen: Lutram<Seen>,
+    ahead: Ahead,
     place: Signal<Local, Bits<16>>,
     start: Signal<Local, Bits<16>>,
     write: Signal<Local, Bit>,
@@ -93,7 +110,9 @@ pub struct Strip {
     next: Signal<Local, Bit>,
     before: Signal<Local, Bits<16>>,
     behind: Signal<Local, Bits<16>>,
-    grown: Signal<Local, Bits<16>>,
+    size: Signal<Local, Bits<16>>,
+    /// It is the last of its line.
+    line_ends: Signal<Local, Bit>,
 }
 
 impl Strip {
@@ -117,6 +136,7 @@ impl Strip {
             passed: Default::default(),
             caught: Default::default(),
             missed: Default::default(),
+            again: Default::default(),
             ask: Default::default(),
             ask_index: Default::default(),
             ask_position: Default::default(),
@@ -125,16 +145,13 @@ impl Strip {
             tx: Constant::new(direction == Direction::Tx),
             able: Constant::new(params.offers(feature::RING_PACKED)),
             mask: Constant::new((params.pairs as u64 - 1).into()),
-            growth: Constant::new(GROWTH.into()),
-            sizes: Lutram::new(depth),
+            extents: Lutram::new(depth),
             positions: Lutram::new(depth),
             counts: Lutram::new(depth),
             begun: Lutram::new(depth),
-            slots: Lutram::new(depth),
-            windows: Lutram::new(depth),
-            windows_plan: Lutram::new(depth),
-            asked_here: Lutram::new(depth),
-            asked_plan: Lutram::new(depth),
+            doubts: Lutram::new(depth),
+            seen: Lutram::new(depth),
+            ahead: Ahead::new(params),
             place: Default::default(),
             start: Default::default(),
             write: Default::default(),
@@ -145,7 +162,8 @@ impl Strip {
             next: Default::default(),
             before: Default::default(),
             behind: Default::default(),
-            grown: Default::default(),
+            size: Default::default(),
+            line_ends: Default::default(),
         }
     }
 }
@@ -153,55 +171,44 @@ impl Strip {
 impl Logic for Strip {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(
-            self,
-            clock,
-            sizes,
-            positions,
-            counts,
-            begun,
-            slots,
-            windows,
-            windows_plan,
-            asked_here,
-            asked_plan
-        );
+        clock!(self, clock, extents, positions, counts, begun, doubts, seen, ahead);
         self.starting.next = self.control.enable.val()
             & (self.control.settings.val().queue.get_bit(0) == self.tx.val())
             & self.able.val();
         self.start.next = (self.control.settings.val().queue >> 1) & self.mask.val();
         self.place.next = bit_cast::<16, 6>(self.spot.val().index) & self.mask.val();
-        self.sizes.write.next = self.starting.val();
-        self.sizes.write_addr.next = self.start.val();
-        self.sizes.write_data.next = self.control.settings.val().size;
-        self.sizes.read_addr.next = self.place.val();
+        self.extents.write.next = self.starting.val();
+        self.extents.write_addr.next = self.start.val();
+        self.extents.write_data.next.size = self.control.settings.val().size;
+        self.extents.write_data.next.start = self.control.settings.val().desc.get_bits::<2>(4);
+        self.extents.read_addr.next = self.place.val();
+        self.size.next = self.extents.read_data.val().size;
+        self.doubts.read_addr.next = self.place.val();
         self.positions.read_addr.next = self.place.val();
         self.counts.read_addr.next = self.place.val();
         self.begun.read_addr.next = self.place.val();
-        self.slots.read_addr.next = self.place.val();
-        self.windows.read_addr.next = self.place.val();
-        self.asked_here.read_addr.next = self.place.val();
+        self.seen.read_addr.next = self.place.val();
 
         // "AVAIL ... to match the Driver Ring Wrap Counter ... USED to match the inverse". The counter begins with 1, and changes with
         // each round: sizes are powers of two, so a bit of the position says which round it is.
         self.flags.next = self.desc.val().next_desc;
-        self.wrap.next = !(self.spot.val().position & self.sizes.read_data.val()).any();
+        self.wrap.next = !(self.spot.val().position & self.size.val()).any();
         self.good.next = (self.flags.val().get_bit(packed::DESC_F_AVAIL_BIT) == self.wrap.val())
-            & (self.flags.val().get_bit(packed::DESC_F_USED_BIT) != self.wrap.val());
+            & (self.flags.val().get_bit(packed::DESC_F_USED_BIT) != self.wrap.val())
+            & !self.doubts.read_data.val();
         self.here.next =
             self.valid.val() & self.able.val() & (self.positions.read_data.val() == self.spot.val().position);
         self.next.next = self.flags.val().get_bit(ring::DESC_F_NEXT_BIT);
-        self.before.next = self.slots.read_data.val();
-        self.wrong.next = self.here.val()
-            & self.good.val()
-            & self.next.val()
-            & (self.before.val() + 1 == self.sizes.read_data.val());
+        self.before.next = self.seen.read_data.val().slots;
+        self.wrong.next =
+            self.here.val() & self.good.val() & self.next.val() & self.seen.read_data.val().full;
         self.takes.next = self.here.val() & self.good.val() & !self.wrong.val();
         self.missed.next = self.here.val() & !self.good.val();
+        self.again.next = self.missed.val() & self.doubts.read_data.val();
         self.behind.next = self.spot.val().position + 1;
         self.position.next = self.behind.val();
         self.passed.next = self.takes.val() & self.spot.val().last;
-        self.caught.next = self.passed.val() & (self.behind.val() == self.asked_here.read_data.val());
+        self.caught.next = self.passed.val() & (self.behind.val() == self.ahead.asked_here.val());
 
         // A chain is given away when it is whole, so that the position is behind it before the driver can use its descriptors again.
         self.ends.next = self.takes.val() & !self.next.val();
@@ -217,7 +224,7 @@ impl Logic for Strip {
             self.head.next.len = self.begun.read_data.val().len;
             self.head.next.flags = self.begun.read_data.val().flags;
         }
-        self.head.next.next_desc = (self.behind.val() - self.before.val()) & (self.sizes.read_data.val() - 1);
+        self.head.next.next_desc = (self.behind.val() - self.before.val()) & (self.size.val() - 1);
         self.head.next.none = false;
 
         // What is kept of it. A queue that starts has the write ports for itself.
@@ -225,57 +232,54 @@ impl Logic for Strip {
         self.positions.write.next = self.write.val();
         self.positions.write_addr.next = self.place.val();
         self.positions.write_data.next = self.behind.val();
-        self.slots.write.next = self.write.val();
-        self.slots.write_addr.next = self.place.val();
-        self.slots.write_data.next = self.before.val() + 1;
+        self.seen.write.next = self.write.val();
+        self.seen.write_addr.next = self.place.val();
+        self.seen.write_data.next.slots = self.before.val() + 1;
+        self.seen.write_data.next.full = self.before.val() + 2 == self.size.val();
         self.begun.write.next = self.takes.val() & self.step.val() & !self.before.val().any();
         self.begun.write_addr.next = self.place.val();
         self.begun.write_data.next.addr = self.desc.val().addr;
         self.begun.write_data.next.len = self.desc.val().len;
         self.begun.write_data.next.flags = self.flags.val();
+        self.line_ends.next =
+            (self.extents.read_data.val().start + self.spot.val().position.get_bits::<2>(0)) == 3;
+        // One that is asked for from now on is read after what has just come.
+        self.doubts.write.next =
+            ((self.takes.val() | self.missed.val()) & self.step.val()) | self.starting.val();
+        self.doubts.write_addr.next = self.place.val();
+        self.doubts.write_data.next = self.takes.val()
+            & self.next.val()
+            & (self.line_ends.val() | self.spot.val().last)
+            & !self.caught.val();
         self.counts.write.next = self.write.val();
         self.counts.write_addr.next = self.place.val();
         self.counts.write_data.next = self.counts.read_data.val();
         if self.ends.val() {
-            self.slots.write_data.next = 0.into();
+            self.seen.write_data.next.slots = 0.into();
+            self.seen.write_data.next.full = self.size.val() == 1;
             self.counts.write_data.next = self.chains.val();
         }
-        // The more is available, the further ahead it is read: a driver that is far ahead is not waited for, for one that is not
-        // few reads are in vain.
-        self.grown.next = self.windows.read_data.val() + self.growth.val();
-        if self.windows.read_data.val().get_bit(8) {
-            self.grown.next = self.windows.read_data.val();
-        }
-        if self.missed.val() {
-            self.grown.next = 1.into();
-        }
-        self.windows.write.next =
-            ((self.passed.val() | self.missed.val()) & self.step.val()) | self.starting.val();
-        self.windows.write_addr.next = self.place.val();
         if self.starting.val() {
             self.positions.write_addr.next = self.start.val();
             self.positions.write_data.next = 0.into();
-            self.slots.write_addr.next = self.start.val();
-            self.slots.write_data.next = 0.into();
+            self.seen.write_addr.next = self.start.val();
+            self.seen.write_data.next.slots = 0.into();
+            self.seen.write_data.next.full = self.control.settings.val().size == 1;
+            self.doubts.write_addr.next = self.start.val();
+            self.doubts.write_data.next = false;
             self.counts.write_addr.next = self.start.val();
             self.counts.write_data.next = 0.into();
-            self.windows.write_addr.next = self.start.val();
-            self.grown.next = 1.into();
         }
-        self.windows.write_data.next = self.grown.val();
-        self.windows_plan.write.next = self.windows.write.val();
-        self.windows_plan.write_addr.next = self.windows.write_addr.val();
-        self.windows_plan.write_data.next = self.grown.val();
-        self.windows_plan.read_addr.next = self.ask_index.val();
-        self.window.next = self.windows_plan.read_data.val();
 
-        self.asked_here.write.next = self.ask.val() & self.able.val();
-        self.asked_here.write_addr.next = self.ask_index.val();
-        self.asked_here.write_data.next = self.ask_position.val();
-        self.asked_plan.write.next = self.ask.val() & self.able.val();
-        self.asked_plan.write_addr.next = self.ask_index.val();
-        self.asked_plan.write_data.next = self.ask_position.val();
-        self.asked_plan.read_addr.next = self.ask_index.val();
-        self.asked.next = self.asked_plan.read_data.val();
+        self.ahead.start.next = self.starting.val();
+        self.ahead.start_index.next = self.start.val();
+        self.ahead.place.next = self.place.val();
+        self.ahead.passed.next = self.passed.val() & self.step.val();
+        self.ahead.missed.next = self.missed.val() & self.step.val();
+        self.ahead.ask.next = self.ask.val() & self.able.val();
+        self.ahead.ask_index.next = self.ask_index.val();
+        self.ahead.ask_position.next = self.ask_position.val();
+        self.asked.next = self.ahead.asked.val();
+        self.window.next = self.ahead.window.val();
     }
 }

@@ -23,8 +23,8 @@ const LONG: [(&str, usize, &str); 27] = [
     ("hw/src/net/headers.rs", 515, "a packet's headers are looked at, changed and sent from one small RAM"),
     ("hw/src/pcie/config.rs", 315, "one table of registers, and what each says to the rest"),
     ("hw/src/queue/fetch.rs", 505, "one line per wire between the parts of fetch, and their errors"),
-    ("hw/src/queue/fetch/plan.rs", 620, "one state machine, for both kinds of ring"),
-    ("hw/src/queue/fetch/marks.rs", 385, "a bit for each queue of each thing that can be said of it"),
+    ("hw/src/queue/fetch/plan.rs", 625, "one state machine, for both kinds of ring"),
+    ("hw/src/queue/fetch/marks.rs", 390, "a bit for each queue of each thing that can be said of it"),
     ("hw/src/queue/used/collect.rs", 400, "who waits and whose turn it is change together"),
     (
         "hw/src/queue/used.rs",
