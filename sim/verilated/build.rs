@@ -153,7 +153,8 @@ fn verilate(verilator: &Path, here: &Path, source: &Path, folder: &Path, name: &
             "--noassert",
             "--trace-fst",
         ])
-        .args(["--output-split", "20000", "--output-split-cfuncs", "400"])
+        // Long functions keep more in registers; longer ones than these were no faster.
+        .args(["--output-split", "40000", "--output-split-cfuncs", "2000"])
         .args(["-Wall", "--top-module", "hematite", "--prefix"])
         .arg(format!("V{name}"))
         .arg("--Mdir")

@@ -38,16 +38,24 @@ impl Logic for Toeplitz {
     }
 
     fn hdl(&self) -> Verilog {
+        // In network order the first byte is the highest. A bit of the hash is the parity of the data below a window of the key:
+        // written so, Verilator simulates it in a few operations.
+        let bytes = |name: &str, count: usize| -> String {
+            let byte = |n: usize| format!("{name}[{}:{}]", 8 * n + 7, 8 * n);
+            (0..count).map(byte).collect::<Vec<_>>().join(", ")
+        };
         let (bits, key_bits) = (8 * STEP_BYTES, 8 * KEY_BYTES);
-        Verilog::Custom(format!(
-            "integer i;\nreg [{}:0] stream;\nalways @* begin\n    \
-             for (i = 0; i < {key_bits}; i = i + 1) stream[{} - i] = key[(i / 8) * 8 + 7 - (i % 8)];\n    \
-             hash = 32'h0;\n    \
-             for (i = 0; i < {bits}; i = i + 1)\n        \
-             if (data[(i / 8) * 8 + 7 - (i % 8)]) hash = hash ^ stream[{} - i -: 32];\nend",
+        let mut text = format!(
+            "wire [{}:0] stream = {{{}}};\nwire [{}:0] bits = {{{}}};\nalways @* begin\n",
             key_bits - 1,
-            key_bits - 1,
-            key_bits - 1
-        ))
+            bytes("key", KEY_BYTES),
+            bits - 1,
+            bytes("data", STEP_BYTES)
+        );
+        for bit in 0..32 {
+            let high = key_bits - 32 + bit;
+            text += &format!("    hash[{bit}] = ^(bits & stream[{high}:{}]);\n", high + 1 - bits);
+        }
+        Verilog::Custom(text + "end\nwire unused = &{1'b0, stream[0]};")
     }
 }
