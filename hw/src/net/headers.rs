@@ -73,6 +73,8 @@ pub struct Headers<const W: usize> {
     total: Reg<Bits<16>>,
     ip_len: Reg<Bits<16>>,
     udp_len: Reg<Bits<16>>,
+    /// Where a checksum stands, of every segment.
+    check_at: Reg<Bits<16>>,
     ip_check: Reg<Bits<32>>,
     check: Reg<Bits<32>>,
     idle: Signal<Local, Bit>,
@@ -155,6 +157,7 @@ impl<const W: usize> Headers<W> {
             total: Default::default(),
             ip_len: Default::default(),
             udp_len: Default::default(),
+            check_at: Default::default(),
             ip_check: Default::default(),
             check: Default::default(),
             idle: Default::default(),
@@ -196,7 +199,7 @@ impl<const W: usize> Logic for Headers<W> {
         );
         dff_setup!(self, clock, looked, bytes, udp, transport, type_at, network, found, v4, good, ip_sum);
         dff_setup!(self, clock, sum_of, old_len, id, seq, flags, first, at_step, payload, total, ip_len);
-        dff_setup!(self, clock, udp_len, ip_check, check);
+        dff_setup!(self, clock, udp_len, check_at, ip_check, check);
         clock!(self, clock, ram);
         self.idle.next =
             !self.scanning.q.val() & !self.fixing.q.val() & !self.leading.q.val() & !self.flowing.q.val();
@@ -423,16 +426,17 @@ impl<const W: usize> Logic for Headers<W> {
             self.ram.row.next = bit_cast::<7, 8>(self.at_word.val() >> self.row_down.val());
         }
 
+        self.check_at.d.next = (bit_cast::<16, 8>(self.transport.q.val()) << 1) + self.tcp_check.val();
+        if self.udp.q.val() {
+            self.check_at.d.next = (bit_cast::<16, 8>(self.transport.q.val()) << 1) + self.udp_check.val();
+        }
+
         // The segment leaves: headers, then payload, whose first beat begins with what is left of them.
         self.result.next = !self.check.q.val().get_bits::<16>(0);
         if self.leading.q.val() | self.flowing.q.val() {
             self.patch.valid.next = true;
             self.patch.data.next.wanted = true;
-            self.patch.data.next.at = (bit_cast::<16, 8>(self.transport.q.val()) << 1) + self.tcp_check.val();
-            if self.udp.q.val() {
-                self.patch.data.next.at =
-                    (bit_cast::<16, 8>(self.transport.q.val()) << 1) + self.udp_check.val();
-            }
+            self.patch.data.next.at = self.check_at.q.val();
             self.patch.data.next.value = self.result.val();
             if !self.result.val().any() {
                 self.patch.data.next.value = self.ones.val();

@@ -186,11 +186,13 @@ impl<const W: usize> Logic for Verify<W> {
         self.seen_tag.next = self.pluck.words.val().get_bits::<16>(0) == self.vlan_type.val();
         self.seen.next = self.pluck.words.val();
         self.header.next = self.ethernet.val();
+        // Both places at once, and then chosen: much hangs on it.
+        self.seen_v6.next = self.pluck.words.val().get_bits::<16>(0) == self.v6_type.val();
         if self.seen_tag.val() {
+            self.seen_v6.next = self.pluck.words.val().get_bits::<16>(32) == self.v6_type.val();
             self.seen.next = self.pluck.words.val() >> 32;
             self.header.next = self.ethernet.val() + self.tag.val();
         }
-        self.seen_v6.next = self.seen.val().get_bits::<16>(0) == self.v6_type.val();
         self.seen_length.next = bit_cast::<17, 16>(self.seen.val().get_bits::<16>(32));
         if self.seen_v6.val() {
             self.seen_length.next = bit_cast::<17, 16>(self.seen.val().get_bits::<16>(48));

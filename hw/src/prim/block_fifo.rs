@@ -141,7 +141,9 @@ reg [{a}:0] mark; // behind the last word kept
 reg [{a}:0] tail;
 reg ready;
 wire put = sink_valid & sink_ready;
-wire [{a}:0] next = tail + {{{a}'d0, put}};
+// Behind a word put in, if one can be; `ready` hangs on this, not on `put`, which comes late.
+wire [{a}:0] behind = tail + {{{a}'d0, ready}};
+wire full = behind == {{~head[{a}], head[{ah}:0]}};
 wire fetch = (head != mark) & (~source_valid | source_ready);
 always @(posedge clock) begin
     if (put) begin
@@ -152,12 +154,14 @@ always @(posedge clock) begin
     end
 end
 always @(posedge clock) begin
-    ready <= next != {{~head[{a}], head[{ah}:0]}};
-    tail <= next;
+    ready <= ~full | (ready & ~put);
     if (forget) begin
         tail <= mark;
-    end else if ({keep}) begin
-        mark <= next;
+    end else if (put) begin
+        tail <= behind;
+    end
+    if (~forget & {keep}) begin
+        mark <= put ? behind : tail;
     end
     if (fetch) begin
         head <= head + {a1}'d1;

@@ -1,6 +1,6 @@
 //! The per-queue half of common configuration: settings in RAM behind `queue_select`.
 //! In: `access` (DWORDs from queue_size up), `queue_select`, `quiet`.   Out: `control`, broadcast to the data plane; `irq_vector`.
-//! Time: 3 cycles an access; enabling a queue 12; resetting one until the data plane is quiet, then 12.
+//! Time: 4 cycles an access; enabling a queue 13; resetting one until the data plane is quiet, then 12.
 //! Waits: a write of 1 to queue_enable is answered when the queue has started; one to queue_reset at once, and queue_reset reads 1 until done.
 //! Spec: [virtio 1.4: Common configuration structure layout], [Virtqueue Reset]
 
@@ -17,6 +17,7 @@ use rust_hdl_core::prelude::*;
 pub enum State {
     Idle,
     Sweep,
+    Look,
     Act,
     Load,
     Enable,
@@ -206,7 +207,7 @@ impl Logic for Queues {
         self.inspect_data.next = self.old.q.val();
         self.inspect_ready.next = self.shown.q.val();
         self.still.d.next = self.quiet.val();
-        self.shown.d.next = (self.state.q.val() == State::Idle) & !self.access.valid.val();
+        self.shown.d.next = self.state.q.val() == State::Idle;
 
         self.access.ready.next = false;
         self.access.read_data.next = self.answer.q.val();
@@ -241,16 +242,19 @@ impl Logic for Queues {
         match self.state.q.val() {
             // Idle: one access at a time; a queue reset goes on beside them.
             State::Idle => {
+                self.words.read_addr.next = self.inspect_addr.val();
                 self.old.d.next = self.words.read_data.val();
                 if self.access.valid.val() {
-                    self.answer.d.next = 0.into();
-                    self.state.d.next = State::Act;
-                } else {
-                    self.words.read_addr.next = self.inspect_addr.val();
-                    if self.resetting.q.val() {
-                        self.state.d.next = State::Fence;
-                    }
+                    self.state.d.next = State::Look;
+                } else if self.resetting.q.val() {
+                    self.state.d.next = State::Fence;
                 }
+            }
+            // Look: what address there is hangs on nothing but the state, for a RAM of a thousand words is deep.
+            State::Look => {
+                self.old.d.next = self.words.read_data.val();
+                self.answer.d.next = 0.into();
+                self.state.d.next = State::Act;
             }
             // Act: `old` is the word as it was.
             State::Act => {

@@ -327,11 +327,8 @@ impl Logic for Plan {
         if self.marks.unread_here.val() | self.marks.empty_here.val() {
             self.from.next = self.ledger.seen_here.val();
         }
-        self.spot.next = self.slot.q.val();
-        if self.state.q.val() == State::Load {
-            self.spot.next = self.from.val() & (self.ledger.ring.val().size - 1);
-        }
-        self.in_page.next = self.ledger.ring.val().start + self.spot.val().get_bits::<8>(0);
+        self.spot.next = self.from.val() & (self.ledger.ring.val().size - 1);
+        self.in_page.next = self.ledger.ring.val().start + self.slot.q.val().get_bits::<8>(0);
         self.read.next = self.page_descs.val() - bit_cast::<16, 8>(self.in_page.val());
         self.error.valid.next = false;
         self.error.data.next.queue = (self.index.q.val() << 1) | self.odd.val();
@@ -402,7 +399,6 @@ impl Logic for Plan {
                         if self.quick.val() {
                             // At its position: nothing is ahead.
                             self.offset.d.next = bit_cast::<20, 16>(self.spot.val()) << 4;
-                            self.limit.d.next = self.read.val();
                             self.state.d.next = State::Add;
                         }
                     } else if self.marks.live_here.val() & self.marks.open_here.val() {
@@ -467,7 +463,6 @@ impl Logic for Plan {
                 if self.strip.val() {
                     self.lent.d.next = self.lent.q.val() + self.ahead.q.val();
                     self.offset.d.next = bit_cast::<20, 16>(self.slot.q.val()) << 4;
-                    self.limit.d.next = self.read.val();
                     if (self.ahead.q.val() < self.window.val()) & (self.ahead.q.val() < self.size.q.val()) {
                         self.state.d.next = State::Add;
                     }
@@ -485,8 +480,15 @@ impl Logic for Plan {
                 self.offset.d.next = self.idx_offset.val();
                 self.limit.d.next = self.todo.q.val();
                 self.state.d.next = State::Add;
+                self.narrow.limit.next = self.todo.q.val();
                 if self.entries.q.val() {
                     self.offset.d.next = self.entry.val();
+                    if self.quick.val() {
+                        self.place.d.next = self.base.q.val() + self.entry.val().get_bits::<6>(0);
+                        self.count.d.next = self.narrow.least.val();
+                        self.limit.d.next = self.to_end.val();
+                        self.state.d.next = State::End;
+                    }
                     if self.todo.q.val() > self.size.q.val() {
                         self.state.d.next = State::Fail;
                     } else if !self.todo.q.val().any() {
@@ -494,20 +496,18 @@ impl Logic for Plan {
                         if self.armed.q.val() {
                             self.state.d.next = State::Idle;
                         }
-                    } else if self.quick.val() {
-                        self.place.d.next = self.base.q.val() + self.entry.val().get_bits::<6>(0);
-                        self.narrow.limit.next = self.todo.q.val();
-                        self.count.d.next = self.narrow.least.val();
-                        self.limit.d.next = self.to_end.val();
-                        self.state.d.next = State::End;
                     }
                 }
             }
-            // Not more than there are.
+            // Not more than there are; of a packed ring not beyond its end, and then not beyond the page.
             State::Add => {
                 self.place.d.next = self.base.q.val() + self.offset.q.val().get_bits::<6>(0);
-                self.count.d.next = self.narrow.least.val();
                 self.limit.d.next = self.to_end.val();
+                if self.strip.val() {
+                    self.narrow.limit.next = self.to_end.val();
+                    self.limit.d.next = self.read.val();
+                }
+                self.count.d.next = self.narrow.least.val();
                 self.state.d.next = State::End;
                 if !self.entries.q.val() & !self.strip.val() {
                     self.state.d.next = State::Issue;
