@@ -58,7 +58,10 @@ pub struct Verify<const W: usize> {
     seen: Signal<Local, Bits<256>>,
     seen_tag: Signal<Local, Bit>,
     seen_v6: Signal<Local, Bit>,
-    seen_length: Signal<Local, Bits<17>>,
+    end4: Signal<Local, Bits<17>>,
+    end6: Signal<Local, Bits<17>>,
+    length4: Signal<Local, Bits<17>>,
+    length6: Signal<Local, Bits<17>>,
     header: Signal<Local, Bits<17>>,
     known: Signal<Local, Bits<256>>,
     from: Signal<Local, Bits<17>>,
@@ -120,7 +123,10 @@ impl<const W: usize> Verify<W> {
             seen: Default::default(),
             seen_tag: Default::default(),
             seen_v6: Default::default(),
-            seen_length: Default::default(),
+            end4: Default::default(),
+            end6: Default::default(),
+            length4: Default::default(),
+            length6: Default::default(),
             header: Default::default(),
             known: Default::default(),
             from: Default::default(),
@@ -193,9 +199,21 @@ impl<const W: usize> Logic for Verify<W> {
             self.seen.next = self.pluck.words.val() >> 32;
             self.header.next = self.ethernet.val() + self.tag.val();
         }
-        self.seen_length.next = bit_cast::<17, 16>(self.seen.val().get_bits::<16>(32));
-        if self.seen_v6.val() {
-            self.seen_length.next = bit_cast::<17, 16>(self.seen.val().get_bits::<16>(48));
+        // So too what follows from the lengths: sums first, chosen then.
+        self.end4.next = self.ethernet.val() + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(32));
+        self.end6.next = (self.ethernet.val() + self.v6_header.val())
+            + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(48));
+        self.length4.next =
+            bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(32)) - self.v4_header.val();
+        self.length6.next = bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(48));
+        if self.seen_tag.val() {
+            self.end4.next = (self.ethernet.val() + self.tag.val())
+                + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(64));
+            self.end6.next = (self.ethernet.val() + self.tag.val() + self.v6_header.val())
+                + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(80));
+            self.length4.next =
+                bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(64)) - self.v4_header.val();
+            self.length6.next = bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(80));
         }
         self.held.d.next = self.takes.val();
         if self.takes.val() {
@@ -213,12 +231,12 @@ impl<const W: usize> Logic for Verify<W> {
             self.v6.d.next = self.seen_v6.val() & (self.seen.val().get_bits::<4>(28) == 6);
             // Bytes behind the IP header, IPv4's length is with it.
             self.start.d.next = self.header.val() + self.v4_start.val();
-            self.end.d.next = self.header.val() + self.seen_length.val();
-            self.length.d.next = self.seen_length.val() - self.v4_header.val();
+            self.end.d.next = self.end4.val();
+            self.length.d.next = self.length4.val();
             if self.seen_v6.val() {
                 self.start.d.next = self.header.val() + self.v6_start.val();
-                self.end.d.next = (self.header.val() + self.v6_header.val()) + self.seen_length.val();
-                self.length.d.next = self.seen_length.val();
+                self.end.d.next = self.end6.val();
+                self.length.d.next = self.length6.val();
             }
         }
 
