@@ -82,18 +82,25 @@ struct Driver {
     carry: bool,
 }
 
-/// An input that a clock samples, or a port.
+/// An input that a clock samples, or a port of the module, by name.
 struct End<'a> {
     net: u32,
-    /// `D of FDRE`, and the register's output or the cell.
-    what: String,
-    output: Option<u32>,
-    cell: &'a str,
+    name: &'a str,
+    /// Which input, and of what.
+    input: Option<(&'a str, &'a Cell)>,
 }
 
 impl End<'_> {
-    fn at(&self) -> (&str, &str, u32) {
-        (self.cell, &self.what, self.net)
+    fn order(&self) -> (&str, &str, u32) {
+        (self.name, self.input.map_or("", |(port, _)| port), self.net)
+    }
+
+    /// A register by what it drives.
+    fn described(&self, names: &HashMap<u32, String>) -> String {
+        let Some((port, cell)) = self.input else { return format!("port, {}", self.name) };
+        let output = || cell.outputs().find_map(|(_, bits)| nets(bits).next());
+        let register = cell.kind.starts_with("FD").then(output).flatten().and_then(|net| names.get(&net));
+        format!("{port} of {}, {}", cell.kind, register.map_or(self.name, String::as_str))
     }
 }
 
@@ -112,12 +119,10 @@ impl<'a> Graph<'a> {
     }
 
     fn ends_at(&mut self, name: &'a str, cell: &'a Cell) {
-        let output = cell.outputs().find_map(|(_, bits)| nets(bits).next());
-        let output = output.filter(|_| cell.kind.starts_with("FD"));
         let clocked = |port: &str| port != "C" && !port.contains("CLK");
         let inputs = cell.connections.iter().filter(|(port, _)| !cell.is_output(port) && clocked(port));
         for (port, bits) in inputs {
-            let end = |net| End { net, what: format!("{port} of {}", cell.kind), output, cell: name };
+            let end = |net| End { net, name, input: Some((port, cell)) };
             self.ends.extend(nets(bits).map(end));
         }
     }
@@ -154,7 +159,8 @@ pub(super) fn longest(netlist: &Netlist, top: &str) -> Result<Longest> {
         ends[luts] += 1;
     }
     // Of several that are as long, that with the least name: cells come in no order.
-    let longer = |a: &&End, b: &&End| depth(&a.net).cmp(&depth(&b.net)).then_with(|| b.at().cmp(&a.at()));
+    let longer =
+        |a: &&End, b: &&End| depth(&a.net).cmp(&depth(&b.net)).then_with(|| b.order().cmp(&a.order()));
     let Some(end) = graph.ends.iter().max_by(longer) else {
         return Ok(Longest::default());
     };
@@ -171,9 +177,7 @@ pub(super) fn longest(netlist: &Netlist, top: &str) -> Result<Longest> {
     }
     steps.reverse();
     let (luts, carries) = depth(&end.net);
-    let register = end.output.and_then(|output| names.get(&output));
-    let end = format!("{}, {}", end.what, register.map_or(end.cell, String::as_str));
-    Ok(Longest { luts, carries, steps, end, ends })
+    Ok(Longest { luts, carries, steps, end: end.described(&names), ends })
 }
 
 fn graph(module: &Module) -> Result<Graph<'_>> {
@@ -182,7 +186,7 @@ fn graph(module: &Module) -> Result<Graph<'_>> {
         add(&mut graph, name, cell)?;
     }
     for (name, port) in module.ports.iter().filter(|(_, port)| port.direction == "output") {
-        let end = |net| End { net, what: "port".into(), output: None, cell: name };
+        let end = |net| End { net, name, input: None };
         graph.ends.extend(nets(&port.bits).map(end));
     }
     Ok(graph)
