@@ -56,6 +56,11 @@ impl Units {
         units
     }
 
+    /// Whether a target means what it says wherever it is assigned.
+    pub(crate) fn alone(&self, target: &str) -> bool {
+        !self.0.contains_key(target)
+    }
+
     fn of(&self, target: &str) -> String {
         self.0.get(target).cloned().unwrap_or_else(|| target.into())
     }

@@ -1,5 +1,6 @@
 //! A module whose body is a kernel: what it declares, drives and instantiates.
 
+use crate::clocked::{Clocked, clock, input, output};
 use crate::collect::{Item, Module};
 use crate::constants::Constants;
 use crate::drive::check;
@@ -13,7 +14,7 @@ use crate::reg;
 use crate::scope::{Scope, shown};
 use rust_hdl_core::ast::VerilogBlock;
 use rust_hdl_core::atom::AtomKind;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// A kernel on its way to text.
@@ -81,10 +82,14 @@ impl<'a> Kernel<'a> {
         let path = &self.module.path;
         let mut refuse = |why: String| findings.push(format!("{path}: {why}"));
         let direct = self.direct(&stmts, &mut refuse);
-        let (body, wires, procedural) = self.body(&stmts, &direct, &widths, &mut refuse);
+        // A child's inputs are read settled wherever the read stands; locals and outputs hold what was assigned last.
+        let held: HashSet<&str> = self.module.items.iter().map(|item| item.name.as_str()).collect();
+        let units = Units::new(&stmts, &|name| held.contains(name), &mut refuse);
+        let clocked = Clocked::new(self.module, &stmts, &direct, &units);
+        let (body, wires, procedural) = self.body(&stmts, &direct, &clocked, &units, &widths);
         let mut out = ports(self.module, &|item| procedural.contains(&item.name));
-        let items = self.declarations(&direct, &procedural);
-        let registers = self.registers(&direct);
+        let items = self.declarations(&direct, &clocked, &procedural);
+        let registers = self.initial();
         let instances = self.instances(&direct, kinds);
         let mut rest = String::new();
         for (name, width, value) in &wires {
@@ -109,15 +114,13 @@ impl<'a> Kernel<'a> {
             let Stmt::Assign { target, value, .. } = stmt else { continue };
             let plain = matches!(value.kind, Kind::Signal(_) | Kind::Literal(_));
             let whole = self.driven.iter().any(|(name, width)| name == target && *width == value.width);
-            let register_d =
-                self.module.children.iter().any(|c| reg::is(c) && *target == format!("{}$d", c.field));
+            let register_d = self.module.children.iter().any(|c| reg::is(c) && *target == input(c));
             if count[target] == 1 && plain && whole && !own.contains(target.as_str()) && !register_d {
                 out.insert(target.clone(), value.clone());
             }
         }
         for child in self.module.children.iter().filter(|child| reg::is(child)) {
-            if !matches!(out.get(&format!("{}$clock", child.field)), Some(Expr { kind: Kind::Signal(_), .. }))
-            {
+            if !matches!(out.get(&clock(child)), Some(Expr { kind: Kind::Signal(_), .. })) {
                 refuse(format!(
                     "register `{}`: its clock is not driven by a plain signal",
                     shown(&child.field)
@@ -133,8 +136,9 @@ impl<'a> Kernel<'a> {
         &mut self,
         stmts: &[Stmt],
         direct: &HashMap<String, Expr>,
+        clocked: &Clocked<'_>,
+        units: &Units,
         widths: &dyn Fn(&str) -> usize,
-        refuse: &mut dyn FnMut(String),
     ) -> (String, Wires, HashSet<String>) {
         let through: Vec<Through> = self
             .module
@@ -152,11 +156,9 @@ impl<'a> Kernel<'a> {
         let (mut assigns, mut blocks) = (String::new(), String::new());
         let mut procedural = HashSet::new();
         let mut printer = Printer::new(&mut self.names);
-        // A child's inputs are read settled wherever the read stands; locals and outputs hold what was assigned last.
-        let held: HashSet<&str> = self.module.items.iter().map(|item| item.name.as_str()).collect();
-        let units = Units::new(stmts, &|name| held.contains(name), refuse);
-        for group in groups(stmts, &through, &units) {
-            let part = cut(stmts, &|t| group.contains(t) && !direct.contains_key(t));
+        let settled = cut(stmts, &|t| !clocked.folds(t));
+        for group in groups(&settled, &through, units) {
+            let part = cut(&settled, &|t| group.contains(t) && !direct.contains_key(t));
             match &part[..] {
                 [] => {}
                 [Stmt::Assign { target, value, .. }] if value.width == widths(target) => {
@@ -168,6 +170,9 @@ impl<'a> Kernel<'a> {
                     procedural.extend(group);
                 }
             }
+        }
+        for (clock, part) in clocked.edges(stmts) {
+            blocks += &printer.clocked(clock, &part, widths);
         }
         (assigns + &blocks, printer.wires, procedural)
     }
@@ -190,7 +195,12 @@ impl<'a> Kernel<'a> {
         out
     }
 
-    fn declarations(&self, direct: &HashMap<String, Expr>, procedural: &HashSet<String>) -> String {
+    fn declarations(
+        &self,
+        direct: &HashMap<String, Expr>,
+        clocked: &Clocked<'_>,
+        procedural: &HashSet<String>,
+    ) -> String {
         let mut list: Vec<(&str, usize, &str)> = vec![];
         let net = |raw: &str| if procedural.contains(raw) { "reg " } else { "wire" };
         for item in self.module.items.iter().filter(|item| item.kind == AtomKind::LocalSignal) {
@@ -199,7 +209,7 @@ impl<'a> Kernel<'a> {
         for child in &self.module.children {
             for item in child.items.iter().filter(|item| item.is_port()) {
                 let raw = format!("{}${}", child.field, item.name);
-                if direct.contains_key(&raw) {
+                if direct.contains_key(&raw) || clocked.folds(&raw) {
                     continue;
                 }
                 let kind = if reg::is(child) && item.name == "q" { "reg " } else { net(&raw) };
@@ -213,25 +223,14 @@ impl<'a> Kernel<'a> {
         })
     }
 
-    /// Power-up values, and one `always` per clock.
-    fn registers(&self, direct: &HashMap<String, Expr>) -> String {
-        let mut out = String::new();
-        let mut by_clock: BTreeMap<&str, String> = BTreeMap::new();
-        for child in self.module.children.iter().filter(|child| reg::is(child)) {
-            let Some(Kind::Signal(clock)) = direct.get(&format!("{}$clock", child.field)).map(|e| &e.kind)
-            else {
-                continue;
-            };
-            let q = self.names.get(&format!("{}$q", child.field));
-            let d = self.names.get(&format!("{}$d", child.field));
+    /// What registers power up as.
+    fn initial(&self) -> String {
+        self.module.children.iter().filter(|child| reg::is(child)).fold(String::new(), |mut out, child| {
             let (width, init) = reg::init(child);
+            let q = self.names.get(&output(child));
             let _ = writeln!(out, "    initial {q} = {};", number(width, &init));
-            let _ = writeln!(by_clock.entry(self.names.get(clock)).or_default(), "        {q} <= {d};");
-        }
-        for (clock, lines) in by_clock {
-            let _ = write!(out, "    always @(posedge {clock}) begin\n{lines}    end\n");
-        }
-        out
+            out
+        })
     }
 
     fn instances(&self, direct: &HashMap<String, Expr>, kinds: &HashMap<String, String>) -> String {

@@ -4,6 +4,7 @@
 //! rust-hdl's own printer emits wrong code for ordinary expressions; its front end and its simulator do not. See
 //! README.md.
 
+mod clocked;
 mod collect;
 mod constants;
 mod drive;

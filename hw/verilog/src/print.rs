@@ -17,6 +17,8 @@ pub(crate) struct Printer<'a> {
     inside: BTreeSet<String>,
     /// Lines that come before the statement being printed.
     first: Vec<String>,
+    /// `=` or `<=`.
+    becomes: &'static str,
 }
 
 /// Name, width and value; without a value it is assigned in an `always` block.
@@ -35,7 +37,7 @@ pub(crate) fn number(width: usize, hex: &str) -> String {
 
 impl<'a> Printer<'a> {
     pub(crate) fn new(names: &'a mut Names) -> Self {
-        Printer { names, wires: vec![], inside: BTreeSet::new(), first: vec![] }
+        Printer { names, wires: vec![], inside: BTreeSet::new(), first: vec![], becomes: "=" }
     }
 
     /// One block that assigns `group`.
@@ -57,6 +59,15 @@ impl<'a> Printer<'a> {
             }
         }
         out + &body + "    end\n"
+    }
+
+    /// One block that assigns at an edge of `clock`.
+    pub(crate) fn clocked(&mut self, clock: &str, stmts: &[Stmt], widths: &dyn Fn(&str) -> usize) -> String {
+        self.becomes = "<=";
+        let mut body = String::new();
+        self.stmts(stmts, widths, 2, &mut body);
+        self.becomes = "=";
+        format!("    always @(posedge {}) begin\n{body}    end\n", self.names.get(clock))
     }
 
     fn flush(&mut self, pad: &str, out: &mut String) {
@@ -162,7 +173,7 @@ impl<'a> Printer<'a> {
                     };
                     let value = self.bare(value);
                     self.flush(&pad, out);
-                    let _ = writeln!(out, "{pad}{}{part} = {value};", self.names.get(target));
+                    let _ = writeln!(out, "{pad}{}{part} {} {value};", self.names.get(target), self.becomes);
                 }
                 Stmt::If { test, then, otherwise } => {
                     let test = self.bare(test);

@@ -86,6 +86,30 @@ fn a_skid_chain_joined_in_a_loop() {
 }
 
 #[test]
+fn registers_take_what_is_assigned_last() {
+    passes("registers", Registers::default());
+    Cosim::new("registers", Registers::default())
+        .clock(|block| &mut block.clock)
+        .cycles(4000)
+        .run(|block, s| {
+            s.rare(&mut block.reset);
+            s.any(&mut block.p);
+            s.any(&mut block.a);
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    // An input has a signal where something else reads it, and where it must share a block with a Local.
+    let mut block = Registers::default();
+    block.connect_all();
+    let text = emit("registers", &block, &[]).unwrap();
+    let inputs = |name: &str| text.contains(&format!(" {name}_d;"));
+    let named: Vec<&str> = ["each_time", "parts", "back", "counts", "seen", "moved"]
+        .into_iter()
+        .filter(|name| inputs(name))
+        .collect();
+    assert_eq!(named, ["counts", "moved"], "{text}");
+}
+
+#[test]
 fn a_block_whose_verilog_differs_is_caught() {
     let run = Cosim::new("liar", Liar::default()).cycles(300).run(|block, s| s.any(&mut block.a));
     match run {

@@ -58,29 +58,21 @@ fn a_stage_is_printed_so() {
             input  wire        source_ready
         );
             wire        take;
-            reg         full_d;
             reg         full_q;
-            reg  [15:0] data_d;
             reg  [15:0] data_q;
             initial full_q = 1'd0;
             initial data_q = 16'd0;
-            always @(posedge clock) begin
-                full_q <= full_d;
-                data_q <= data_d;
-            end
             assign take = (~full_q) | source_ready;
             assign sink_ready = take;
             assign source_valid = full_q;
             assign source_data = data_q;
-            always @* begin
-                full_d = full_q;
-                data_d = data_q;
+            always @(posedge clock) begin
                 if (take) begin
-                    full_d = sink_valid;
-                    data_d = sink_data;
+                    full_q <= sink_valid;
+                    data_q <= sink_data;
                 end
                 if (reset) begin
-                    full_d = 1'd0;
+                    full_q <= 1'd0;
                 end
             end
         endmodule
