@@ -3,7 +3,7 @@
 //! In: `sink`.   Out: `source`; `room`, the number of words that can still be put in.
 //! Time: a word put in is offered in the next cycle; one in and one out in every cycle.
 //! Waits: `sink.ready` is low while full. It does not depend on `source.ready`, except at depth 1, where a word moves on in the
-//! cycle in which the one before it leaves; from depth 4 on it is a register.
+//! cycle in which the one before it leaves; from depth 4 on it and `source.valid` are registers.
 //! Depth 1 is a register, depth 2 a pair of them, of which the first is offered; from 4 on the words are in distributed RAM and
 //! are offered straight from it. An empty queue shows what is left there.
 //! Of words that never have some bits (`narrow`) only the others are kept: synthesis does not find out by itself that a bit of a
@@ -228,32 +228,36 @@ reg [{top}:0] mem [0:{last}];
 reg [{a}:0] head;
 reg [{a}:0] tail;
 reg ready;
-wire empty = head == tail;
+reg some;
 wire put = sink_valid & ready;
 wire [{a}:0] behind = tail + {a1}'d1;
 wire last = behind == {{~head[{a}], head[{ah}:0]}};
-wire take = source_ready & ~empty;
+wire [{a}:0] ahead = head + {a1}'d1;
+wire take = source_ready & some;
 always @(posedge clock) begin
     if (put) begin
         mem[tail[{ah}:0]] <= {write};
         tail <= behind;
     end
     ready <= take | (ready & ~(sink_valid & last));
+    some <= put | (some & ~(source_ready & ahead == tail));
     if (take) begin
-        head <= head + {a1}'d1;
+        head <= ahead;
     end
     if (reset) begin
         head <= {a1}'d0;
         tail <= {a1}'d0;
         ready <= 1'b1;
+        some <= 1'b0;
     end
 end
 initial head = {a1}'d0;
 initial tail = {a1}'d0;
 initial ready = 1'b1;
+initial some = 1'b0;
 always @* begin
     sink_ready = ready;
-    source_valid = ~empty;
+    source_valid = some;
     {read} = mem[head[{ah}:0]];
     room = {room_pad}{a1}'d{depth} - (tail - head){room_end};
 end",

@@ -18,6 +18,7 @@ pub enum State {
     Read,
     Keep,
     Judge,
+    Refuse,
     Header,
     Ask,
     Sum,
@@ -56,6 +57,8 @@ pub struct Report {
     word: Reg<Bits<64>>,
     left: Reg<Bits<3>>,
     shown: Reg<Bits<3>>,
+    /// What is told is the control queue's.
+    of_control: Reg<Bit>,
     control: Signal<Local, Bit>,
     known: Signal<Local, Bit>,
     kind: Signal<Local, Bits<8>>,
@@ -98,6 +101,7 @@ impl Report {
             word: Default::default(),
             left: Default::default(),
             shown: Default::default(),
+            of_control: Default::default(),
             control: Default::default(),
             known: Default::default(),
             kind: Default::default(),
@@ -117,7 +121,7 @@ impl Report {
 impl Logic for Report {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, telling, place, phase, entry, word, left, shown);
+        dff_setup!(self, clock, state, telling, place, phase, entry, word, left, shown, of_control);
         self.at.next = self.place.q.val();
         self.done.next = false;
         self.good.next = false;
@@ -134,7 +138,6 @@ impl Logic for Report {
         self.kind.next = ctrl::STATS_RX_BASIC.into();
         self.wanted.next = self.rx_type.val();
         self.size.next = ctrl::STATS_BASIC_BYTES.into();
-        self.fields.next = 5.into();
         if self.queue.val().get_bit(0) {
             self.kind.next = ctrl::STATS_TX_BASIC.into();
             self.wanted.next = self.tx_type.val();
@@ -143,6 +146,9 @@ impl Logic for Report {
             self.kind.next = ctrl::STATS_CVQ.into();
             self.wanted.next = self.control_type.val();
             self.size.next = ctrl::STATS_CVQ_BYTES.into();
+        }
+        self.fields.next = 5.into();
+        if self.of_control.q.val() {
             self.fields.next = 1.into();
         }
         self.last_entry.next = self.place.q.val() == self.count.val();
@@ -186,6 +192,7 @@ impl Logic for Report {
             // Judge: an entry is whole.
             State::Judge => {
                 self.shown.d.next = 0.into();
+                self.of_control.d.next = self.control.val();
                 self.left.d.next = 7.into();
                 self.word.d.next = bit_cast::<64, 8>(self.kind.val())
                     | (bit_cast::<64, 16>(self.queue.val()) << 16)
@@ -194,9 +201,12 @@ impl Logic for Report {
                 if self.telling.q.val() {
                     self.state.d.next = State::Header;
                 } else if !self.known.val() | (self.entry.q.val().get_bits::<64>(64) != self.wanted.val()) {
-                    self.done.next = true;
-                    self.state.d.next = State::Idle;
+                    self.state.d.next = State::Refuse;
                 }
+            }
+            State::Refuse => {
+                self.done.next = true;
+                self.state.d.next = State::Idle;
             }
             State::Header => {
                 if self.told.ready.val() {
@@ -213,7 +223,7 @@ impl Logic for Report {
             State::Load => {
                 self.state.d.next = State::Value;
                 self.word.d.next = self.value.val();
-                if self.control.val() {
+                if self.of_control.q.val() {
                     self.word.d.next = self.commands.val();
                     if self.shown.q.val().any() {
                         self.word.d.next = self.carried_out.val();
