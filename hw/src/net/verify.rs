@@ -192,14 +192,8 @@ impl<const W: usize> Logic for Verify<W> {
         self.seen_tag.next = self.pluck.words.val().get_bits::<16>(0) == self.vlan_type.val();
         self.seen.next = self.pluck.words.val();
         self.header.next = self.ethernet.val();
-        // Both places at once, and then chosen: much hangs on it.
+        // Both places at once, and then chosen: much hangs on it. So too what follows from the lengths: sums first, chosen then.
         self.seen_v6.next = self.pluck.words.val().get_bits::<16>(0) == self.v6_type.val();
-        if self.seen_tag.val() {
-            self.seen_v6.next = self.pluck.words.val().get_bits::<16>(32) == self.v6_type.val();
-            self.seen.next = self.pluck.words.val() >> 32;
-            self.header.next = self.ethernet.val() + self.tag.val();
-        }
-        // So too what follows from the lengths: sums first, chosen then.
         self.end4.next = self.ethernet.val() + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(32));
         self.end6.next = (self.ethernet.val() + self.v6_header.val())
             + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(48));
@@ -207,6 +201,9 @@ impl<const W: usize> Logic for Verify<W> {
             bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(32)) - self.v4_header.val();
         self.length6.next = bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(48));
         if self.seen_tag.val() {
+            self.seen_v6.next = self.pluck.words.val().get_bits::<16>(32) == self.v6_type.val();
+            self.seen.next = self.pluck.words.val() >> 32;
+            self.header.next = self.ethernet.val() + self.tag.val();
             self.end4.next = (self.ethernet.val() + self.tag.val())
                 + bit_cast::<17, 16>(self.pluck.words.val().get_bits::<16>(64));
             self.end6.next = (self.ethernet.val() + self.tag.val() + self.v6_header.val())
