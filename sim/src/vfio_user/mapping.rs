@@ -2,7 +2,8 @@
 //!
 //! The client runs beside us and may change any byte at any moment, so nothing here is ever a Rust slice of that
 //! memory: bytes go through relaxed atomics, the widest which the address allows, so that an index is never torn.
-//! Nor is a line of 64 bytes, as hosts read their memory: a descriptor of a packed ring has its flags beside its address.
+//! Nor is a descriptor of a packed ring, nor a chain of them: descriptors are read from the lowest address on, and of each
+//! the half with the flags first. Who sees new flags sees what was written before them: its address, and the chain behind it.
 //! Decision (2026-11-28), [PCI Express: Update Ordering and Granularity Observed by a Read Transaction], which leaves both to the host.
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
+use hematite_abi::ring::DESC_BYTES;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
@@ -19,12 +21,6 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::message::{DmaMap, Refusal, refuse};
 use crate::log::say;
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
-/// So often a line is read anew while the client writes to it; after that it is taken as it is.
-const TRIES: usize = 1000;
 
 /// Part of a file of the client's, mapped into our process.
 #[derive(Debug)]
@@ -98,13 +94,13 @@ impl Mapping {
     pub(super) fn read(&self, offset: u64, buf: &mut [u8]) {
         assert!(self.readable);
         let mut pointer = self.at(offset, buf.len());
-        let lead = (LINE - pointer as usize % LINE).min(buf.len());
+        let lead = (DESC_BYTES - pointer as usize % DESC_BYTES).min(buf.len());
         let (first, rest) = buf.split_at_mut(lead);
-        for line in std::iter::once(first).chain(rest.chunks_mut(LINE)) {
+        for unit in std::iter::once(first).chain(rest.chunks_mut(DESC_BYTES)) {
             // SAFETY: `at` has checked the bounds, and the pages are mapped readable.
             pointer = unsafe {
-                copy_line(pointer, line);
-                pointer.add(line.len())
+                copy_unit(pointer, unit);
+                pointer.add(unit.len())
             };
         }
         // What the driver wrote before the index which we have read is seen by the reads that follow.
@@ -146,26 +142,18 @@ fn width(pointer: *mut u8, left: usize) -> usize {
     if left >= aligned { aligned } else { 1 << left.ilog2() }
 }
 
-/// Copies a line, or a part of one, as it stood at one instant: what two readings agree on stood there between them.
+/// Copies a descriptor, or a part of one: first the half with the flags, and nothing that is read later before that.
 /// # Safety
-/// `line.len()` bytes at `pointer`, at most [`LINE`], are mapped and readable.
-unsafe fn copy_line(pointer: *mut u8, line: &mut [u8]) {
-    let mut again = [0; LINE];
-    let again = &mut again[..line.len()];
+/// `unit.len()` bytes at `pointer`, all in one descriptor's place, are mapped and readable.
+unsafe fn copy_unit(pointer: *mut u8, unit: &mut [u8]) {
+    let below = (DESC_BYTES / 2).saturating_sub(pointer as usize % DESC_BYTES).min(unit.len());
+    let (address, flags) = unit.split_at_mut(below);
     // SAFETY: as the caller vouches.
-    unsafe { copy_out(pointer, line) }
-    if line.len() <= width(pointer, line.len()) {
-        return;
-    }
-    for _ in 0..TRIES {
-        fence(Ordering::Acquire);
-        // SAFETY: as the caller vouches.
-        unsafe { copy_out(pointer, again) }
-        if line == again {
-            break;
-        }
-        line.copy_from_slice(again);
-    }
+    unsafe { copy_out(pointer.add(below), flags) }
+    fence(Ordering::Acquire);
+    // SAFETY: as the caller vouches.
+    unsafe { copy_out(pointer, address) }
+    fence(Ordering::Acquire);
 }
 
 /// Copies shared memory into `buf`.
@@ -226,10 +214,10 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::sync::atomic::Ordering::SeqCst;
 
-    /// A driver makes descriptors of a packed ring available, address first and flags last, as often as it can; what is read
-    /// has never new flags and an old address, wherever in its line it stands.
+    /// A driver makes chains of a packed ring available as often as it can: their other descriptors, then the head, of each the
+    /// address first and the flags last. What is read has never new flags and an old address, nor a new head and an old rest.
     #[test]
-    fn a_descriptor_is_never_torn() {
+    fn a_chain_is_never_torn() {
         const ROUNDS: u64 = 1_000_000;
         let file = memfd_create(c"ring", MFdFlags::empty()).unwrap();
         nix::unistd::ftruncate(&file, 4096).unwrap();
@@ -240,7 +228,7 @@ mod tests {
             scope.spawn(|| {
                 let theirs = Mapping::new(file, &map()).unwrap();
                 for round in 1..=ROUNDS {
-                    for at in [16, 112] {
+                    for at in [32, 16, 112, 96] {
                         theirs.write(at, &round.to_ne_bytes());
                         theirs.write(at + 8, &round.to_ne_bytes());
                     }
@@ -250,9 +238,13 @@ mod tests {
             while !done.load(SeqCst) {
                 let mut line = [0; 128];
                 ours.read(0, &mut line);
-                for at in [16, 112] {
-                    let word = |at: usize| u64::from_ne_bytes(line[at..at + 8].try_into().unwrap());
-                    assert!(word(at) >= word(at + 8), "flags {} beside address {}", word(at + 8), word(at));
+                let word = |at: usize| u64::from_ne_bytes(line[at..at + 8].try_into().unwrap());
+                for (head, next) in [(16, 32), (96, 112)] {
+                    let [address, flags] = [word(head), word(head + 8)];
+                    let [next_address, next_flags] = [word(next), word(next + 8)];
+                    assert!(address >= flags, "flags {flags} beside address {address}");
+                    assert!(next_address >= next_flags, "flags {next_flags} beside address {next_address}");
+                    assert!(next_flags >= flags, "head {flags} before {next_flags}");
                 }
             }
         });
