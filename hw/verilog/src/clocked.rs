@@ -6,11 +6,15 @@ use crate::ir::{Expr, Kind, Stmt, cut, reads, targets};
 use crate::reg;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Registers by their clock, each with whether its input is a signal.
-pub(crate) struct Clocked<'a>(BTreeMap<&'a str, Vec<(&'a Module, bool)>>);
+/// A module's registers.
+pub(crate) struct Clocked<'a> {
+    by_clock: BTreeMap<&'a str, Vec<&'a Module>>,
+    /// Inputs that are no signals, each with its output.
+    folded: HashMap<String, String>,
+}
 
 impl<'a> Clocked<'a> {
-    /// `direct` knows the clocks. An input stays a signal if a kernel reads it, or if it means what it says in one block only.
+    /// `direct` knows the clocks. An input stays a signal if the kernel reads it, or if it means what it says in one block only.
     pub(crate) fn new(
         module: &'a Module,
         stmts: &[Stmt],
@@ -21,38 +25,45 @@ impl<'a> Clocked<'a> {
         reads(stmts, &mut |name| {
             read.insert(name.to_string());
         });
-        let mut by_clock: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        let mut clocked = Clocked { by_clock: BTreeMap::new(), folded: HashMap::new() };
         for register in module.children.iter().filter(|child| reg::is(child)) {
             if let Some(Kind::Signal(clock)) = direct.get(&clock(register)).map(|e| &e.kind) {
-                let signal = read.contains(&input(register)) || !units.alone(&input(register));
-                by_clock.entry(clock).or_default().push((register, signal));
+                clocked.by_clock.entry(clock).or_default().push(register);
+                let input = input(register);
+                if !read.contains(&input) && units.alone(&input) {
+                    clocked.folded.insert(input, output(register));
+                }
             }
         }
-        Clocked(by_clock)
+        clocked
     }
 
     /// Whether this is the input of a register and no signal.
     pub(crate) fn folds(&self, target: &str) -> bool {
-        self.0.values().flatten().any(|(register, signal)| !signal && input(register) == target)
+        self.folded.contains_key(target)
     }
 
     /// For each clock what is assigned at its edge; the targets are the registers' outputs.
     pub(crate) fn edges(&self, stmts: &[Stmt]) -> Vec<(&'a str, Vec<Stmt>)> {
-        let edge = |registers: &[(&Module, bool)]| {
-            let value = |signal: String, width| Expr { width, kind: Kind::Signal(signal) };
-            let whole = |register: &Module| {
-                let (width, _) = reg::init(register);
-                Stmt::Assign { target: output(register), lo: 0, value: value(input(register), width) }
-            };
-            let outputs: HashMap<String, String> =
-                registers.iter().filter(|(_, signal)| !signal).map(|(r, _)| (input(r), output(r))).collect();
-            let mut out: Vec<Stmt> =
-                registers.iter().filter(|(_, signal)| *signal).map(|(r, _)| whole(r)).collect();
-            let folded = cut(stmts, &|target| outputs.contains_key(target));
-            out.extend(turned(&without_holds(folded, &outputs), &outputs));
+        let edge = |registers: &[&Module]| {
+            let inputs: HashSet<String> = registers.iter().map(|register| input(register)).collect();
+            let folded = cut(stmts, &|target| self.folds(target) && inputs.contains(target));
+            let signals = registers.iter().filter(|register| !self.folds(&input(register)));
+            let mut out: Vec<Stmt> = signals.map(|register| from_signal(register)).collect();
+            out.extend(turned(&without_holds(folded, &self.folded), &self.folded));
             out
         };
-        self.0.iter().map(|(clock, registers)| (*clock, edge(registers))).collect()
+        self.by_clock.iter().map(|(clock, registers)| (*clock, edge(registers))).collect()
+    }
+}
+
+/// A register takes its input, which is a signal.
+fn from_signal(register: &Module) -> Stmt {
+    let (width, _) = reg::init(register);
+    Stmt::Assign {
+        target: output(register),
+        lo: 0,
+        value: Expr { width, kind: Kind::Signal(input(register)) },
     }
 }
 
