@@ -61,6 +61,16 @@ pub(crate) fn split_bytes(entries: usize) -> [usize; 3] {
     ]
 }
 
+/// Where the entry that `index` counts stands in a split ring's driver's area.
+pub(crate) fn avail_entry(size: u16, index: u16) -> u64 {
+    (split_abi::AVAIL_RING + usize::from(index % size) * split_abi::AVAIL_ENTRY_BYTES) as u64
+}
+
+/// Where the element that `index` counts stands in a split ring's device's area.
+pub(crate) fn used_entry(size: u16, index: u16) -> u64 {
+    (split_abi::USED_RING + usize::from(index % size) * split_abi::USED_ELEM_BYTES) as u64
+}
+
 /// A queue.
 #[derive(Debug)]
 pub struct Ring {

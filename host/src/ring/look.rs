@@ -4,6 +4,7 @@
 use hematite_abi::{packed, ring};
 use serde::Serialize;
 
+use super::avail_entry;
 use super::split::put;
 use crate::error::Result;
 use crate::finding::Finding;
@@ -101,8 +102,8 @@ fn number<const N: usize>(ram: &dyn Ram, address: Option<u64>) -> Result<[u8; N]
     Ok(bytes)
 }
 
-fn half(ram: &dyn Ram, base: u64, offset: usize) -> Result<u16> {
-    Ok(u16::from_le_bytes(number(ram, base.checked_add(offset as u64))?))
+fn half(ram: &dyn Ram, base: u64, offset: u64) -> Result<u16> {
+    Ok(u16::from_le_bytes(number(ram, base.checked_add(offset))?))
 }
 
 /// A descriptor's four fields: address, length, and two halves whose order both kinds of ring swap.
@@ -176,8 +177,8 @@ fn table(ram: &dyn Ram, one: &Descriptor, is_packed: bool, chain: &mut Chain) ->
 
 /// Looks at a split ring: chains which are available, then those given back last.
 pub fn split(ram: &dyn Ram, at: Addresses) -> Result<Seen> {
-    let available = half(ram, at.driver, ring::AVAIL_IDX)?;
-    let used = half(ram, at.device, ring::USED_IDX)?;
+    let available = half(ram, at.driver, ring::AVAIL_IDX as u64)?;
+    let used = half(ram, at.device, ring::USED_IDX as u64)?;
     let mut seen = Seen { available_index: Some(available), used_index: Some(used), ..Seen::default() };
     if at.size == 0 || !at.size.is_power_of_two() {
         let text = format!("size {} is no power of two", at.size);
@@ -191,9 +192,8 @@ pub fn split(ram: &dyn Ram, at: Addresses) -> Result<Seen> {
         seen.findings.push(Finding::new(SPLIT, text));
     }
     for back in (1..=waiting.min(at.size)).rev() {
-        let entry = available.wrapping_sub(back) % at.size;
-        let offset = ring::AVAIL_RING + usize::from(entry) * ring::AVAIL_ENTRY_BYTES;
-        let head = half(ram, at.driver, offset)?;
+        let entry = avail_entry(at.size, available.wrapping_sub(back));
+        let head = half(ram, at.driver, entry)?;
         let chain = split_chain(ram, at, head);
         if let Some(broken) = &chain.broken {
             seen.findings.push(Finding::new(SPLIT, format!("chain {head}: {broken}")));

@@ -2,7 +2,7 @@
 
 use hematite_abi::ring;
 
-use super::{Areas, Buffer, Shadow, Used};
+use super::{Areas, Buffer, Shadow, Used, avail_entry, used_entry};
 use crate::error::{Error, Result};
 use crate::memory::DmaMemory;
 
@@ -30,8 +30,8 @@ impl Split {
         }
     }
 
-    fn size(&self) -> u64 {
-        self.chains.len() as u64
+    fn size(&self) -> u16 {
+        self.chains.len() as u16
     }
 
     /// There is room: the caller has looked.
@@ -52,8 +52,7 @@ impl Split {
         }
         self.shadow.give(head, buffers);
         self.chains[usize::from(head)] = own;
-        let entry = u64::from(self.available) % self.size() * ring::AVAIL_ENTRY_BYTES as u64;
-        memory.store(self.areas.driver.at + ring::AVAIL_RING as u64 + entry, head)?;
+        memory.store(self.areas.driver.at + avail_entry(self.size(), self.available), head)?;
         self.available = self.available.wrapping_add(1);
         memory.store(self.areas.driver.at + ring::AVAIL_IDX as u64, self.available)?;
         memory.barrier();
@@ -72,9 +71,8 @@ impl Split {
             let text = format!("queue {number}: used.idx is {told} after {used}, and {out} chains are out");
             return Err(Error::Device(text));
         }
-        let entry = u64::from(self.used) % self.size() * ring::USED_ELEM_BYTES as u64;
         let element: [u8; ring::USED_ELEM_BYTES] =
-            memory.array(self.areas.device.at + ring::USED_RING as u64 + entry)?;
+            memory.array(self.areas.device.at + used_entry(self.size(), self.used))?;
         self.used = self.used.wrapping_add(1);
         let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| element[at / 8 + byte]));
         let back = self.shadow.take_back(word(ring::USED_ELEM_ID_LSB), word(ring::USED_ELEM_LEN_LSB));
