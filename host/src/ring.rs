@@ -51,24 +51,40 @@ struct Given {
     writable: u64,
 }
 
+/// Bytes of a split ring's driver's area up to the end of so many entries.
+fn avail_bytes(entries: usize) -> usize {
+    split_abi::AVAIL_RING + entries * split_abi::AVAIL_ENTRY_BYTES
+}
+
+/// Bytes of a split ring's device's area up to the end of so many elements.
+fn used_bytes(elements: usize) -> usize {
+    split_abi::USED_RING + elements * split_abi::USED_ELEM_BYTES
+}
+
 /// Bytes of a split ring's areas: descriptors, the driver's, the device's.
 pub(crate) fn split_bytes(entries: usize) -> [usize; 3] {
     let event = split_abi::EVENT_BYTES;
-    [
-        entries * split_abi::DESC_BYTES,
-        split_abi::AVAIL_RING + entries * split_abi::AVAIL_ENTRY_BYTES + event,
-        split_abi::USED_RING + entries * split_abi::USED_ELEM_BYTES + event,
-    ]
+    [entries * split_abi::DESC_BYTES, avail_bytes(entries) + event, used_bytes(entries) + event]
 }
 
 /// Where the entry that `index` counts stands in a split ring's driver's area.
 pub(crate) fn avail_entry(size: u16, index: u16) -> u64 {
-    (split_abi::AVAIL_RING + usize::from(index % size) * split_abi::AVAIL_ENTRY_BYTES) as u64
+    avail_bytes((index % size).into()) as u64
 }
 
 /// Where the element that `index` counts stands in a split ring's device's area.
 pub(crate) fn used_entry(size: u16, index: u16) -> u64 {
-    (split_abi::USED_RING + usize::from(index % size) * split_abi::USED_ELEM_BYTES) as u64
+    used_bytes((index % size).into()) as u64
+}
+
+/// `used_event`, behind the available ring's entries.
+pub(crate) fn used_event(size: u16) -> u64 {
+    avail_bytes(size.into()) as u64
+}
+
+/// `avail_event`, behind the used ring's elements.
+pub(crate) fn avail_event(size: u16) -> u64 {
+    used_bytes(size.into()) as u64
 }
 
 /// A queue.

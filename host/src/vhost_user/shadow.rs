@@ -15,7 +15,7 @@ use crate::bus::Bus;
 use crate::error::Error;
 use crate::memory::{DmaMemory, Pages};
 use crate::ring::look::{Addresses, has, split_chain};
-use crate::ring::{avail_entry, split_bytes, used_entry};
+use crate::ring::{avail_entry, avail_event, split_bytes, used_entry, used_event};
 
 /// Where our rings may be for the function: where machines have no memory, or so high that few have any.
 const IOVAS: [u64; 5] = [0xf000_0000, 1 << 34, 1 << 36, 1 << 37, 1 << 38];
@@ -23,16 +23,6 @@ const IOVAS: [u64; 5] = [0xf000_0000, 1 << 34, 1 << 36, 1 << 37, 1 << 38];
 /// Offsets in a ring.
 const AVAIL_IDX: u64 = ring::AVAIL_IDX as u64;
 const USED_IDX: u64 = ring::USED_IDX as u64;
-
-/// `used_event`, behind the available ring's entries.
-fn used_event(size: u16) -> u64 {
-    (ring::AVAIL_RING + usize::from(size) * ring::AVAIL_ENTRY_BYTES) as u64
-}
-
-/// `avail_event`, behind the used ring's elements.
-fn avail_event(size: u16) -> u64 {
-    (ring::USED_RING + usize::from(size) * ring::USED_ELEM_BYTES) as u64
-}
 
 /// The guest's side: its memory, and what is logged of it.
 pub(super) struct Side<'a> {
