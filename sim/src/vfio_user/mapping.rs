@@ -103,8 +103,6 @@ impl Mapping {
                 pointer.add(unit.len())
             };
         }
-        // What the driver wrote before the index which we have read is seen by the reads that follow.
-        fence(Ordering::Acquire);
     }
 
     /// Writes at `offset`. Panics unless the region is writeable and reaches that far: the table has checked both.
@@ -142,7 +140,8 @@ fn width(pointer: *mut u8, left: usize) -> usize {
     if left >= aligned { aligned } else { 1 << left.ilog2() }
 }
 
-/// Copies a descriptor, or a part of one: first the half with the flags, and nothing that is read later before that.
+/// Copies a descriptor, or a part of one: first the half with the flags, and nothing that is read later before that. So what the
+/// driver wrote before an index which we have read is seen by the reads that follow, too.
 /// # Safety
 /// `unit.len()` bytes at `pointer`, all in one descriptor's place, are mapped and readable.
 unsafe fn copy_unit(pointer: *mut u8, unit: &mut [u8]) {
